@@ -1,0 +1,113 @@
+"""Pictures as the browser gets them to show. What is saved never passes through here."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from sair_core.images import Photo
+
+MAX_DISPLAY_PIXELS = 16_000_000  # browsers on phones refuse larger canvases
+MAX_LOSSLESS_PIXELS = 3_000_000  # above, a PNG takes longer than anybody wants to wait
+BLOCK = 64  # px; the raster on which changed areas are gathered
+MAX_PATCHES = 16
+MARGIN = 8  # px of unchanged surroundings in a patch, so that a reduced view has no fringe
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture and where it belongs, in photo px (x to the right, y down)."""
+
+    data: bytes
+    suffix: str
+    x: int = 0
+    y: int = 0
+    width: int = 0
+    height: int = 0
+
+
+def display_size(size_px: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) at which the browser shows and paints a photo: its own, unless it is huge."""
+    height, width = size_px
+    scale = min(1.0, (MAX_DISPLAY_PIXELS / (height * width)) ** 0.5)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def preview(photo: Photo) -> Picture:
+    """The whole photo at display size, with its colour profile."""
+    height, width = photo.size_px
+    return _picture(photo, (0, 0, height, width), display_size(photo.size_px))
+
+
+def patches(photo: Photo, mask: np.ndarray) -> list[Picture]:
+    """The parts of `photo` around the mask, bool `(H, W)`: all that a fill can have changed."""
+    return [_picture(photo, box, (box[2] - box[0], box[3] - box[1])) for box in _boxes(mask)]
+
+
+def mask_picture(mask: np.ndarray) -> Picture | None:
+    """A mask cut to its painted part, hole = opaque; None where there is no hole."""
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    alpha = mask[top:bottom, left:right].astype(np.uint8) * 255
+    image = Image.fromarray(np.dstack([alpha, alpha]))
+    size = {"width": int(right - left), "height": int(bottom - top)}
+    return Picture(_encode(image, "PNG"), "png", int(left), int(top), **size)
+
+
+def thumbnail(photo: Photo, size_px: tuple[int, int]) -> bytes:
+    """JPEG of the photo inside `(height, width)`."""
+    image = Image.fromarray(photo.rgb)
+    image.thumbnail((size_px[1], size_px[0]))
+    return _encode(image, "JPEG", quality=85)
+
+
+def _boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """(top, left, bottom, right) of the areas with holes: neighbours together, a few boxes at most."""
+    height, width = mask.shape
+    padded = np.zeros((-(-height // BLOCK) * BLOCK, -(-width // BLOCK) * BLOCK), bool)
+    padded[:height, :width] = mask
+    blocks = padded.reshape(padded.shape[0] // BLOCK, BLOCK, -1, BLOCK).any(axis=(1, 3))
+    labels, count = ndimage.label(blocks, np.ones((3, 3)))
+    found = ndimage.find_objects(labels if count <= MAX_PATCHES else blocks.astype(int))
+    boxes = []
+    for rows, columns in found:
+        part = mask[rows.start * BLOCK : rows.stop * BLOCK, columns.start * BLOCK : columns.stop * BLOCK]
+        y, x = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+        top, left = rows.start * BLOCK + int(y[0]), columns.start * BLOCK + int(x[0])
+        bottom, right = rows.start * BLOCK + int(y[-1]) + 1, columns.start * BLOCK + int(x[-1]) + 1
+        boxes.append(
+            (max(0, top - MARGIN), max(0, left - MARGIN), min(height, bottom + MARGIN), min(width, right + MARGIN))
+        )
+    return boxes
+
+
+def _picture(photo: Photo, box: tuple[int, int, int, int], size_px: tuple[int, int]) -> Picture:
+    top, left, bottom, right = box
+    pixels = photo.rgb[top:bottom, left:right]
+    has_alpha = photo.mode in ("RGBA", "LA")
+    if has_alpha:
+        alpha = np.asarray(photo.to_image().getchannel("A"))[top:bottom, left:right]
+        pixels = np.dstack([pixels, alpha])
+    image = Image.fromarray(pixels)
+    if (image.height, image.width) != size_px:
+        image = image.resize((size_px[1], size_px[0]), Image.Resampling.LANCZOS)
+    place = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    # A grey profile does not belong to the RGB that is shown.
+    profile = photo.icc_profile if photo.mode in ("RGB", "RGBA") else None
+    if has_alpha or size_px[0] * size_px[1] <= MAX_LOSSLESS_PIXELS:
+        return Picture(_encode(image, "PNG", icc_profile=profile), "png", **place)
+    return Picture(_encode(image, "JPEG", quality=95, subsampling=0, icc_profile=profile), "jpg", **place)
+
+
+def _encode(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    if format == "PNG":
+        options["compress_level"] = 1  # it travels once and is thrown away
+    image.save(buffer, format=format, **{name: value for name, value in options.items() if value is not None})
+    return buffer.getvalue()

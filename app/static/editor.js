@@ -1,0 +1,231 @@
+// The editor on the stage: what is open, what is shown, and the conversation with the server.
+(() => {
+  "use strict";
+  const sair = window.sair;
+  const { MaskLayer, Timeline, Viewport, ORIGINAL } = sair;
+  const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file.";
+  const HINT = "Brush over what should go, then press Fill.";
+
+  class Editor {
+    constructor(root) {
+      this.root = root;
+      this.stage = root.querySelector(".stage");
+      this.view = new Viewport(this.stage);
+      this.view.onchange = () => this.placeDivider();
+      this.view.painters = {
+        before: (context) => this.paintPhoto(context, this.beforeId()),
+        after: (context) => this.paintPhoto(context, this.state.shown),
+        mask: (context) => context.drawImage(this.mask.canvas, 0, 0),
+      };
+      this.timeline = null;
+      this.mask = null;
+      this.state = { base: ORIGINAL, shown: null, view: "paint" };
+      this.tool = "brush";
+      this.diameter = 40; // CSS px on the stage, whatever the zoom
+      this.divider = 0; // 0 = only the result, 1 = only the photo before
+      this.busy = false;
+      this.holding = false; // the original is shown for as long as a key or button is held
+      this.setTool("brush");
+      this.setDiameter(this.diameter);
+      this.refresh();
+    }
+
+    // ---- what is on the stage
+
+    beforeId() {
+      return this.holding || this.state.view === "compare" ? ORIGINAL : this.state.base;
+    }
+
+    paintPhoto(context, id) {
+      if (!id) return;
+      this.timeline.draw(context, id);
+      if (this.timeline.alpha) this.view.underlayChecker(context);
+    }
+
+    setState(state) {
+      this.state = { ...this.state, ...state };
+      if (!this.state.shown) this.state.view = "paint";
+      this.view.redraw();
+      this.refresh();
+    }
+
+    setView(view) {
+      if (this.timeline && !this.busy) this.setState({ view });
+    }
+
+    setTool(tool) {
+      this.tool = tool;
+      for (const name of ["brush", "erase"]) {
+        this.root.querySelector(`[data-act=${name}]`).setAttribute("aria-pressed", String(name === tool));
+      }
+    }
+
+    setDiameter(diameter) {
+      this.diameter = Math.round(Math.max(3, Math.min(240, diameter)));
+      const slider = this.root.querySelector(".size input");
+      slider.value = this.diameter;
+      slider.style.setProperty("--at", `${(100 * (this.diameter - 3)) / 237}%`);
+      this.root.querySelector(".size output").textContent = this.diameter;
+      this.stage.style.setProperty("--brush", `${this.diameter}px`);
+    }
+
+    hold(on) {
+      if (!this.timeline || this.holding === on) return;
+      this.holding = on;
+      this.view.redraw("before");
+      this.refresh();
+    }
+
+    placeDivider() {
+      if (!this.timeline) return;
+      const { left, right, top, bottom } = this.view.frame();
+      const at = left + this.divider * (right - left);
+      const style = this.stage.style;
+      style.setProperty("--divider", `${at}px`);
+      for (const [name, value] of Object.entries({ left, right, top, bottom })) {
+        style.setProperty(`--photo-${name}`, `${name === "right" || name === "bottom"
+          ? this.stage[name === "right" ? "clientWidth" : "clientHeight"] - value : value}px`);
+      }
+      this.root.querySelector(".divider").setAttribute("aria-valuenow", Math.round(this.divider * 100));
+    }
+
+    setDivider(share) {
+      this.divider = Math.max(0, Math.min(1, share));
+      this.placeDivider();
+    }
+
+    // Attributes and labels that follow from the state; the look of every state lives in the style sheet.
+    refresh() {
+      const { root, state } = this;
+      const results = this.timeline ? [...this.timeline.entries.values()].filter((one) => one.live) : [];
+      const data = {
+        state: this.timeline ? "open" : "empty", view: state.view, busy: this.busy,
+        holding: this.holding, results: results.length, saveable: Boolean(this.saveableId()),
+      };
+      Object.assign(root.dataset, data);
+      document.body.dataset.sair = this.busy ? "busy" : data.state;
+      document.body.dataset.sairResult = data.saveable;
+      document.body.dataset.sairNext = state.view === "compare" ? "save" : "fill";
+      for (const name of ["paint", "compare"]) {
+        root.querySelector(`[data-act=${name}]`).setAttribute("aria-pressed", String(state.view === name));
+      }
+      const can = {
+        undo: this.timeline?.past.length, redo: this.timeline?.future.length, compare: state.shown,
+        paint: this.timeline, original: this.timeline, zoomin: this.timeline, zoomout: this.timeline, fit: this.timeline,
+      };
+      for (const [name, yes] of Object.entries(can)) {
+        root.querySelector(`[data-act=${name}]`).disabled = !yes || this.busy;
+      }
+      sair.drawHistory(this, results);
+    }
+
+    notice(level, text) {
+      const line = this.root.querySelector(".status");
+      line.dataset.level = level;
+      line.querySelector(".text").textContent = text;
+    }
+
+    progress(share, text) {
+      this.root.querySelector(".bar i").style.width = `${Math.round(100 * share)}%`;
+      if (text) this.notice("busy", text);
+    }
+
+    setBusy(busy, text) {
+      this.busy = busy;
+      this.progress(0, text);
+      this.refresh();
+    }
+
+    // ---- steps that can be taken back
+
+    // Runs a change of the mask as one step; `state` goes with it where the step also moves on.
+    step(change, state = null) {
+      if (!this.timeline || this.busy) return;
+      this.mask.begin();
+      change(this.mask);
+      this.finishStep(state);
+    }
+
+    finishStep(state = null) {
+      const tiles = this.mask.commit();
+      if (tiles || state) this.timeline.push({ tiles, from: { ...this.state }, to: { ...this.state, ...state } });
+      // What is being painted should be seen: any change of the mask leads back to the painting view.
+      this.setState(state ?? { view: "paint" });
+      if (tiles && this.root.querySelector(".status").dataset.level !== "busy") this.notice("info", HINT);
+    }
+
+    undo() {
+      if (!this.timeline || this.busy) return;
+      const step = this.timeline.undo();
+      if (!step) return this.notice("info", "Nothing to undo.");
+      if (step.tiles) this.mask.swap(step.tiles);
+      this.setState(step.from.view === "compare" && step.tiles ? { ...step.from, view: "paint" } : step.from);
+      this.notice("info", step.to.shown !== step.from.shown && !step.tiles ? "Fill undone. The mask is still there." : HINT);
+    }
+
+    redo() {
+      if (!this.timeline || this.busy) return;
+      const step = this.timeline.redo();
+      if (!step) return this.notice("info", "Nothing to redo.");
+      if (step.tiles) this.mask.swap(step.tiles);
+      this.setState(step.to);
+    }
+
+    // ---- results
+
+    saveableId() {
+      return this.state.shown ?? (this.state.base === ORIGINAL ? null : this.state.base);
+    }
+
+    select(id) {
+      if (this.busy) return;
+      if (id === ORIGINAL) return this.setState({ base: ORIGINAL, shown: null, view: "paint" });
+      this.setState({ shown: id, view: "compare" });
+    }
+
+    // name: a method of MaskLayer without arguments
+    changeMask(name) {
+      if (!this.timeline) return this.notice("warn", NO_PHOTO);
+      this.step((mask) => mask[name]());
+    }
+
+    useAsPhoto() {
+      const { shown } = this.state;
+      if (this.busy) return;
+      if (!shown) return this.notice("warn", "There is no result yet. Paint something and press Fill first.");
+      this.step((mask) => mask.clear(), { base: shown, shown: null, view: "paint" });
+      this.notice("info", "You now edit this result. Brush over the next thing, then press Fill.");
+    }
+
+    // ---- what the server answered
+
+    showPhoto(message, [photo]) {
+      this.timeline = new Timeline(photo, photo.width / message.width, message.alpha);
+      this.mask = new MaskLayer(photo.width, photo.height);
+      this.state = { base: ORIGINAL, shown: null, view: "paint" };
+      this.divider = 0;
+      this.view.open(photo.width, photo.height);
+      this.refresh();
+    }
+
+    showResult(message, bitmaps) {
+      const patches = message.pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
+      this.timeline.add({ id: message.id, base: message.base, patches, live: true });
+      for (const entry of this.timeline.entries.values()) entry.live = message.live.includes(entry.id);
+      const to = { ...this.state, shown: message.id, view: "compare" };
+      this.timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
+      this.setDivider(0);
+      this.setState(to);
+      this.root.classList.remove("reveal");
+      void this.root.offsetWidth; // restarts the animation
+      this.root.classList.add("reveal");
+    }
+
+    showMask(message, [picture]) {
+      const { x, y } = message.pictures[0];
+      this.step((mask) => mask.load(picture, x, y));
+    }
+  }
+
+  sair.Editor = Editor;
+})();

@@ -1,0 +1,76 @@
+// What was filled from what, and the one list of steps that undo and redo walk along.
+(() => {
+  "use strict";
+  const ORIGINAL = "original";
+  const MAX_STEPS = 80;
+  const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
+
+  class Timeline {
+    // photo: ImageBitmap of the opened photo; scale: its pixels per photo pixel; alpha: it has transparency
+    constructor(photo, scale, alpha) {
+      this.id = String((Timeline.opened = (Timeline.opened ?? 0) + 1));
+      this.photo = photo;
+      this.scale = scale;
+      this.alpha = alpha;
+      this.entries = new Map();
+      this.past = [];
+      this.future = [];
+    }
+
+    // entry: { id, base, patches: [{ bitmap, x, y, width, height }], ... } in photo pixels
+    add(entry) {
+      this.entries.set(entry.id, entry);
+    }
+
+    // Draws a result: the photo, then what every fill on the way to it changed.
+    draw(context, id) {
+      const chain = [];
+      for (let entry = this.entries.get(id); entry; entry = this.entries.get(entry.base)) chain.unshift(entry);
+      context.drawImage(this.photo, 0, 0);
+      for (const { patches } of chain) {
+        for (const { bitmap, x, y, width, height } of patches) {
+          const box = [x, y, width, height].map((value) => value * this.scale);
+          if (this.alpha) context.clearRect(...box);
+          context.drawImage(bitmap, ...box);
+        }
+      }
+    }
+
+    thumbnail(id, canvas) {
+      const context = canvas.getContext("2d");
+      const ratio = Math.max(canvas.width / this.photo.width, canvas.height / this.photo.height);
+      context.setTransform(
+        ratio, 0, 0, ratio,
+        (canvas.width - this.photo.width * ratio) / 2, (canvas.height - this.photo.height * ratio) / 2,
+      );
+      context.imageSmoothingQuality = "high";
+      this.draw(context, id);
+    }
+
+    // step: { tiles: record of the mask or null, from, to: { base, shown, view } or null }
+    push(step) {
+      this.past.push(step);
+      this.future = [];
+      const bytes = (one) => [...(one.tiles?.values() ?? [])].reduce((sum, tile) => sum + (tile?.length ?? 0), 0);
+      let total = this.past.reduce((sum, one) => sum + bytes(one), 0);
+      while (this.past.length > 1 && (this.past.length > MAX_STEPS || total > MAX_BYTES)) {
+        total -= bytes(this.past.shift());
+      }
+    }
+
+    undo() {
+      const step = this.past.pop();
+      if (step) this.future.push(step);
+      return step;
+    }
+
+    redo() {
+      const step = this.future.pop();
+      if (step) this.past.push(step);
+      return step;
+    }
+  }
+
+  const sair = (window.sair = window.sair || {});
+  Object.assign(sair, { Timeline, ORIGINAL });
+})();

@@ -1,0 +1,55 @@
+"""The page: head, tabs, endpoints; and how it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app import api, editor
+from app.service import FillService
+from app.tabs import edit
+from app.theme import studio_theme
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "assets" / "examples"
+MAX_FILE_SIZE = "200mb"
+
+# Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here.
+TABS: dict[str, Callable[[FillService, Path], None]] = {"Edit": edit.build}
+
+
+def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
+    """The whole app around a service. Nothing is loaded or started here.
+
+    examples: folder with photos to try; it may be missing.
+    """
+    # Files that were shown or offered are deleted after a day.
+    with gr.Blocks(title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
+        gr.HTML((editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False)
+        if len(TABS) == 1:
+            next(iter(TABS.values()))(service, examples)
+        else:
+            with gr.Tabs():
+                for title, build in TABS.items():
+                    with gr.Tab(title):
+                        build(service, examples)
+        api.add_endpoints(service)
+    return blocks.queue(max_size=64)
+
+
+def launch_options() -> dict[str, Any]:
+    """What `Blocks.launch` is given besides host, port and share: looks, limits, and nothing from outside."""
+    return {
+        "theme": studio_theme(),
+        "css": editor.css(),
+        "head": editor.head(),
+        "favicon_path": str(editor.STATIC / "favicon.svg"),
+        "footer_links": ["api"],
+        "run_history": False,
+        "max_file_size": MAX_FILE_SIZE,
+        "ssr_mode": False,
+        "pwa": False,
+    }

@@ -1,0 +1,124 @@
+"""Checkpoints that describe themselves: `config.json` + `model.safetensors` + `README.md`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sair_core.config import from_dict, to_dict
+from sair_core.errors import CheckpointError, ModelNotFoundError
+
+CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
+
+
+class CheckpointModel(nn.Module, ModelHubMixin):
+    """A module with `config`, saved, loaded and pushed through huggingface-hub's mixin.
+
+    Subclasses set `model_type`, `config_class` and, when parts are rebuilt from weights of their own,
+    `frozen_prefixes`: those are not saved.
+    """
+
+    model_type: ClassVar[str]
+    config_class: ClassVar[type]
+    frozen_prefixes: ClassVar[tuple[str, ...]] = ()
+    config: Any
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, local_files_only: bool = False, **kwargs: Any) -> "CheckpointModel":
+        folder = Path(model_id)
+        if not folder.is_dir():
+            download = {k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs}
+            try:
+                folder = Path(
+                    snapshot_download(
+                        model_id,
+                        allow_patterns=[CONFIG_NAME, WEIGHTS_NAME],
+                        local_files_only=local_files_only,
+                        **download,
+                    )
+                )
+            except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+                raise ModelNotFoundError(
+                    f"{model_id!r} is not on this machine and could not be fetched from the hub ({error}). "
+                    "Check the name and the network, or give a folder."
+                ) from error
+        model_type, config = read_config(folder)
+        if model_type != cls.model_type:
+            raise CheckpointError(f"{folder} holds a {model_type!r} model, not {cls.model_type!r}.")
+        model = cls(from_dict(cls.config_class, config))
+        model.load_own_state(read_weights(folder), where=str(folder))
+        return model
+
+    def own_state(self) -> dict[str, Tensor]:
+        """The state that a checkpoint holds: everything but the parts under `frozen_prefixes`."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith(self.frozen_prefixes or ("\0",))}
+
+    def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
+        """Strict: raises CheckpointError listing every missing, unexpected or misshapen key."""
+        own = self.own_state()
+        problems = [f"missing {k}" for k in sorted(own.keys() - state.keys())]
+        problems += [f"unexpected {k}" for k in sorted(state.keys() - own.keys())]
+        problems += [
+            f"{k} is {tuple(state[k].shape)}, want {tuple(own[k].shape)}"
+            for k in sorted(own.keys() & state.keys())
+            if state[k].shape != own[k].shape
+        ]
+        if problems:
+            raise CheckpointError(f"{where} does not fit its configuration:\n  " + "\n  ".join(problems))
+        self.load_state_dict(state, strict=False)  # strict by the check above; frozen parts keep their weights
+
+
+def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, config: Any) -> None:
+    """Write config and weights into `folder` so that a crash leaves the old files or the new, never half."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"model_type": model_type, **to_dict(config)}, indent=2)
+    with replacing(folder / WEIGHTS_NAME) as path:
+        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata={"format": "pt"})
+    with replacing(folder / CONFIG_NAME) as path:
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+class replacing:
+    """`with replacing(path) as temporary:` write to `temporary`; it takes `path`'s place only on success."""
+
+    def __init__(self, path: Path):
+        self.path, self.temporary = path, path.with_name(f".{path.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None:
+            os.replace(self.temporary, self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
+    """`(model_type, config)` of a checkpoint folder. Raises CheckpointError when it is not one."""
+    try:
+        config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        return config.pop("model_type"), config
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME} is missing or no model configuration ({error!r}).") from error
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a checkpoint folder, as float32. Raises CheckpointError when they cannot be read."""
+    try:
+        state = load_file(folder / WEIGHTS_NAME)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS_NAME} cannot be read ({error}).") from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+

@@ -1,0 +1,63 @@
+"""The one coordinate convention of the project: (y, x), cell-centred, [-1, 1], `align_corners=False`.
+
+Pixel `i` of `n` sits at `-1 + (2 i + 1) / n`; the picture's edges are at -1 and 1.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def axis_coords(count: int, *, device: torch.device | str | None = None) -> Tensor:
+    """Centres of `count` cells on [-1, 1]. Returns `(count,)` float32."""
+    return (2 * torch.arange(count, dtype=torch.float32, device=device) + 1) / count - 1
+
+
+def grid_coords(size_px: tuple[int, int], *, device: torch.device | str | None = None) -> Tensor:
+    """Centres of all pixels of an image of `(height, width)`. Returns `(H, W, 2)` as (y, x)."""
+    ys, xs = (axis_coords(n, device=device) for n in size_px)
+    return torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1)
+
+
+def pixel_coords(rows: Tensor, columns: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Centres of the pixels `(rows, columns)`, each `(N,)` integers, of an image. Returns `(N, 2)` float32."""
+    height, width = size_px
+    return torch.stack([(2 * rows.float() + 1) / height - 1, (2 * columns.float() + 1) / width - 1], dim=-1)
+
+
+def cell_of(size_px: tuple[int, int], *, device: torch.device | str | None = None) -> Tensor:
+    """Footprint of one output pixel, `(2 / H, 2 / W)`. Returns `(2,)` float32."""
+    return torch.tensor([2 / size_px[0], 2 / size_px[1]], device=device)
+
+
+def sample(features: Tensor, coords_yx: Tensor, mode: str = "bilinear") -> Tensor:
+    """Sample features at continuous coordinates; outside the border the edge is repeated.
+
+    features: `(B, C, h, w)`; coords_yx: `(B, N, 2)`. Returns `(B, N, C)`.
+    The only place where (y, x) is turned into the (x, y) that `grid_sample` wants.
+    """
+    grid = coords_yx.flip(-1).unsqueeze(1).to(features.dtype)
+    out = F.grid_sample(features, grid, mode=mode, padding_mode="border", align_corners=False)
+    return out.squeeze(2).transpose(1, 2)
+
+
+def four_neighbours(coords_yx: Tensor, size_cells: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """The four feature cells nearest to each coordinate, with LIIF's local-ensemble weights.
+
+    coords_yx: `(B, N, 2)`; size_cells: `(h, w)` of the feature map.
+    Returns `index (B, N, 4)` into the flattened map, `offset (B, N, 4, 2)` = the coordinate relative to
+    the cell's centre in cells (so within [-1, 1] away from the border), and `weight (B, N, 4)`, which sums
+    to one: the area of the rectangle opposite to the cell. A neighbour beyond the border is the border
+    cell itself, at its true offset.
+    """
+    size = torch.tensor(size_cells, dtype=torch.float32, device=coords_yx.device)
+    position = (coords_yx.float() + 1) * size / 2 - 0.5  # (B, N, 2), in cells; centres are integers
+    low = torch.floor(position)
+    fraction = position - low
+    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=coords_yx.device)  # (4, 2)
+    near = 1 - (corners - fraction.unsqueeze(-2)).abs()  # (B, N, 4, 2): 1 at the cell, 0 at its opposite
+    cells = torch.minimum((low.unsqueeze(-2) + corners).clamp_min(0), size - 1)
+    index = (cells[..., 0] * size[1] + cells[..., 1]).long()
+    return index, position.unsqueeze(-2) - cells, near.prod(dim=-1)

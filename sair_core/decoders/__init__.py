@@ -1,0 +1,6 @@
+"""Implicit functions: feature maps to values at continuous coordinates."""
+
+from sair_core.decoders.liif import LiifConfig, LiifDecoder
+
+# name -> (module, config). A new implicit function is one file and one line here.
+DECODERS = {"liif": (LiifDecoder, LiifConfig)}

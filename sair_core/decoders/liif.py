@@ -1,0 +1,77 @@
+"""Local implicit image function (LIIF, Chen et al., 2021): `value_p = sum_q w_q f(feature_q, d(p, q))`.
+
+f is an MLP, so its first layer is linear in the feature and in the coordinate part separately. The feature
+part is applied once per cell (`project`, a 1x1 convolution) and only the small coordinate part per query;
+the last layer is linear too, so it is applied once per query, after the weighted sum, and not once per
+neighbour. Same numbers, far fewer operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sair_core.config import require
+from sair_core.coords import four_neighbours
+
+
+@dataclass(frozen=True)
+class LiifConfig:
+    """MLP of `layers` linear layers (4 in the paper) with `hidden` units (256 in the paper) and ReLU."""
+
+    hidden: int = 256
+    layers: int = 4
+    use_cell: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.hidden > 0, f"hidden must be positive, got {self.hidden}")
+        require(self.layers >= 2, f"layers must be at least 2, got {self.layers}")
+
+
+class LiifDecoder(nn.Module):
+    """Maps a feature map `(B, in_channels, h, w)` and coordinates to values `(B, N, out_channels)`."""
+
+    def __init__(self, in_channels: int, out_channels: int, config: LiifConfig = LiifConfig()):
+        super().__init__()
+        self.config = config
+        hidden = config.hidden
+        self.first_feature = nn.Conv2d(in_channels, hidden, 1)
+        self.first_coord = nn.Linear(4 if config.use_cell else 2, hidden, bias=False)
+        self.middle = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(config.layers - 2))
+        self.last = nn.Linear(hidden, out_channels)
+
+    def project(self, features: Tensor) -> Tensor:
+        """The feature part of the first layer, once per cell: `(B, in_channels, h, w)` to `(B, hidden, h, w)`."""
+        return self.first_feature(features)
+
+    def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        """Values at continuous coordinates.
+
+        projected: `(B, hidden, h, w)` from `project`; coords_yx: `(B, N, 2)` in [-1, 1]; cell: `(B, 2)`,
+        the footprint of an output pixel. Returns `(B, N, out_channels)`.
+        """
+        height, width = projected.shape[-2:]
+        index, offset, weight = four_neighbours(coords_yx, (height, width))
+        batch, count = index.shape[:2]
+        table = projected.flatten(2).transpose(1, 2).reshape(-1, projected.shape[1])  # (B h w, hidden)
+        start = torch.arange(batch, device=index.device).view(-1, 1, 1) * (height * width)
+        gathered = F.embedding((index + start).flatten(1), table)  # (B, 4 N, hidden)
+        x = F.relu(gathered + self.first_coord(self._coord_part(offset, cell, (height, width))).flatten(1, 2))
+        for layer in self.middle:
+            x = F.relu(layer(x))
+        x = (x.view(batch, count, 4, -1) * weight.unsqueeze(-1).to(x.dtype)).sum(dim=2)
+        return self.last(x)
+
+    def forward(self, features: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        """`query(project(features), coords_yx, cell)`."""
+        return self.query(self.project(features), coords_yx, cell)
+
+    def _coord_part(self, offset: Tensor, cell: Tensor, size_cells: tuple[int, int]) -> Tensor:
+        if not self.config.use_cell:
+            return offset
+        # LIIF scales cells to the feature grid too, so that 1 means "one feature cell".
+        in_cells = cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2
+        return torch.cat([offset, in_cells[:, None, None, :].expand_as(offset)], dim=-1)

@@ -1,0 +1,59 @@
+"""Building blocks that several encoders share."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ResBlock(nn.Module):
+    """`x + conv(relu(conv(x)))` at constant width, without normalisation.
+
+    The last convolution starts at zero, so a deep stack starts as the identity and trains at high rates.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1, residual_scale: float = 1.0):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.residual_scale = residual_scale
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: `(B, C, H, W)`. Same shape out."""
+        residual = self.second(F.relu(self.first(x)))
+        return x + (residual if self.residual_scale == 1.0 else residual * self.residual_scale)
+
+
+class AttentionBlock(nn.Module):
+    """Pre-norm self-attention over all positions of a feature map, then an MLP.
+
+    Position enters as a 5x5 depth-wise convolution (conditional position encoding), so any map size works.
+    """
+
+    def __init__(self, channels: int, heads: int, mlp_ratio: float = 2.0):
+        super().__init__()
+        self.heads = heads
+        self.position = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.norm_attention = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        self.norm_mlp = nn.LayerNorm(channels)
+        hidden = int(channels * mlp_ratio)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: `(B, C, h, w)`. Same shape out."""
+        batch, channels, height, width = x.shape
+        x = x + self.position(x)
+        tokens = x.flatten(2).transpose(1, 2)  # (B, N, C)
+        q, k, v = (
+            self.qkv(self.norm_attention(tokens))
+            .view(batch, -1, 3, self.heads, channels // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )  # each (B, heads, N, C / heads)
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        tokens = tokens + self.out(attended)
+        tokens = tokens + self.mlp(self.norm_mlp(tokens))
+        return tokens.transpose(1, 2).reshape(batch, channels, height, width)

@@ -1,0 +1,55 @@
+"""The appearance encoder of the SAIR paper, Table 4: features of the input's own size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sair_core.config import require
+from sair_core.encoders.blocks import ResBlock
+
+
+@dataclass(frozen=True)
+class Table4Config:
+    """Width of the output (64 in the paper) and number of ResNet blocks (8 in the paper)."""
+
+    out_channels: int = 64
+    blocks: int = 8
+
+    def __post_init__(self) -> None:
+        require(self.out_channels > 0, f"out_channels must be positive, got {self.out_channels}")
+        require(self.blocks >= 0, f"blocks must not be negative, got {self.blocks}")
+
+
+class Table4Encoder(nn.Module):
+    """`(B, 4, H, W)` (colour and hole) to `(B, out_channels, H, W)`."""
+
+    reduction = 1
+    multiple_px = 4
+
+    def __init__(self, config: Table4Config = Table4Config()):
+        super().__init__()
+        self.config = config
+        self.out_channels = width = config.out_channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(4, width, 7, 1, 3), nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 4, 2, 1), nn.ReLU(),
+            nn.Conv2d(2 * width, 4 * width, 4, 2, 1), nn.ReLU(),
+            *(ResBlock(4 * width) for _ in range(config.blocks)),
+            nn.Conv2d(4 * width, 4 * width, 3, 1, 1), nn.ReLU(),
+            nn.Conv2d(4 * width, 4 * width, 3, 1, 1), nn.ReLU(),
+            nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1), nn.ReLU(),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+        )  # fmt: skip
+
+    def forward(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
+        """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""
+        height, width = rgb01.shape[-2:]
+        x = torch.cat([rgb01, hole01], dim=1)
+        pad = (-width % self.multiple_px, -height % self.multiple_px)
+        if any(pad):
+            x = F.pad(x, (0, pad[0], 0, pad[1]), mode="replicate")
+        return self.layers(x)[..., :height, :width]

@@ -1,0 +1,155 @@
+"""What Pillow can read, and what its many image modes and EXIF blocks become in a photo."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms
+
+from sair_core.errors import PhotoError
+
+# Readers that decode pixels only. Pillow knows others that start programs (EPS) or hold no photos.
+PHOTO_FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "DIB",
+    "GIF",
+    "AVIF",
+    "HEIF",
+    "JPEG2000",
+    "PPM",
+    "QOI",
+    "TGA",
+    "ICO",
+)
+# What Pillow's readers raise on damaged files, besides UnidentifiedImageError (an OSError).
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # by EXIF orientation
+GPS_TAGS = frozenset({ExifTags.IFD.GPSInfo})
+# Orientation, and how one file stored its pixels (TIFF keeps such tags beside the descriptive ones).
+STALE_TAGS = frozenset(
+    getattr(ExifTags.Base, name)
+    for name in (
+        "Orientation NewSubfileType SubfileType ImageWidth ImageLength BitsPerSample Compression"
+        " PhotometricInterpretation FillOrder StripOffsets SamplesPerPixel RowsPerStrip StripByteCounts"
+        " PlanarConfiguration Predictor ColorMap TileWidth TileLength TileOffsets TileByteCounts SubIFDs"
+        " ExtraSamples SampleFormat JPEGTables JpegIFOffset JpegIFByteCount YCbCrSubSampling"
+        " InterColorProfile XMLPacket IPTCNAA ImageResources"
+    ).split()
+)
+
+
+@cache
+def readable_formats() -> tuple[str, ...]:
+    """PHOTO_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
+    Image.init()
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        pass
+    else:
+        register_heif_opener()
+    return tuple(name for name in PHOTO_FORMATS if name in Image.OPEN)
+
+
+def why_not_a_photo(start: bytes) -> str:
+    """What an unknown file is, judged by its first bytes, and what to do with it."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<svg", b"<?xml", b"<!doctype svg", b"<!--")):
+        return "This is a drawing (SVG or XML), not a photo: export it as PNG first."
+    if text.startswith(b"%pdf"):
+        return "This is a PDF document, not a photo: export the page as PNG or JPEG first."
+    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+        return "This is a HEIC photo: save it as JPEG or PNG, or install pillow-heif to read it directly."
+    return "This file is no readable photo, or its start is damaged: save it as PNG or JPEG and try again."
+
+
+def read_exif(image: Image.Image) -> tuple[int, bytes | None]:
+    """The orientation (1 = upright) and the EXIF block without it; what cannot be parsed counts as absent."""
+    try:
+        exif = image.getexif()
+        return exif.get(ExifTags.Base.Orientation, 1), without_tags(exif.tobytes(), STALE_TAGS)
+    except DAMAGE:
+        return 1, None
+
+
+def without_tags(exif: bytes, tags: frozenset[int]) -> bytes | None:
+    """The EXIF block without these tags and the preview picture; None when nothing is left."""
+    block = Image.Exif()  # a fresh one: an image's own may have parsed parts that it writes although deleted
+    block.load(exif)
+    for tag in tags.intersection(block):
+        del block[tag]
+    return block.tobytes() if len(block) else None
+
+
+def to_photo_mode(image: Image.Image) -> tuple[Image.Image, bytes | None]:
+    """The image as "RGB", "RGBA", "L", "LA" or "I;16", and the ICC profile that still describes it."""
+    icc_profile = image.info.get("icc_profile") or None
+    if image.mode.startswith("I"):
+        return _to_16_bit_grey(image), icc_profile
+    if image.mode == "F":
+        raise PhotoError("A photo of floating-point values cannot be used: save it with 8 or 16 bits.")
+    if image.mode in ("CMYK", "LAB"):
+        return _to_srgb(image, icc_profile), None
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        mode = "LA" if grey else "RGBA"
+    else:
+        mode = "L" if grey else "RGB"
+    return (image if image.mode == mode else image.convert(mode)), icc_profile
+
+
+def _to_16_bit_grey(image: Image.Image) -> Image.Image:
+    """Every flavour of 16-bit grey (byte orders, 16 bits held in 32) as "I;16"."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise PhotoError("A photo of 32-bit values cannot be used: save it with 8 or 16 bits.")
+    return Image.fromarray(values.astype(np.uint16))
+
+
+def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    """Print colours (CMYK) or Lab as RGB, through the photo's own profile where it has a usable one."""
+    if icc_profile or image.mode == "LAB":
+        try:
+            source = io.BytesIO(icc_profile) if icc_profile else ImageCms.createProfile("LAB")
+            return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Transparency replaced by white."""
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
+
+
+def to_8_bit(grey: np.ndarray) -> np.ndarray:
+    """uint16 (H, W) to uint8, rounded (65535 = 255 x 257); uint8 as it is."""
+    return grey if grey.dtype == np.uint8 else ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)

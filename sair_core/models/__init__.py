@@ -1,0 +1,1 @@
+"""Models, composed of encoders and decoders."""

@@ -1,0 +1,35 @@
+"""Appearance implicit representation: `rgb_p = sum_q w_q f_beta(z_q, c_q, d(p, q))` (SAIR paper, Eq. 5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sair_core.coords import sample
+
+
+class Air(nn.Module):
+    """Colour at any coordinate from appearance features, semantics and a starting picture.
+
+    decoder: an implicit function from `decoders.DECODERS` over the channels of z and c together.
+    long_skip: the decoder predicts what is missing from the encoder's input sampled bilinearly, instead of
+    the colour itself.
+    """
+
+    def __init__(self, decoder: nn.Module, long_skip: bool):
+        super().__init__()
+        self.decoder = decoder
+        self.long_skip = long_skip
+
+    def project(self, z: Tensor, c: Tensor | None) -> Tensor:
+        """What is needed of z `(B, C, h, w)` and c `(B, D, h, w)` for any query, computed once."""
+        return self.decoder.project(z if c is None else torch.cat([z, c.to(z.dtype)], dim=1))
+
+    def forward(self, projected: Tensor, start01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        """Colours `(B, N, 3)`, about [0, 1] but not clipped.
+
+        projected: from `project`; start01: `(B, 3, H, W)` the encoder's input picture; coords_yx
+        `(B, N, 2)`; cell `(B, 2)`.
+        """
+        rgb = self.decoder.query(projected, coords_yx, cell).float()
+        return rgb + sample(start01.float(), coords_yx) if self.long_skip else rgb

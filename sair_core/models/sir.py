@@ -1,0 +1,70 @@
+"""Semantic implicit representation: `c_p = sum_q w_q f_theta(x_q, d(p, q))` (SAIR paper, Eq. 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sair_core.config import require
+from sair_core.decoders.liif import LiifConfig, LiifDecoder
+from sair_core.encoders.blocks import AttentionBlock
+
+
+@dataclass(frozen=True)
+class SirConfig:
+    """`context_blocks` = 0 is the paper's pure local MLP.
+
+    A hole larger than a cell's four neighbours cannot be completed by a local MLP; with `context_blocks`
+    the tokens are completed by self-attention first, hole tokens replaced by a learned one.
+    """
+
+    hidden: int = 256
+    layers: int = 4
+    context_blocks: int = 0
+    context_width: int = 256
+    heads: int = 8
+
+    def __post_init__(self) -> None:
+        require(self.context_blocks >= 0, f"context_blocks must not be negative, got {self.context_blocks}")
+        require(
+            self.context_width % self.heads == 0,
+            f"context_width={self.context_width} is no multiple of heads={self.heads}",
+        )
+
+
+class Sir(nn.Module):
+    """Dense text-aligned tokens `(B, D, h, w)` to embeddings at any coordinate, in the same space."""
+
+    def __init__(self, embed_dim: int, config: SirConfig = SirConfig()):
+        super().__init__()
+        self.config = config
+        self.embed_dim = embed_dim
+        if config.context_blocks:
+            width = config.context_width
+            self.mask_token = nn.Parameter(torch.zeros(1, embed_dim, 1, 1))
+            self.enter = nn.Conv2d(embed_dim, width, 1)
+            self.context = nn.Sequential(
+                *(AttentionBlock(width, config.heads) for _ in range(config.context_blocks))
+            )
+            self.leave = nn.Conv2d(width, embed_dim, 1)
+            nn.init.zeros_(self.leave.weight)  # starts as the paper's form
+            nn.init.zeros_(self.leave.bias)
+        self.function = LiifDecoder(embed_dim, embed_dim, LiifConfig(config.hidden, config.layers, use_cell=False))
+
+    def complete(self, tokens: Tensor, hole01: Tensor) -> Tensor:
+        """Tokens with what the hole destroyed filled in from the others.
+
+        tokens `(B, D, h, w)`, hole01 `(B, 1, H, W)`; same shape as tokens. The identity in the paper's form.
+        """
+        if not self.config.context_blocks:
+            return tokens
+        lost = F.adaptive_avg_pool2d(hole01, tokens.shape[-2:]) > 0.5
+        tokens = torch.where(lost, self.mask_token.to(tokens.dtype), tokens)
+        return tokens + self.leave(self.context(self.enter(tokens)))
+
+    def forward(self, tokens: Tensor, coords_yx: Tensor) -> Tensor:
+        """Embeddings at coordinates: tokens `(B, D, h, w)` from `complete`, coords_yx `(B, N, 2)`; `(B, N, D)`."""
+        return self.function(tokens, coords_yx, cell=coords_yx.new_zeros(len(coords_yx), 2))

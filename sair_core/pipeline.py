@@ -1,0 +1,169 @@
+"""From photos to photos: crops, working sizes, tensors, compositing. Models know none of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor
+
+from sair_core.coords import cell_of, pixel_coords
+from sair_core.crops import Crop, plan_crops
+from sair_core.devices import autocast, pick_device
+from sair_core.errors import EmptyMaskError, FullMaskError
+from sair_core.harmonic import remove_seam
+from sair_core.hub import load_model
+from sair_core.images import Photo, PhotoSource, load_photo
+from sair_core.masks import MaskSource, as_mask
+from sair_core.models.sair import Sair, SairFeatures
+
+DECODE_BYTES = 64 * 2**20  # activations of one chunk of queries
+ProgressCallback = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class FillResult:
+    """A filled photo.
+
+    image: PIL, of the photo's size (upright) and mode; known pixels bit-identical to the photo's.
+    mask: bool `(H, W)`, what was filled. seconds: time taken. seed: what the fill was drawn with.
+    """
+
+    image: Image.Image
+    mask: np.ndarray
+    seconds: float
+    seed: int
+
+
+class InpaintPipeline:
+    """Fills holes in photos of any size."""
+
+    def __init__(self, model: Sair, *, device: str = "auto", bf16: bool = True):
+        """bf16: compute in bfloat16 where the hardware has it; results differ from float32 by under 2/255 on average."""
+        self.device = pick_device(device)
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.bf16 = bf16
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path = "sair-lite", *, device: str = "auto", bf16: bool = True
+    ) -> "InpaintPipeline":
+        """name_or_path: a bundled name, a folder with a checkpoint, or a hub id. device: auto, cpu, cuda, mps.
+
+        Raises ModelNotFoundError, CheckpointError or DeviceError.
+        """
+        return cls(load_model(name_or_path), device=device, bf16=bf16)
+
+    def fill(
+        self,
+        photo: PhotoSource | Photo,
+        mask: MaskSource,
+        *,
+        seed: int = 0,
+        progress: ProgressCallback | None = None,
+    ) -> FillResult:
+        """Fill the hole in a photo.
+
+        photo: PIL image, array, path, file bytes or `Photo`; mask: PIL image, array or path, white (or True) =
+        fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working size
+        and its hole pixels are decoded at the photo's own resolution. seed: kept for models that draw; a SAIR
+        does not, so the same photo and mask always give the same result on one machine.
+        progress: called with a share in [0, 1] and a short text.
+
+        Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,
+        PhotoTooLargeError.
+        """
+        started = time.perf_counter()
+        report = progress or (lambda share, text: None)
+        if not isinstance(photo, Photo):
+            report(0.0, "Opening the photo")
+            photo = load_photo(photo)
+        hole = as_mask(mask, photo.size_px)
+        if not hole.any():
+            raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
+        if hole.all():
+            raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
+        fill01 = np.empty((np.count_nonzero(hole), 3), np.float32)
+        place = np.flatnonzero(hole)
+        crops = plan_crops(hole)
+        for i, (crop, rows, columns, rgb01) in enumerate(self._fill_crops(photo.rgb, hole, crops)):
+            flat = (rows + crop.top) * hole.shape[1] + columns + crop.left
+            fill01[np.searchsorted(place, flat)] = rgb01
+            report((i + 1) / (len(crops) + 1), f"Filling {i + 1} of {len(crops)}" if len(crops) > 1 else "Filling")
+        image = photo.composite(fill01, hole)
+        report(1.0, "Done")
+        return FillResult(image, hole, time.perf_counter() - started, seed)
+
+    def _fill_crops(
+        self, rgb: np.ndarray, hole: np.ndarray, crops: list[tuple[Crop, np.ndarray]]
+    ) -> Iterator[tuple[Crop, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yields crop, rows and columns inside it, and colours `(N, 3)` in [0, 1] for each.
+
+        What an earlier crop filled is known to the later ones, so a hole cut in two has no seam either.
+        """
+        done: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for crop, part in crops:
+            known01 = rgb[crop.slices].astype(np.float32) / 255
+            open_hole = hole[crop.slices].copy()
+            for rows, columns, values in done:
+                rows, columns = rows - crop.top, columns - crop.left
+                inside = (rows >= 0) & (rows < crop.height) & (columns >= 0) & (columns < crop.width)
+                known01[rows[inside], columns[inside]] = values[inside]
+                open_hole[rows[inside], columns[inside]] = False
+            filled01 = self._predict(known01, open_hole, part, (crop.work_height, crop.work_width))
+            undecided = open_hole & ~part  # another crop's: no known colour to meet there
+            known01[undecided] = filled01[undecided]
+            rows, columns = np.nonzero(part)
+            values = remove_seam(filled01, known01, part)[rows, columns].clip(0, 1)
+            if len(crops) > 1:
+                done.append((rows + crop.top, columns + crop.left, values))
+            yield crop, rows, columns, values
+
+    @torch.inference_mode()
+    def _predict(
+        self, known01: np.ndarray, hole: np.ndarray, part: np.ndarray, work_px: tuple[int, int]
+    ) -> np.ndarray:
+        """The model's colours, float32 `(H, W, 3)`, at `part` and at the ring of pixels around it; 0 elsewhere."""
+        rgb01 = torch.from_numpy(known01).to(self.device).permute(2, 0, 1)[None]
+        hole01 = torch.from_numpy(hole).to(self.device)[None, None].float()
+        rgb01, hole01 = reduce_known(rgb01, hole01, work_px)
+        wanted = ndimage.binary_dilation(part)
+        rows, columns = torch.from_numpy(wanted).nonzero(as_tuple=True)
+        coords = pixel_coords(rows, columns, part.shape).to(self.device)[None]
+        with autocast(self.device, self.bf16):
+            features = self.model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
+            values = decode_chunked(self.model, features, coords, cell_of(part.shape, device=self.device)[None])
+        out = np.zeros_like(known01)
+        out[wanted] = values[0].cpu().numpy()
+        return out
+
+
+def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Resize a photo with a hole; what lies in the hole never bleeds into what is known.
+
+    rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, size_px `(height, width)`. Known colours are averages over the
+    known pixels only; a pixel that is mostly hole becomes hole.
+    """
+    if tuple(rgb01.shape[-2:]) == tuple(size_px):
+        return rgb01 * (1 - hole01), hole01
+    known = 1 - hole01
+    stacked = torch.cat([rgb01 * known, known], dim=1)
+    small = F.interpolate(stacked, size_px, mode="bilinear", antialias=True, align_corners=False)
+    share = small[:, 3:]
+    hole_small = (share < 0.5).float()
+    return (small[:, :3] / share.clamp_min(1e-3)).clamp(0, 1) * (1 - hole_small), hole_small
+
+
+def decode_chunked(model: Sair, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
+    """`model.decode` in chunks whose activations fit DECODE_BYTES; the same numbers. Returns float32 `(B, N, 3)`."""
+    # Four neighbours, and about three activations of the hidden width alive at once.
+    per_query = 4 * 3 * features.projected.shape[1] * features.projected.element_size() * len(coords_yx)
+    chunks = coords_yx.split(max(1, DECODE_BYTES // per_query), dim=1)
+    return torch.cat([model.decode(features, chunk, cell) for chunk in chunks], dim=1).float()

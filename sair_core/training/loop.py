@@ -1,0 +1,145 @@
+"""Training, one loop from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import time
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from sair_core.checkpoint import replacing
+from sair_core.config import to_dict
+from sair_core.devices import autocast, has_bf16, keep_freed_memory, pick_device
+from sair_core.errors import CheckpointError, ConfigError
+from sair_core.models.presets import preset
+from sair_core.models.sair import Sair
+from sair_core.training.config import TrainConfig
+from sair_core.training.data import FillSamples, batches, find_photos, load_photos, split
+from sair_core.training.state import STATE_NAME, Average, Progress, load_run, parameter_groups, save_run
+from sair_core.training.validation import Validation, save_picture
+
+logger = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, *, resume: bool = False, show_progress: bool = True) -> Path:
+    """Train a SAIR; returns the folder of the trained model, `OUTPUT/model`.
+
+    The run folder holds `train.json` (the effective configuration), `state.pt` (to resume), `log.csv`,
+    `validation/STEP.png` and `model/` (averaged weights, loadable by the pipeline at any time). Ctrl+C and
+    SIGTERM save the state first.
+
+    Raises DataError for folders without photos, ConfigError when OUTPUT already holds a run and `resume` is
+    not set, CheckpointError when there is nothing to resume or the loss stopped being a number.
+    """
+    keep_freed_memory()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(config.output)
+    if not resume and (folder / STATE_NAME).exists():
+        raise ConfigError(f"{folder} already holds a run. Continue it with --resume or name another --output.")
+    device = pick_device(config.device)
+    torch.manual_seed(config.seed)
+
+    paths = find_photos(config.data)
+    val_paths = find_photos(config.val) if config.val else []
+    if not val_paths:
+        paths, val_paths = split(paths, config.val_share, config.seed)
+    photos = load_photos(paths)
+    validation = Validation(load_photos(val_paths), config.final_size_px, config.seed)
+    logger.info("%d photos to train on, %d to validate with", len(photos), len(validation.photos))
+
+    changes = {"semantics": config.semantics} if config.semantics else {}
+    model = Sair(preset(config.preset, **changes)).to(device, memory_format=torch.channels_last)
+    average = Average(model, config.ema)
+    groups = parameter_groups(model, config.weight_decay)
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=device.type != "mps")
+    progress = load_run(folder, model, average, optimiser) if resume else Progress()
+    count = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    bf16 = config.bf16 and has_bf16(device)
+    logger.info("%.1f M parameters on %s, %s", count / 1e6, device, "bfloat16" if bf16 else "float32")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "train.json") as path:
+        path.write_text(json.dumps({"train": to_dict(config), "model": to_dict(model.config)}, indent=2) + "\n")
+
+    def validate() -> None:
+        with average.swapped_into(model):
+            figures, picture = validation(model, device, config.bf16)
+        save_picture(picture, folder / "validation" / f"{progress.step:06d}.png")
+        progress.log.append({"step": progress.step, "seconds": round(progress.seconds, 1), **figures})
+        bar.write(f"step {progress.step}: " + ", ".join(f"{k} {v:.2f} dB" for k, v in figures.items()))
+
+    bar = tqdm(total=1.0, disable=not show_progress, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}")
+    phase, loader, smooth_loss = None, iter(()), None
+    try:
+        if progress.step == 0:
+            validate()
+        while (share := _share_done(config, progress)) < 1:
+            if config.phase(share) != phase:
+                phase = config.phase(share)
+                loader = _loader(config, phase, photos, progress.samples)
+            started = time.perf_counter()
+            batch = {k: v.to(device, non_blocking=True) for k, v in next(loader).items()}
+            for group in optimiser.param_groups:
+                group["lr"] = config.rate(progress.step, share)
+            with autocast(device, config.bf16):
+                rgb = model(batch["rgb01"], batch["hole01"], batch["coords_yx"], batch["cell"])
+            loss = (rgb - batch["target01"]).abs().mean()  # L1; the hole's weight is its share of the queries
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+            value = loss.item()
+            if value != value:
+                raise CheckpointError(
+                    f"The loss is not a number at step {progress.step}; {folder} keeps the last good state. "
+                    "Resume with a lower --learning-rate."
+                )
+            optimiser.step()
+            average.update(model, progress.step)
+            progress.step += 1
+            progress.samples += len(batch["rgb01"])
+            progress.seconds += time.perf_counter() - started
+            smooth_loss = value if smooth_loss is None else 0.99 * smooth_loss + 0.01 * value
+            if progress.step % 50 == 0:
+                progress.log.append(
+                    {"step": progress.step, "seconds": round(progress.seconds, 1), "loss": round(smooth_loss, 5)}
+                )
+            bar.n = round(min(1.0, _share_done(config, progress)), 5)
+            bar.set_postfix_str(f" step {progress.step}, loss {smooth_loss:.4f}", refresh=False)
+            bar.update(0)
+            if progress.step % config.validate_every == 0:
+                validate()
+            if progress.step % config.save_every == 0:
+                save_run(folder, model, average, optimiser, progress)
+        validate()
+    except KeyboardInterrupt:
+        logger.warning("stopped at step %d; continue with --resume", progress.step)
+    finally:
+        bar.close()
+    save_run(folder, model, average, optimiser, progress)
+    return folder / "model"
+
+
+def _share_done(config: TrainConfig, progress: Progress) -> float:
+    if config.minutes is not None:
+        return progress.seconds / (60 * config.minutes)
+    return progress.step / config.steps
+
+
+def _loader(config: TrainConfig, phase: int, photos: list, start: int):
+    size_px, batch, queries = config.shape(phase)
+    samples = FillSamples(
+        photos,
+        size_px=size_px,
+        queries=queries,
+        hole_share=config.hole_share,
+        scale_share=config.scale_share,
+        scale_max=config.scale_max,
+        seed=config.seed,
+    )
+    return batches(samples, batch, start, config.workers)
+
+

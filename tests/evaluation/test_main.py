@@ -1,0 +1,145 @@
+import json
+
+import numpy as np
+import pytest
+
+from sair_core.errors import MissingDependencyError, SairError
+from sair_core.evaluation import __main__ as cli
+from sair_core.evaluation.baselines import mean
+
+from .conftest import SIZE_PX
+
+
+def half_mean(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Somewhat worse than the mean."""
+    filled = mean(photo, mask)
+    filled[mask] //= 2
+    return filled
+
+
+@pytest.fixture(autouse=True)
+def no_lpips(monkeypatch):
+    def unavailable() -> None:
+        raise MissingDependencyError("no weights here.")
+
+    monkeypatch.setattr(cli, "load_lpips", unavailable)
+
+
+def arguments(photo_folder, *more: str) -> list[str]:
+    return ["--data", str(photo_folder), "--size", str(SIZE_PX), *more]
+
+
+FAKES = {"sair": mean, "telea": half_mean, "navier-stokes": half_mean}
+
+
+def test_table_gain_and_json(photo_folder, tmp_path, capsys):
+    target = tmp_path / "out" / "result.json"
+    status = cli.main(arguments(photo_folder, "--json", str(target)), FAKES)
+    out = capsys.readouterr().out
+    assert status == 0
+    assert "LPIPS unavailable: no weights here." in out
+    assert "gain over best baseline, 40-60 %:" in out
+    assert f"photos: 3 of 3, {SIZE_PX} px" in out
+    assert all(word in out for word in ("seconds per fill", "torch:", "date:", "processor:"))
+    result = json.loads(target.read_text())
+    assert result["complete"] and result["photos"] == 3 and result["seed"] == 0
+    assert len(result["fills"]) == 3 * 3 * 4 and len(result["summary"]) == 3 * 4
+    assert result["lpips"].startswith("LPIPS unavailable")
+    assert {fill["lpips"] for fill in result["fills"]} == {None}
+    by_key = {(row["bin"], row["method"]): row for row in result["summary"]}
+    for gain in result["gain_over_best_baseline"]:
+        best = max(by_key[gain["bin"], name]["psnr_db"] for name in ("telea", "navier-stokes", "biharmonic"))
+        assert gain["psnr_db"] == pytest.approx(by_key[gain["bin"], "sair"]["psnr_db"] - best)
+    assert set(result["seconds_per_fill"]) == {"sair", "telea", "navier-stokes", "biharmonic"}
+
+
+def test_same_seed_same_figures_and_a_limit_changes_no_mask(photo_folder, tmp_path):
+    def fills(name: str, *more: str) -> dict:
+        target = tmp_path / name
+        options = ("--methods", "sair", "--json", str(target), *more)
+        assert cli.main(arguments(photo_folder, *options), {"sair": mean}) == 0
+        rows = json.loads(target.read_text())["fills"]
+        return {(row["photo"], row["bin"]): (row["hole_share"], row["psnr_db"]) for row in rows}
+
+    whole = fills("whole.json")
+    assert fills("again.json", "--workers", "2") == whole
+    limited = fills("limited.json", "--limit", "2")
+    assert limited == {key: whole[key] for key in limited} and len(limited) == 6
+    assert fills("other.json", "--seed", "1") != whole
+
+
+def test_ctrl_c_prints_what_is_done(photo_folder, tmp_path, capsys):
+    calls = []
+
+    def interrupted(photo, mask):
+        calls.append(1)
+        if len(calls) == 5:  # in the second photo
+            raise KeyboardInterrupt
+        return mean(photo, mask)
+
+    target = tmp_path / "r.json"
+    options = ("--methods", "sair", "--json", str(target))
+    assert cli.main(arguments(photo_folder, *options), {"sair": interrupted}) == 130
+    assert "Stopped early" in capsys.readouterr().out
+    result = json.loads(target.read_text())
+    assert not result["complete"] and {fill["photo"] for fill in result["fills"]} == {"a.png"}
+
+
+def test_an_error_of_a_method_keeps_what_is_done(photo_folder, capsys):
+    calls = []
+
+    def failing(photo, mask):
+        calls.append(1)
+        if len(calls) == 4:
+            raise SairError("out of luck")
+        return mean(photo, mask)
+
+    assert cli.main(arguments(photo_folder, "--methods", "sair"), {"sair": failing}) == 1
+    captured = capsys.readouterr()
+    assert "error: out of luck" in captured.err and "photos: 1 of 3" in captured.out
+
+
+def test_altered_known_pixels_are_told(photo_folder, capsys):
+    cli.main(arguments(photo_folder, "--methods", "sair"), {"sair": lambda photo, mask: 255 - photo})
+    out = capsys.readouterr().out
+    assert "Pixels outside the hole were altered (and put back before measuring) by: sair" in out
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [(("--masks", "nowhere"), "no PNG mask"), (("--size", "8"), "size"), (("--workers", "0"), "workers")],
+)
+def test_wrong_arguments_end_with_a_message(photo_folder, capsys, options, message):
+    assert cli.main(arguments(photo_folder, *options), FAKES) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_missing_opencv_ends_with_a_message(photo_folder, capsys, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    assert cli.main(arguments(photo_folder), {"sair": mean}) == 1
+    assert "pip install opencv-python-headless" in capsys.readouterr().err
+
+
+def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
+    from PIL import Image
+
+    import sair_core.pipeline as pipeline
+
+    class FakePipeline:
+        device = "cpu"
+
+        @classmethod
+        def from_pretrained(cls, name, *, device):
+            assert (name, device) == ("some-model", "cpu")
+            return cls()
+
+        def fill(self, photo, mask, *, seed):
+            assert photo.mode == "RGB" and mask.dtype == bool
+            image = Image.fromarray(mean(np.asarray(photo), mask))
+            return type("Result", (), {"image": image})()
+
+    monkeypatch.setattr(pipeline, "InpaintPipeline", FakePipeline)
+    options = ("--model", "some-model", "--device", "cpu", "--methods", "sair", "mean")
+    assert cli.main(arguments(photo_folder, *options)) == 0
+    out = capsys.readouterr().out
+    assert "device: cpu" in out and "altered" not in out

@@ -1,0 +1,59 @@
+"""The network is never asked: its answer is replaced."""
+
+import time
+
+import pytest
+
+from sair_core.errors import MissingDependencyError
+from sair_core.evaluation import perceptual
+
+pytest.importorskip("lpips")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    return perceptual.cached_backbone()
+
+
+def test_no_cache_and_no_network_is_said_at_once(cache, monkeypatch):
+    # A server that takes the connection and never answers would block for minutes.
+    monkeypatch.setattr(perceptual.urllib.request, "urlopen", lambda *args, **kwargs: time.sleep(2))
+    began = time.perf_counter()
+    with pytest.raises(MissingDependencyError, match="does not answer within 0.2 s") as caught:
+        perceptual._ensure_backbone(0.2)
+    assert time.perf_counter() - began < 1.5
+    assert str(cache) in str(caught.value)
+
+
+def test_a_refused_connection_is_the_same(cache, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(perceptual.urllib.request, "urlopen", refuse)
+    with pytest.raises(MissingDependencyError, match="not cached"):
+        perceptual._ensure_backbone(1.0)
+
+
+def test_damaged_weights_give_no_number(cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_bytes(b"half a download")
+    with pytest.raises(MissingDependencyError, match="damaged"):
+        perceptual.load_lpips()
+
+
+def test_an_interrupted_download_leaves_nothing_behind(cache, monkeypatch):
+    class Response:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            return None
+
+        def read(self, size):
+            raise TimeoutError("timed out")
+
+    monkeypatch.setattr(perceptual.urllib.request, "urlopen", lambda *args, **kwargs: Response())
+    with pytest.raises(MissingDependencyError, match="timed out"):
+        perceptual._ensure_backbone(1.0)
+    assert list(cache.parent.iterdir()) == []

@@ -1,0 +1,74 @@
+"""Dependencies point one way, and importing costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "sair_core"
+
+# A module may import modules of its own rank or lower.
+RANKS = [
+    ("errors",),
+    ("config", "coords", "masks", "images", "crops", "harmonic", "devices", "checkpoint"),
+    ("encoders", "decoders"),
+    ("models",),
+    ("hub",),
+    ("pipeline",),
+    ("training", "evaluation"),
+]
+RANK = {name: i for i, names in enumerate(RANKS) for name in names}
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path):
+    own = path.relative_to(CORE).with_suffix("").parts[0]
+    for name in imports_of(path):
+        top = name.split(".")[0]
+        assert top not in ("app", "gradio", "cv2") or (top == "cv2" and own == "evaluation"), (
+            f"{path} imports {name}"
+        )
+        if name.startswith("sair_core.") and own != "__init__":
+            other = name.split(".")[1]
+            assert RANK[other] <= RANK[own], f"{own} imports {other}, which stands above it"
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_brings_no_heavy_module():
+    heavy = run(
+        "import sys, sair_core; print([m for m in ('torch', 'gradio', 'open_clip', 'scipy', 'PIL') if m in sys.modules])"
+    )
+    assert heavy == "[]"
+
+
+def test_the_pipeline_brings_no_clip_and_no_gradio():
+    assert (
+        run("import sys, sair_core.pipeline; print('open_clip' in sys.modules, 'gradio' in sys.modules)")
+        == "False False"
+    )
+
+
+def test_public_names_resolve():
+    import sair_core
+
+    assert all(getattr(sair_core, name) for name in sair_core.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sair_core.nothing
