@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="SAIR Studio: paint over anything in a photo, in the browser.")
+    parser = argparse.ArgumentParser(
+        description="SAIR Studio: paint over anything in a photo, in the browser."
+    )
     parser.add_argument(
         "--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
         help="address to listen on; 0.0.0.0 lets other machines in (default: %(default)s)",
@@ -19,7 +21,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--model", default="sair-lite",
         help="a bundled model's name, a folder with a checkpoint, or a hub id (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)"
+    )
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP endpoint for other programs: `client.predict(handle_file(photo), handle_file(mask), 0, api_name="/fill")`."""
+"""The HTTP endpoint for other programs, `/fill`: two files in, one file out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from sair_core.masks import as_mask
 
 DESCRIPTION = """Fill the white part of a mask in a photo.
 
-photo: an image file of up to 50 megapixels. mask: an image file of the photo's size or proportions, white = fill.
+photo: an image file of up to 50 megapixels.
+mask: an image file of the photo's size or proportions, white = fill.
 seed: kept for models that draw; the same three always give the same file.
 Returns a PNG of the photo's size and mode (upright, ICC profile kept); pixels outside the mask are identical.
 Fails with a plain message when a file cannot be read, the mask is empty, full or of another size."""
@@ -25,13 +26,13 @@ def add_endpoints(service: FillService) -> None:
 
     def fill(photo: str, mask: str, seed: float = 0) -> str:
         if not photo or not mask:
-            raise gr.Error("Give both files: photo and mask.")
+            raise gr.Error("Give both files: photo and mask.", print_exception=False)
         try:
             opened = load_photo(photo, max_megapixels=service.max_megapixels)
             result = service.fill(opened, as_mask(mask, opened.size_px), seed=int(seed or 0))
             data = encode_image(result.image, "PNG")
         except SairError as error:
-            raise gr.Error(str(error)) from error
+            raise gr.Error(str(error), print_exception=False) from error
         folder = Path(tempfile.mkdtemp(dir=_cache_folder(out)))
         (folder / "filled.png").write_bytes(data)
         return str(folder / "filled.png")
@@ -40,11 +41,11 @@ def add_endpoints(service: FillService) -> None:
         photo = gr.File(label="Photo: an image file", type="filepath")
         mask = gr.File(label="Mask: an image file of the photo's size, white = fill", type="filepath")
         seed = gr.Number(0, label="Seed: a whole number", precision=0)
-        out = gr.File(label="The filled photo: a PNG file")
+        out = gr.File(label="Filled photo (PNG)")
         trigger = gr.Button()
     trigger.click(
         fill, [photo, mask, seed], out, api_name="fill", api_description=DESCRIPTION,
-        concurrency_limit=1, concurrency_id="model",
+        concurrency_limit=4, concurrency_id="model",
     )  # fmt: skip
 
 

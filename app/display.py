@@ -82,7 +82,12 @@ def _boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
         top, left = rows.start * BLOCK + int(y[0]), columns.start * BLOCK + int(x[0])
         bottom, right = rows.start * BLOCK + int(y[-1]) + 1, columns.start * BLOCK + int(x[-1]) + 1
         boxes.append(
-            (max(0, top - MARGIN), max(0, left - MARGIN), min(height, bottom + MARGIN), min(width, right + MARGIN))
+            (
+                max(0, top - MARGIN),
+                max(0, left - MARGIN),
+                min(height, bottom + MARGIN),
+                min(width, right + MARGIN),
+            )
         )
     return boxes
 

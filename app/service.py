@@ -27,7 +27,7 @@ class Pipeline(Protocol):
 
     def fill(
         self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
-    ) -> "FillResult": ...
+    ) -> FillResult: ...
 
 
 def load_pipeline(model: str, device: str) -> Pipeline:
@@ -62,7 +62,9 @@ class FillService:
         """Start to load the model in the background; a failure is logged and met again by the next fill."""
         self._worker.submit(self._warm_up)
 
-    def start(self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None) -> Future:
+    def start(
+        self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
+    ) -> Future:
         """Queue a fill. mask: bool `(H, W)`, True = hole. The future's result is a FillResult.
 
         progress is called from another thread. The future raises what the pipeline raises (SairError kinds).
@@ -73,9 +75,11 @@ class FillService:
             self._waiting += 1
         if ahead:
             report(0.0, "Waiting for the fill before this one")
-        return self._worker.submit(self._run, photo, mask, seed, report)
+        future = self._worker.submit(self._run, photo, mask, seed, report)
+        future.add_done_callback(self._leave)
+        return future
 
-    def fill(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> "FillResult":
+    def fill(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> FillResult:
         """As `start`, but waits."""
         return self.start(photo, mask, seed=seed).result()
 
@@ -90,11 +94,11 @@ class FillService:
             self._pipeline = self._load()
         return self._pipeline
 
-    def _run(self, photo: Photo, mask: np.ndarray, seed: int, report: Progress) -> "FillResult":
-        try:
-            if not self.ready:
-                report(0.0, "Loading the model (only the first time)")
-            return self._ensure().fill(photo, mask, seed=seed, progress=report)
-        finally:
-            with self._lock:
-                self._waiting -= 1
+    def _run(self, photo: Photo, mask: np.ndarray, seed: int, report: Progress) -> FillResult:
+        if not self.ready:
+            report(0.0, "Loading the model (only the first time)")
+        return self._ensure().fill(photo, mask, seed=seed, progress=report)
+
+    def _leave(self, _: Future) -> None:
+        with self._lock:
+            self._waiting -= 1

@@ -37,5 +37,7 @@ class Session:
         if id == ORIGINAL:
             return self.photo
         if id not in self.results:
-            raise NoPhotoError("This result is no longer kept. Choose a newer one, or the original, and go on.")
+            raise NoPhotoError(
+                "This result is no longer kept. Choose a newer one, or the original, and go on."
+            )
         return self.results[id]

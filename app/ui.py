@@ -27,8 +27,12 @@ def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
     examples: folder with photos to try; it may be missing.
     """
     # Files that were shown or offered are deleted after a day.
-    with gr.Blocks(title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
-        gr.HTML((editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False)
+    with gr.Blocks(
+        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+    ) as blocks:
+        gr.HTML(
+            (editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False
+        )
         if len(TABS) == 1:
             next(iter(TABS.values()))(service, examples)
         else:

@@ -150,12 +150,12 @@ def fill_small(args: argparse.Namespace) -> dict[str, float]:
 
 def fill_large(args: argparse.Namespace) -> dict[str, float]:
     """Seconds of the first and second fill of a photo file, and the process's peak memory in GB."""
-    from sair_core import InpaintPipeline
-
     with Image.open(args.photo) as photo:
         width, height = photo.size
     mask = square_mask(height, width, side=400)
     began = time.perf_counter()
+    from sair_core import InpaintPipeline
+
     pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
     seconds = {"load": time.perf_counter() - began}
     for name in ("first", "second"):

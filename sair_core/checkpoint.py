@@ -31,6 +31,20 @@ class CheckpointModel(nn.Module, ModelHubMixin):
     frozen_prefixes: ClassVar[tuple[str, ...]] = ()
     config: Any
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> "CheckpointModel":
+        """A folder or a hub id; options as huggingface-hub's mixin takes them.
+
+        Raises ModelNotFoundError when it cannot be had, CheckpointError when it is damaged.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, **options)
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            raise ModelNotFoundError(
+                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be fetched from the "
+                f"hub ({error}). Check the name and the network, or give a folder."
+            ) from error
+
     def _save_pretrained(self, save_directory: Path) -> None:
         save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
 
@@ -39,20 +53,10 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         folder = Path(model_id)
         if not folder.is_dir():
             download = {k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs}
-            try:
-                folder = Path(
-                    snapshot_download(
-                        model_id,
-                        allow_patterns=[CONFIG_NAME, WEIGHTS_NAME],
-                        local_files_only=local_files_only,
-                        **download,
-                    )
-                )
-            except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-                raise ModelNotFoundError(
-                    f"{model_id!r} is not on this machine and could not be fetched from the hub ({error}). "
-                    "Check the name and the network, or give a folder."
-                ) from error
+            files = [CONFIG_NAME, WEIGHTS_NAME]
+            folder = Path(
+                snapshot_download(model_id, allow_patterns=files, local_files_only=local_files_only, **download)
+            )
         model_type, config = read_config(folder)
         if model_type != cls.model_type:
             raise CheckpointError(f"{folder} holds a {model_type!r} model, not {cls.model_type!r}.")

@@ -279,7 +279,7 @@ def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
         pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
     elif pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * 255
-    if pixels.dtype == np.uint16 and channels == 1:
+    if np.issubdtype(pixels.dtype, np.uint16) and channels == 1:  # in either byte order
         return _photo(np.array(pixels, dtype=np.uint16, order="C"), "I;16")
     if pixels.dtype != np.uint8 or channels < 1:
         raise PhotoError(

@@ -117,29 +117,29 @@ class InpaintPipeline:
                 inside = (rows >= 0) & (rows < crop.height) & (columns >= 0) & (columns < crop.width)
                 known01[rows[inside], columns[inside]] = values[inside]
                 open_hole[rows[inside], columns[inside]] = False
-            filled01 = self._predict(known01, open_hole, part, (crop.work_height, crop.work_width))
-            undecided = open_hole & ~part  # another crop's: no known colour to meet there
-            known01[undecided] = filled01[undecided]
+            # The seam is removed over all of the hole that this crop sees, though only its part is kept:
+            # where another crop's part begins there is no known colour to meet.
+            wanted = part | (ndimage.binary_dilation(open_hole) & ~open_hole)
+            filled01 = self._predict(known01, open_hole, wanted, (crop.work_height, crop.work_width))
             rows, columns = np.nonzero(part)
-            values = remove_seam(filled01, known01, part)[rows, columns].clip(0, 1)
+            values = remove_seam(filled01, known01, open_hole)[rows, columns].clip(0, 1)
             if len(crops) > 1:
                 done.append((rows + crop.top, columns + crop.left, values))
             yield crop, rows, columns, values
 
     @torch.inference_mode()
     def _predict(
-        self, known01: np.ndarray, hole: np.ndarray, part: np.ndarray, work_px: tuple[int, int]
+        self, known01: np.ndarray, hole: np.ndarray, wanted: np.ndarray, work_px: tuple[int, int]
     ) -> np.ndarray:
-        """The model's colours, float32 `(H, W, 3)`, at `part` and at the ring of pixels around it; 0 elsewhere."""
+        """The model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
         rgb01 = torch.from_numpy(known01).to(self.device).permute(2, 0, 1)[None]
         hole01 = torch.from_numpy(hole).to(self.device)[None, None].float()
         rgb01, hole01 = reduce_known(rgb01, hole01, work_px)
-        wanted = ndimage.binary_dilation(part)
         rows, columns = torch.from_numpy(wanted).nonzero(as_tuple=True)
-        coords = pixel_coords(rows, columns, part.shape).to(self.device)[None]
+        coords = pixel_coords(rows, columns, wanted.shape).to(self.device)[None]
         with autocast(self.device, self.bf16):
             features = self.model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
-            values = decode_chunked(self.model, features, coords, cell_of(part.shape, device=self.device)[None])
+            values = decode_chunked(self.model, features, coords, cell_of(wanted.shape, device=self.device)[None])
         out = np.zeros_like(known01)
         out[wanted] = values[0].cpu().numpy()
         return out

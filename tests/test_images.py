@@ -52,7 +52,10 @@ def exif_of(orientation=None, gps=False):
 def bare_png(width, height):
     """A PNG whose header promises more pixels than its data could hold."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return PNG_START + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    chunks = ((13, header), (0, b"IDAT"), (0, b"IEND"))
+    return PNG_START + b"".join(
+        struct.pack(">I", n) + c + struct.pack(">I", zlib.crc32(c)) for n, c in chunks
+    )
 
 
 @pytest.mark.parametrize("mode", SHAPES)

@@ -13,7 +13,7 @@ CORE = ROOT / "sair_core"
 # A module may import modules of its own rank or lower.
 RANKS = [
     ("errors",),
-    ("config", "coords", "masks", "images", "crops", "harmonic", "devices", "checkpoint"),
+    ("config", "coords", "masks", "image_modes", "images", "crops", "harmonic", "devices", "checkpoint"),
     ("encoders", "decoders"),
     ("models",),
     ("hub",),

@@ -5,6 +5,7 @@
   const { MaskLayer, Timeline, Viewport, ORIGINAL } = sair;
   const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file.";
   const HINT = "Brush over what should go, then press Fill.";
+  const READY = "Press Fill when everything that should go is covered.";
 
   class Editor {
     constructor(root) {
@@ -43,9 +44,11 @@
     }
 
     setState(state) {
-      this.state = { ...this.state, ...state };
-      if (!this.state.shown) this.state.view = "paint";
-      this.view.redraw();
+      const next = { ...this.state, ...state };
+      if (!next.shown) next.view = "paint";
+      const changed = Object.keys(next).some((key) => next[key] !== this.state[key]);
+      this.state = next;
+      if (changed) this.view.redraw();
       this.refresh();
     }
 
@@ -78,15 +81,17 @@
 
     placeDivider() {
       if (!this.timeline) return;
+      const { stage, divider } = this;
       const { left, right, top, bottom } = this.view.frame();
-      const at = left + this.divider * (right - left);
-      const style = this.stage.style;
-      style.setProperty("--divider", `${at}px`);
-      for (const [name, value] of Object.entries({ left, right, top, bottom })) {
-        style.setProperty(`--photo-${name}`, `${name === "right" || name === "bottom"
-          ? this.stage[name === "right" ? "clientWidth" : "clientHeight"] - value : value}px`);
-      }
-      this.root.querySelector(".divider").setAttribute("aria-valuenow", Math.round(this.divider * 100));
+      const at = left + divider * (right - left);
+      const handle = Math.max(24, Math.min(stage.clientWidth - 24, at)) - at; // never half outside
+      const places = {
+        divider: at, handle, "photo-left": left, "photo-top": top,
+        "photo-right": stage.clientWidth - right, "photo-bottom": stage.clientHeight - bottom,
+      };
+      for (const [name, value] of Object.entries(places)) stage.style.setProperty(`--${name}`, `${value}px`);
+      stage.dataset.side = divider < 0.12 ? "after" : divider > 0.88 ? "before" : "both";
+      this.root.querySelector(".divider").setAttribute("aria-valuenow", Math.round(divider * 100));
     }
 
     setDivider(share) {
@@ -143,6 +148,7 @@
       if (!this.timeline || this.busy) return;
       this.mask.begin();
       change(this.mask);
+      this.view.redraw("mask");
       this.finishStep(state);
     }
 
@@ -151,24 +157,29 @@
       if (tiles || state) this.timeline.push({ tiles, from: { ...this.state }, to: { ...this.state, ...state } });
       // What is being painted should be seen: any change of the mask leads back to the painting view.
       this.setState(state ?? { view: "paint" });
-      if (tiles && this.root.querySelector(".status").dataset.level !== "busy") this.notice("info", HINT);
+      if (tiles) this.notice("info", this.mask.touched.size ? READY : HINT);
     }
 
     undo() {
-      if (!this.timeline || this.busy) return;
-      const step = this.timeline.undo();
-      if (!step) return this.notice("info", "Nothing to undo.");
-      if (step.tiles) this.mask.swap(step.tiles);
-      this.setState(step.from.view === "compare" && step.tiles ? { ...step.from, view: "paint" } : step.from);
-      this.notice("info", step.to.shown !== step.from.shown && !step.tiles ? "Fill undone. The mask is still there." : HINT);
+      this.walk("undo", "from");
     }
 
     redo() {
+      this.walk("redo", "to");
+    }
+
+    walk(way, end) {
       if (!this.timeline || this.busy) return;
-      const step = this.timeline.redo();
-      if (!step) return this.notice("info", "Nothing to redo.");
-      if (step.tiles) this.mask.swap(step.tiles);
-      this.setState(step.to);
+      const step = this.timeline[way]();
+      if (!step) return this.notice("info", `Nothing to ${way}.`);
+      if (step.tiles) {
+        this.mask.swap(step.tiles);
+        this.view.redraw("mask");
+      }
+      const onlyMask = step.from.view === step.to.view && step.from.base === step.to.base;
+      this.setState(onlyMask ? { view: "paint" } : step[end]);
+      const undone = !step.tiles && end === "from";
+      this.notice("info", undone ? "Fill undone. The mask is still there." : this.mask.touched.size ? READY : HINT);
     }
 
     // ---- results

@@ -69,7 +69,6 @@
     original.addEventListener("keydown", (event) => event.key === " " && editor.hold(true));
     original.addEventListener("keyup", () => editor.hold(false));
     const help = root.querySelector("dialog.sair-help");
-    document.body.append(help); // out of the component: a dialog covers the page
     help.addEventListener("click", (event) => (event.target === help || event.target.closest(".close")) && help.close());
   }
 

@@ -26,6 +26,14 @@ class ResBlock(nn.Module):
         return x + (residual if self.residual_scale == 1.0 else residual * self.residual_scale)
 
 
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each position of `(B, C, H, W)`; a view, not a copy, in channels_last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: `(B, C, H, W)`. Same shape out."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class AttentionBlock(nn.Module):
     """Pre-norm self-attention over all positions of a feature map, then an MLP.
 

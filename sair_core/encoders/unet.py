@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.config import require
-from sair_core.encoders.blocks import AttentionBlock, ResBlock
+from sair_core.encoders.blocks import AttentionBlock, ChannelNorm, ResBlock
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,21 @@ class UNetEncoder(nn.Module):
         widths, blocks = config.widths, config.blocks
         self.stem = nn.Conv2d(4 * 4, widths[0], 3, padding=1)
         self.down = nn.ModuleList(_stage(widths[i], blocks[i]) for i in range(3))
-        self.reduce = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1) for i in range(3))
+        # Norms between the stages, not inside them: enough to keep high learning rates stable, and cheap.
+        self.reduce = nn.ModuleList(
+            nn.Sequential(ChannelNorm(widths[i]), nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1)) for i in range(3)
+        )
         self.context = nn.Sequential(
             *(
                 nn.Sequential(AttentionBlock(widths[3], config.heads), ResBlock(widths[3]))
                 for _ in range(config.context_blocks)
             )
         )
-        self.expand = nn.ModuleList(nn.Conv2d(widths[i + 1], 4 * widths[i], 1) for i in range(3))
+        self.expand = nn.ModuleList(
+            nn.Sequential(ChannelNorm(widths[i + 1]), nn.Conv2d(widths[i + 1], 4 * widths[i], 1)) for i in range(3)
+        )
         self.up = nn.ModuleList(_stage(widths[i], blocks[i]) for i in range(3))
-        self.head = nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        self.head = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], config.out_channels, 3, padding=1))
 
     def forward(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
         """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""

@@ -108,7 +108,7 @@ class FillSamples(Dataset):
         mask = irregular_mask(rng, (self.size_px, self.size_px), BINS[rng.integers(len(BINS))])
         fine_mask = mask
         if fine_px != self.size_px:
-            nearest = (np.arange(fine_px) * self.size_px) // fine_px
+            nearest = ((2 * np.arange(fine_px) + 1) * self.size_px) // (2 * fine_px)
             fine_mask = mask[nearest][:, nearest]
         chosen = self._choose(rng, fine_mask)
         rows, columns = np.divmod(chosen, fine_px)

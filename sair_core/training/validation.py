@@ -65,4 +65,4 @@ def _centre_square(photo: np.ndarray, size_px: int) -> np.ndarray:
     side = min(photo.shape[:2])
     top, left = ((n - side) // 2 for n in photo.shape[:2])
     square = Image.fromarray(np.ascontiguousarray(photo[top : top + side, left : left + side]))
-    return np.asarray(square.resize((size_px, size_px), Image.Resampling.LANCZOS))
+    return np.array(square.resize((size_px, size_px), Image.Resampling.LANCZOS))

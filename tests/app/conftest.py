@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.actions import EditActions
+from app.service import FillService
+from sair_core.errors import EmptyMaskError
+
+
+class MeanPipeline:
+    """Fills with the mean of what is known: the app's tests are about the app."""
+
+    def fill(self, photo, mask, *, seed=0, progress=None):
+        if not mask.any():
+            raise EmptyMaskError("The mask is empty. Paint something.")
+        if progress:
+            progress(0.5, "Filling")
+        mean01 = photo.rgb[~mask].mean(axis=0) / 255
+        image = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
+        return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+
+
+@pytest.fixture
+def service() -> FillService:
+    return FillService(MeanPipeline, max_megapixels=1.0)
+
+
+@pytest.fixture
+def actions(service, tmp_path) -> EditActions:
+    return EditActions(service, tmp_path / "no examples")
+
+
+@pytest.fixture
+def noise() -> np.ndarray:
+    """A picture in which every pixel differs from its neighbours, (90, 120, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def photo_file(tmp_path, noise):
+    path = tmp_path / "photo.png"
+    Image.fromarray(noise).save(path)
+    return path
+
+
+@pytest.fixture
+def mask_file(tmp_path):
+    """White = fill, 90 x 120, a block of 20 x 30 px at (40, 50)."""
+    mask = np.zeros((90, 120), np.uint8)
+    mask[40:60, 50:80] = 255
+    path = tmp_path / "mask.png"
+    Image.fromarray(mask).save(path)
+    return path
+
+
+@pytest.fixture
+def painted_file(tmp_path):
+    """What the widget sends: the painted part only, opaque = hole. Belongs at the box (40, 30, 50, 40)."""
+    rgba = np.zeros((40, 50, 4), np.uint8)
+    rgba[10:30, 10:40] = (255, 61, 104, 255)
+    path = tmp_path / "painted.png"
+    Image.fromarray(rgba).save(path)
+    return path

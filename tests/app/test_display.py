@@ -1,0 +1,65 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import display
+from app.display import display_size, mask_picture, patches, preview
+from sair_core.images import load_photo
+
+
+def decode(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.data)))
+
+
+def test_only_huge_photos_are_reduced_for_display():
+    assert display_size((3000, 4000)) == (3000, 4000)
+    height, width = display_size((7000, 7000))
+    assert height == width and height * width <= display.MAX_DISPLAY_PIXELS
+
+
+def test_preview_shows_the_very_pixels_and_the_profile(noise):
+    image = Image.fromarray(noise)
+    image.info["icc_profile"] = b"some profile"
+    picture = preview(load_photo(image))
+    assert np.array_equal(decode(picture), noise)
+    assert Image.open(io.BytesIO(picture.data)).info["icc_profile"] == b"some profile"
+
+
+def test_preview_keeps_transparency(noise):
+    rgba = np.dstack([noise, np.tile(np.arange(120, dtype=np.uint8), (90, 1))])
+    assert np.array_equal(decode(preview(load_photo(rgba))), rgba)
+
+
+def test_large_previews_are_jpeg(monkeypatch, noise):
+    monkeypatch.setattr(display, "MAX_LOSSLESS_PIXELS", 100)
+    assert preview(load_photo(noise)).suffix == "jpg"
+
+
+@pytest.mark.parametrize("blobs", [1, 3, 60])
+def test_patches_cover_every_hole_with_a_margin(blobs):
+    rng = np.random.default_rng(blobs)
+    photo = load_photo(rng.integers(0, 256, (700, 900, 3), dtype=np.uint8))
+    mask = np.zeros((700, 900), bool)
+    for y, x in zip(rng.integers(0, 690, blobs), rng.integers(0, 890, blobs)):
+        mask[y : y + 9, x : x + 9] = True
+    shown = np.zeros((700, 900), bool)
+    found = patches(photo, mask)
+    for one in found:
+        box = slice(one.y, one.y + one.height), slice(one.x, one.x + one.width)
+        assert np.array_equal(decode(one), photo.rgb[box])
+        shown[box] = True
+    assert shown[mask].all() and len(found) <= display.MAX_PATCHES
+    ys, xs = np.nonzero(mask)
+    assert shown[np.clip(ys - 4, 0, 699), np.clip(xs + 4, 0, 899)].all()
+
+
+def test_a_mask_is_cut_to_its_painted_part():
+    mask = np.zeros((50, 60), bool)
+    mask[10:20, 30:45] = True
+    mask[12, 33] = False
+    picture = mask_picture(mask)
+    assert (picture.x, picture.y, picture.width, picture.height) == (30, 10, 15, 10)
+    assert np.array_equal(decode(picture)[..., -1] > 0, mask[10:20, 30:45])
+    assert mask_picture(np.zeros((5, 5), bool)) is None

@@ -1,0 +1,47 @@
+"""app.py, the command: the package `app` has the same name, so it is started as users start it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_help_names_every_option():
+    result = run("app.py", "--help")
+    assert result.returncode == 0
+    for option in ("--host", "--port", "--share", "--model", "--device"):
+        assert option in result.stdout
+
+
+def test_help_needs_no_heavy_import():
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['app.py', '--help']\n"
+        "try: runpy.run_path('app.py', run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'gradio', 'numpy', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = run("-c", code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_page_is_built_without_torch():
+    code = (
+        "import sys\n"
+        "from app.service import FillService\n"
+        "from app.ui import build_app\n"
+        "build_app(FillService(lambda: None))\n"
+        "assert 'torch' not in sys.modules and 'sair_core.pipeline' not in sys.modules\n"
+    )
+    result = run("-c", code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_an_unknown_option_is_refused():
+    assert run("app.py", "--nope").returncode == 2

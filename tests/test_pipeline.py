@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sair_core.coords import cell_of, grid_coords
+from sair_core.errors import DeviceError, EmptyMaskError, FullMaskError, MaskSizeError, PhotoError
+from sair_core.masks import mask_to_image
+from sair_core.pipeline import InpaintPipeline, decode_chunked, reduce_known
+
+from .conftest import disc
+
+
+def colour_photo(mode: str) -> Image.Image:
+    rng = np.random.default_rng(3)
+    if mode == "I;16":
+        return Image.fromarray(rng.integers(0, 65536, (70, 90), dtype=np.uint16))
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    array = rng.integers(0, 256, (70, 90, bands), dtype=np.uint8)
+    return Image.fromarray(array[..., 0] if bands == 1 else array, mode)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "I;16"])
+def test_known_pixels_size_and_mode_are_the_photos(tiny_pipe, mode):
+    photo, mask = colour_photo(mode), disc((70, 90), (30, 40), 12)
+    result = tiny_pipe.fill(photo, mask)
+    before, after = np.asarray(photo), np.asarray(result.image)
+    assert result.image.mode == photo.mode and result.image.size == photo.size
+    assert np.array_equal(after[~mask], before[~mask])
+    assert (after[mask] != before[mask]).any()
+    assert np.array_equal(result.mask, mask) and result.seconds > 0
+
+
+def test_photos_and_masks_in_every_form_give_the_same_result(tiny_pipe, bird, tmp_path):
+    mask = disc((bird.height, bird.width), (100, 150), 20)
+    bird.save(tmp_path / "p.png")
+    mask_to_image(mask).save(tmp_path / "m.png")
+    results = [
+        tiny_pipe.fill(bird, mask),
+        tiny_pipe.fill(np.asarray(bird), mask_to_image(mask)),
+        tiny_pipe.fill(tmp_path / "p.png", tmp_path / "m.png"),
+        tiny_pipe.fill(str(tmp_path / "p.png"), str(tmp_path / "m.png"), seed=7),
+    ]
+    assert all(np.array_equal(r.image, results[0].image) for r in results)
+    assert [r.seed for r in results] == [0, 0, 0, 7]
+
+
+def test_exif_orientation_and_icc_profile(tiny_pipe, bird):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: stored lying, shown upright
+    import io
+
+    buffer = io.BytesIO()
+    bird.save(buffer, format="PNG", exif=exif, icc_profile=b"profile bytes")
+    upright = bird.transpose(Image.Transpose.ROTATE_270)
+    mask = disc((upright.height, upright.width), (50, 60), 15)
+    image = tiny_pipe.fill(buffer.getvalue(), mask).image
+    assert image.size == upright.size
+    assert np.array_equal(np.asarray(image)[~mask], np.asarray(upright)[~mask])
+    assert image.getexif().get(0x0112, 1) == 1
+    assert image.info["icc_profile"] == b"profile bytes"
+
+
+def test_only_known_pixels_matter(tiny_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 30)
+    scrambled = np.asarray(bird).copy()
+    scrambled[mask] = np.random.default_rng(0).integers(0, 256, (mask.sum(), 3))
+    assert np.array_equal(tiny_pipe.fill(bird, mask).image, tiny_pipe.fill(scrambled, mask).image)
+
+
+def test_deterministic(tiny_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 30)
+    assert np.array_equal(tiny_pipe.fill(bird, mask).image, tiny_pipe.fill(bird, mask).image)
+
+
+def test_far_blobs_are_filled_as_if_alone(tiny_pipe):
+    photo = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
+    first, second = disc((1200, 1600), (100, 100), 20), disc((1200, 1600), (1000, 1400), 30)
+    both = np.asarray(tiny_pipe.fill(photo, first | second).image)
+    assert np.array_equal(both[first], np.asarray(tiny_pipe.fill(photo, first).image)[first])
+    assert np.array_equal(both[second], np.asarray(tiny_pipe.fill(photo, second).image)[second])
+
+
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (5, 3), (17, 33), (1, 300), (300, 2)])
+def test_odd_sizes(tiny_pipe, size):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    mask = np.zeros(size, bool)
+    mask[0, 0] = True
+    after = np.asarray(tiny_pipe.fill(photo, mask).image)
+    assert np.array_equal(after[~mask], photo[~mask])
+
+
+def test_a_long_hole_cut_in_crops_has_no_seam(tiny_pipe):
+    """A wire across a large smooth photo: where two crops meet, the fill must not jump."""
+    ys, xs = np.mgrid[:400, :3000]
+    photo = np.stack([60 + xs / 30, 90 + ys / 10, 160 - xs / 40], axis=-1).astype(np.uint8)
+    mask = np.abs(ys - 200) <= 3
+    row = np.asarray(tiny_pipe.fill(photo, mask).image)[200].astype(int)
+    assert np.abs(np.diff(row, axis=0)).max() <= 6
+
+
+def test_errors_say_what_to_do(tiny_pipe, bird):
+    empty = np.zeros((bird.height, bird.width), bool)
+    with pytest.raises(EmptyMaskError, match="Paint"):
+        tiny_pipe.fill(bird, empty)
+    with pytest.raises(FullMaskError, match="Leave some"):
+        tiny_pipe.fill(bird, ~empty)
+    with pytest.raises(MaskSizeError, match="384 x 384"):
+        tiny_pipe.fill(bird, np.ones((10, 20), bool))
+    with pytest.raises(PhotoError):
+        tiny_pipe.fill(b"not a photo", empty)
+    with pytest.raises(DeviceError):
+        InpaintPipeline(tiny_pipe.model, device="cuda:77")
+
+
+def test_progress_moves_to_the_end(tiny_pipe, bird):
+    seen = []
+    tiny_pipe.fill(bird, disc((bird.height, bird.width), (100, 150), 20), progress=lambda s, t: seen.append((s, t)))
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and all(text for _, text in seen)
+
+
+def test_reduced_photo_never_sees_the_hole():
+    rgb, hole = torch.full((1, 3, 40, 60), 0.25), torch.zeros(1, 1, 40, 60)
+    hole[..., 11:26, 13:44] = 1
+    rgb = torch.where(hole > 0, torch.ones_like(rgb), rgb)
+    small, small_hole = reduce_known(rgb, hole, (16, 32))
+    assert small.shape[-2:] == (16, 32) and 0 < small_hole.mean() < 1
+    known = (small_hole == 0).expand_as(small)
+    torch.testing.assert_close(small[known], torch.full_like(small[known], 0.25))
+    same, same_hole = reduce_known(rgb, hole, (40, 60))
+    assert torch.equal(same_hole, hole) and (same * hole == 0).all()
+
+
+def test_decode_in_chunks_equals_decode_whole(tiny_pipe, monkeypatch):
+    torch.manual_seed(0)
+    model = tiny_pipe.model
+    features = model.encode(torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48))
+    coords, cell = grid_coords((50, 70)).flatten(0, 1)[None], cell_of((50, 70))[None]
+    whole = model.decode(features, coords, cell)
+    monkeypatch.setattr("sair_core.pipeline.DECODE_BYTES", 100_000)
+    torch.testing.assert_close(decode_chunked(model, features, coords, cell), whole, atol=1e-6, rtol=0)
+
+
+def test_bf16_agrees_with_float32_within_the_stated_tolerance(pipe, bird):
+    exact = InpaintPipeline.from_pretrained("sair-lite", device="cpu", bf16=False)
+    mask = disc((bird.height, bird.width), (110, 190), 25)
+    a, b = (np.asarray(p.fill(bird, mask).image).astype(int)[mask] for p in (pipe, exact))
+    assert np.abs(a - b).mean() < 2
+
+
+def test_the_bundled_model_beats_a_mean_fill_and_its_own_starting_point(pipe, bird):
+    from sair_core.encoders.initial_fill import pull_push
+
+    photo = np.asarray(bird)
+    for centre in ((60, 300), (180, 90), (200, 200)):
+        mask = disc(photo.shape[:2], centre, 28)
+        after = np.asarray(pipe.fill(bird, mask).image).astype(float)
+
+        def error(filled, mask=mask):
+            return float(((filled[mask] - photo[mask].astype(float)) ** 2).mean())
+
+        mean = np.broadcast_to(photo[~mask].mean(axis=0), photo.shape)
+        rgb = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+        start = pull_push(rgb, torch.from_numpy(mask)[None, None].float())[0].permute(1, 2, 0).numpy() * 255
+        assert error(after) < 0.5 * error(mean)
+        assert error(after) < error(start)

@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from sair_core.training.config import TrainConfig
+
+
+@pytest.fixture
+def photo_folder(tmp_path):
+    """Eight photos of smooth colour, one corrupt file, one tiny one, one label map beside a photo."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    ys, xs = np.mgrid[:90, :120] / 120
+    for i in range(8):
+        photo = np.stack([ys + i / 20, xs, 0.5 * (ys + xs)], axis=-1).clip(0, 1)
+        Image.fromarray((photo * 255).astype(np.uint8)).save(folder / f"p{i}.jpg", quality=95)
+    (folder / "corrupt.jpg").write_bytes(b"\xff\xd8 nothing")
+    Image.new("RGB", (5, 5)).save(folder / "tiny.png")
+    Image.new("L", (120, 90)).save(folder / "p0.png")
+    return folder
+
+
+@pytest.fixture
+def tiny_run(photo_folder, tmp_path):
+    """A run of seconds: fields can be changed by keyword."""
+
+    def make(**changes):
+        fields = dict(
+            data=(str(photo_folder),), output=str(tmp_path / "run"), preset="lite", size_px=32, final_size_px=48,
+            final_share=0.25, batch=2, queries=64, steps=4, warmup_steps=2, workers=0, device="cpu",
+            validate_every=2, save_every=2, val_share=0.3, bf16=False, scale_share=0.5, scale_max=2.0,
+        )  # fmt: skip
+        return TrainConfig(**{**fields, **changes})
+
+    return make

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from sair_core.errors import DataError
+from sair_core.training.data import FillSamples, batches, find_photos, load_photos, split
+
+
+def test_find_photos_leaves_label_maps_out(photo_folder):
+    names = [p.name for p in find_photos([photo_folder])]
+    assert names == sorted(names) and "p0.jpg" in names and "p0.png" not in names and "tiny.png" in names
+
+
+def test_folders_without_photos(tmp_path):
+    with pytest.raises(DataError, match="holds no photos"):
+        find_photos([tmp_path])
+    with pytest.raises(DataError, match="not a folder"):
+        find_photos([tmp_path / "none"])
+
+
+def test_corrupt_and_tiny_photos_are_skipped_and_named(photo_folder, caplog):
+    assert len(load_photos(find_photos([photo_folder]))) == 8
+    assert "corrupt.jpg" in caplog.text and "tiny.png" in caplog.text
+    with pytest.raises(DataError, match="None of the 1 photos"):
+        load_photos([photo_folder / "corrupt.jpg"])
+
+
+def test_split_is_seeded_and_disjoint(photo_folder):
+    paths = find_photos([photo_folder])
+    train, val = split(paths, 0.3, seed=0)
+    assert not set(train) & set(val) and sorted(train + val) == paths and val
+    assert split(paths, 0.3, seed=0) == (train, val)
+    assert any(split(paths, 0.3, seed=s)[1] != val for s in range(1, 5))
+
+
+def samples(**changes):
+    ys, xs = np.mgrid[:80, :100]
+    photos = [np.stack([ys * 3, xs * 2, 0 * ys + 40 * i], axis=-1).astype(np.uint8) for i in range(3)]
+    return FillSamples(photos, **{**dict(size_px=32, queries=200, hole_share=0.75, seed=5), **changes})
+
+
+def test_a_sample_depends_on_its_number_only():
+    a, b = samples()[7], samples()[7]
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not torch.equal(a["rgb01"], samples()[8]["rgb01"])
+    assert not torch.equal(a["rgb01"], samples(seed=6)[7]["rgb01"])
+
+
+def test_every_photo_comes_once_an_epoch():
+    s = samples()
+    for epoch in range(3):
+        blues = {round(float(s[3 * epoch + i]["rgb01"][2].mean() * 255 / 40)) for i in range(3)}
+        assert blues == {0, 1, 2}
+
+
+@pytest.mark.parametrize("scale_share", [0.0, 1.0])
+def test_targets_are_the_photos_colours_at_the_queried_coordinates(scale_share):
+    """The picture is linear in y and x, so bilinear sampling of the input must give the target."""
+    from sair_core.coords import sample
+
+    for number in range(12):
+        s = samples(scale_share=scale_share, scale_max=2.0)[number]
+        assert s["rgb01"].shape == (3, 32, 32) and s["hole01"].shape == (1, 32, 32)
+        assert s["coords_yx"].shape == (200, 2) and s["target01"].shape == (200, 3)
+        inner = (s["coords_yx"].abs() < 0.9).all(dim=1)
+        expected = sample(s["rgb01"][None], s["coords_yx"][None])[0]
+        assert (expected - s["target01"])[inner].abs().max() < 0.04
+        in_hole = sample(s["hole01"][None], s["coords_yx"][None], mode="nearest")[0, :, 0]
+        assert in_hole.mean() == pytest.approx(0.75, abs=0.03 if scale_share else 1e-6)
+        assert (s["cell"] <= 2 / 32 + 1e-9).all()
+    assert scale_share == 0 or any((samples(scale_share=1.0, scale_max=2.0)[i]["cell"] < 2 / 33).all() for i in range(12))
+
+
+def test_batches_start_anywhere():
+    first = batches(samples(), 2, start=0, workers=0)
+    next(first)
+    second, resumed = next(first), next(batches(samples(), 2, start=2, workers=0))
+    assert all(torch.equal(second[k], resumed[k]) for k in second)

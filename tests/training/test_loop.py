@@ -1,0 +1,125 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from sair_core.errors import CheckpointError, ConfigError
+from sair_core.hub import load_model
+from sair_core.models import presets
+from sair_core.models.sair import Part, SairConfig
+from sair_core.training.__main__ import main
+from sair_core.training.loop import train
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def small_preset(monkeypatch):
+    unet = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
+    small = SairConfig(Part("unet", unet), Part("liif", {"hidden": 16}), "none", None, initial_fill="pull_push")
+    monkeypatch.setitem(presets.PRESETS, "lite", small)
+
+
+def test_a_run_leaves_everything_that_is_promised(tiny_run, tmp_path):
+    model = train(tiny_run(), show_progress=False)
+    run = tmp_path / "run"
+    assert model == run / "model" and load_model(model).config == presets.PRESETS["lite"]
+    saved = json.loads((run / "train.json").read_text())
+    assert saved["train"]["steps"] == 4 and saved["model"]["appearance"]["name"] == "unet"
+    assert sorted(p.name for p in (run / "validation").iterdir()) == ["000000.png", "000002.png", "000004.png"]
+    assert Image.open(run / "validation" / "000000.png").height == 3 * 48
+    rows = list(csv.DictReader(open(run / "log.csv")))
+    assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4", "4"] and float(rows[0]["psnr"]) > 5
+
+
+def weights(run):
+    return torch.load(Path(run) / "state.pt", weights_only=True)
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, monkeypatch):
+    train(tiny_run(output=str(tmp_path / "whole"), save_every=1), show_progress=False)
+
+    config = tiny_run(output=str(tmp_path / "parts"))
+    from sair_core.training import loop
+
+    real = loop.save_run
+
+    def save_then_stop(folder, *rest):
+        real(folder, *rest)
+        if rest[-1].step == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_run", save_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, show_progress=False)
+    monkeypatch.setattr(loop, "save_run", real)
+    train(config, resume=True, show_progress=False)
+
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert parts["progress"]["step"] == whole["progress"]["step"] == 4
+    for part in ("model", "average"):
+        assert all(torch.equal(v, parts[part][k]) for k, v in whole[part].items()), part
+
+
+def test_training_learns(tiny_run, tmp_path):
+    train(tiny_run(steps=60, learning_rate=5e-3, scale_share=0.0, validate_every=60, save_every=60), show_progress=False)
+    rows = [r for r in csv.DictReader(open(tmp_path / "run" / "log.csv")) if r["psnr"]]
+    assert float(rows[-1]["psnr"]) > float(rows[0]["psnr"]) + 2
+
+
+def test_a_run_is_never_overwritten_and_nothing_is_not_resumed(tiny_run):
+    with pytest.raises(CheckpointError, match="nothing to resume"):
+        train(tiny_run(), resume=True, show_progress=False)
+    train(tiny_run(steps=1), show_progress=False)
+    with pytest.raises(ConfigError, match="--resume"):
+        train(tiny_run(steps=1), show_progress=False)
+
+
+def test_minutes_end_a_run(tiny_run, tmp_path):
+    train(tiny_run(minutes=0.02, validate_every=10**6, save_every=10**6), show_progress=False)
+    progress = weights(tmp_path / "run")["progress"]
+    assert 1.2 <= progress["seconds"] < 4 and progress["step"] > 4
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny_run, tmp_path, monkeypatch):
+    from sair_core.training import loop
+
+    real = loop.batches
+
+    def poisoned(samples, batch, start, workers):
+        for i, item in enumerate(real(samples, batch, start, workers)):
+            if start + i * batch >= 6:
+                item["target01"][:] = float("nan")
+            yield item
+
+    monkeypatch.setattr(loop, "batches", poisoned)
+    with pytest.raises(CheckpointError, match="not a number at step 3"):
+        train(tiny_run(steps=8, final_share=0.0), show_progress=False)
+    state = weights(tmp_path / "run")
+    assert state["progress"]["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
+
+
+def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys):
+    options = ["--output", str(tmp_path / "cli"), "--size-px", "32", "--final-size-px", "32", "--batch", "2",
+               "--queries", "32", "--workers", "0", "--device", "cpu", "--seed", "3"]  # fmt: skip
+    assert main(["--data", str(photo_folder), "--steps", "2", *options]) == 0
+    assert "app.py --model" in capsys.readouterr().out
+    assert main(["--resume", "--output", str(tmp_path / "cli"), "--steps", "3"]) == 0
+    saved = json.loads((tmp_path / "cli" / "train.json").read_text())["train"]
+    assert saved["steps"] == 3 and saved["seed"] == 3 and saved["data"] == [str(photo_folder)]
+    assert weights(tmp_path / "cli")["progress"]["step"] == 3
+    assert main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "x")]) == 2
+    assert "not a folder" in capsys.readouterr().err
+
+
+def test_help_lists_every_option_without_importing_torch():
+    code = "import sys, sair_core.training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("False")
+    for option in ("--data", "--preset", "--minutes", "--resume", "--ema", "--schedule", "--no-bf16"):
+        assert option in done.stdout
