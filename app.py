@@ -37,8 +37,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     service = FillService(lambda: load_pipeline(args.model, args.device))
     blocks = build_app(service)
-    service.warm_up()
-    blocks.launch(server_name=args.host, server_port=args.port, share=args.share, **launch_options())
+    blocks.launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        prevent_thread_lock=True,
+        **launch_options(),
+    )
+    service.warm_up()  # only now: reading the weights would hold up the first page
+    blocks.block_thread()
 
 
 if __name__ == "__main__":

@@ -52,14 +52,8 @@ class EditActions:
         except SairError as error:
             return _refusal(error), session
         height, width = photo.size_px
-        shown = display_size(photo.size_px)
         text = f"{width} x {height} px. {HINT}"
-        more = {
-            "width": width,
-            "height": height,
-            "display": shown[::-1],
-            "alpha": photo.mode in ("RGBA", "LA"),
-        }
+        more = {"width": width, "height": height, "alpha": photo.mode in ("RGBA", "LA")}
         return Answer("photo", text=text, pictures=(preview(photo),), more=more), Session(photo)
 
     def fill(self, request: Request, session: Session | None) -> Iterator[Answer]:
@@ -83,7 +77,7 @@ class EditActions:
             return
         id = session.add(filled)
         text = f"Filled in {result.seconds:.1f} s. Drag the divider to compare. Your mask is kept in Paint."
-        more = {"id": id, "base": request.base, "live": list(session.results)}
+        more = {"result": id, "base": request.base, "live": list(session.results)}
         yield Answer("result", "good", text, tuple(patches(filled, mask)), more=more)
 
     def grow(self, request: Request, session: Session | None, radius_px: float) -> Answer:

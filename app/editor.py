@@ -7,8 +7,7 @@ sends the whole photo back after every stroke. Here the file itself is uploaded 
 from __future__ import annotations
 
 import inspect
-import itertools
-import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,6 @@ MOUNT = """
 const bridge = { trigger, upload, watch, props };
 window.sair.mount(element, bridge);  // events: 'open', 'upload_mask'
 """
-
-_serial = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -117,8 +114,8 @@ def read_request(payload: dict[str, Any] | None) -> Request:
 
 def to_message(answer: Answer) -> dict[str, Any]:
     """The Answer as the widget reads it; its pictures and its file are written where Gradio serves from."""
-    # Two answers are never equal, so that the widget is told of each.
-    message: dict[str, Any] = {"kind": answer.kind, "serial": next(_serial), "at": time.time(), **answer.more}
+    # Two answers are never equal, so that the widget is told of each; the same one twice can be told apart.
+    message: dict[str, Any] = {"kind": answer.kind, "id": uuid.uuid4().hex, **answer.more}
     if answer.text:
         message["notice"] = {"level": answer.level, "text": answer.text}
     message["pictures"] = [

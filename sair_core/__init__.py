@@ -1,10 +1,10 @@
-"""SAIR: one continuous, semantic-aware representation of a photo. Fill holes in it, zoom into it, name its pixels.
+"""SAIR: a continuous, semantic-aware representation of a photo, and the pipeline that fills holes with it.
 
-    from sair_core import InpaintPipeline
+from sair_core import InpaintPipeline
 
-    pipe = InpaintPipeline.from_pretrained("sair-lite")
-    result = pipe.fill("photo.jpg", "mask.png")
-    result.image.save("filled.png")
+pipe = InpaintPipeline.from_pretrained("sair-lite")
+result = pipe.fill("photo.jpg", "mask.png")
+result.image.save("filled.png")
 """
 
 from importlib import import_module

@@ -32,7 +32,7 @@ class CheckpointModel(nn.Module, ModelHubMixin):
     config: Any
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> "CheckpointModel":
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> CheckpointModel:
         """A folder or a hub id; options as huggingface-hub's mixin takes them.
 
         Raises ModelNotFoundError when it cannot be had, CheckpointError when it is damaged.
@@ -41,21 +41,27 @@ class CheckpointModel(nn.Module, ModelHubMixin):
             return super().from_pretrained(pretrained_model_name_or_path, **options)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             raise ModelNotFoundError(
-                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be fetched from the "
-                f"hub ({error}). Check the name and the network, or give a folder."
+                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be fetched from "
+                f"the hub ({error}). Check the name and the network, or give a folder."
             ) from error
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, local_files_only: bool = False, **kwargs: Any) -> "CheckpointModel":
+    def _from_pretrained(
+        cls, *, model_id: str, local_files_only: bool = False, **kwargs: Any
+    ) -> CheckpointModel:
         folder = Path(model_id)
         if not folder.is_dir():
-            download = {k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs}
+            download = {
+                k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs
+            }
             files = [CONFIG_NAME, WEIGHTS_NAME]
             folder = Path(
-                snapshot_download(model_id, allow_patterns=files, local_files_only=local_files_only, **download)
+                snapshot_download(
+                    model_id, allow_patterns=files, local_files_only=local_files_only, **download
+                )
             )
         model_type, config = read_config(folder)
         if model_type != cls.model_type:
@@ -66,7 +72,9 @@ class CheckpointModel(nn.Module, ModelHubMixin):
 
     def own_state(self) -> dict[str, Tensor]:
         """The state that a checkpoint holds: everything but the parts under `frozen_prefixes`."""
-        return {k: v for k, v in self.state_dict().items() if not k.startswith(self.frozen_prefixes or ("\0",))}
+        return {
+            k: v for k, v in self.state_dict().items() if not k.startswith(self.frozen_prefixes or ("\0",))
+        }
 
     def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
         """Strict: raises CheckpointError listing every missing, unexpected or misshapen key."""
@@ -80,7 +88,9 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         ]
         if problems:
             raise CheckpointError(f"{where} does not fit its configuration:\n  " + "\n  ".join(problems))
-        self.load_state_dict(state, strict=False)  # strict by the check above; frozen parts keep their weights
+        self.load_state_dict(
+            state, strict=False
+        )  # strict by the check above; frozen parts keep their weights
 
 
 def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, config: Any) -> None:
@@ -88,7 +98,9 @@ def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, con
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"model_type": model_type, **to_dict(config)}, indent=2)
     with replacing(folder / WEIGHTS_NAME) as path:
-        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata={"format": "pt"})
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in state.items()}, path, metadata={"format": "pt"}
+        )
     with replacing(folder / CONFIG_NAME) as path:
         path.write_text(text + "\n", encoding="utf-8")
 
@@ -115,7 +127,9 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         return config.pop("model_type"), config
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{folder / CONFIG_NAME} is missing or no model configuration ({error!r}).") from error
+        raise CheckpointError(
+            f"{folder / CONFIG_NAME} is missing or no model configuration ({error!r})."
+        ) from error
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
@@ -125,4 +139,3 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder / WEIGHTS_NAME} cannot be read ({error}).") from error
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-

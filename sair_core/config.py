@@ -34,8 +34,11 @@ def from_dict(cls: type[T], data: dict[str, Any]) -> T:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     unknown = sorted(set(data) - set(fields))
     require(not unknown, f"{cls.__name__}: unknown keys {unknown}; known are {sorted(fields)}")
-    missing = [n for n, f in fields.items() if n not in data and f.default is dataclasses.MISSING
-               and f.default_factory is dataclasses.MISSING]
+    missing = [
+        n
+        for n, f in fields.items()
+        if n not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    ]
     require(not missing, f"{cls.__name__}: missing keys {missing}")
     hints = typing.get_type_hints(cls)
     return cls(**{name: _typed(hints[name], value) for name, value in data.items()})

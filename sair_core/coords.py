@@ -22,7 +22,7 @@ def grid_coords(size_px: tuple[int, int], *, device: torch.device | str | None =
 
 
 def pixel_coords(rows: Tensor, columns: Tensor, size_px: tuple[int, int]) -> Tensor:
-    """Centres of the pixels `(rows, columns)`, each `(N,)` integers, of an image. Returns `(N, 2)` float32."""
+    """Centres of an image's pixels `(rows, columns)`, each `(N,)` integers. Returns `(N, 2)` float32."""
     height, width = size_px
     return torch.stack([(2 * rows.float() + 1) / height - 1, (2 * columns.float() + 1) / width - 1], dim=-1)
 

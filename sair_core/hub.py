@@ -37,7 +37,9 @@ def find_folder(name: str | Path) -> Path | None:
         if (folder / CONFIG_NAME).is_file():
             return folder
     if Path(name).is_dir():
-        raise ModelNotFoundError(f"The folder {name} holds no {CONFIG_NAME}. Give a folder saved by the trainer.")
+        raise ModelNotFoundError(
+            f"The folder {name} holds no {CONFIG_NAME}. Give a folder saved by the trainer."
+        )
     if re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
         return None
     raise ModelNotFoundError(

@@ -62,7 +62,7 @@ def grow(mask: np.ndarray, radius_px: float) -> np.ndarray:
 
 
 def shrink(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """Every hole pixel within `radius_px` of a known pixel becomes known; the picture's edge does not count."""
+    """Every hole pixel within `radius_px` of a known pixel becomes known; the edge does not count as one."""
     return ~_within(~mask, radius_px)
 
 

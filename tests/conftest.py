@@ -29,7 +29,12 @@ def tiny_pipe() -> InpaintPipeline:
     torch.manual_seed(0)
     unet = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
     config = SairConfig(
-        Part("unet", unet), Part("liif", {"hidden": 8}), "none", None, initial_fill="pull_push", long_skip=True
+        Part("unet", unet),
+        Part("liif", {"hidden": 8}),
+        "none",
+        None,
+        initial_fill="pull_push",
+        long_skip=True,
     )
     return InpaintPipeline(Sair(config), device="cpu")
 

@@ -92,7 +92,9 @@ def test_push_goes_through_the_mixin(model, monkeypatch):
     from huggingface_hub import HfApi
 
     uploaded = {}
-    monkeypatch.setattr(HfApi, "create_repo", lambda self, repo_id, **k: type("Url", (), {"repo_id": repo_id})())
+    monkeypatch.setattr(
+        HfApi, "create_repo", lambda self, repo_id, **k: type("Url", (), {"repo_id": repo_id})()
+    )
 
     def upload(self, *, repo_id, folder_path, **_):
         from pathlib import Path

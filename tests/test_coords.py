@@ -45,7 +45,9 @@ def test_local_ensemble_is_bilinear_interpolation(size):
     gathered = features.flatten(2)[0, :, index[0]]  # (C, N, 4)
     ensemble = (gathered * weight).sum(-1).T[None]
     grid = coords.flip(-1)[:, None]
-    expected = F.grid_sample(features, grid, padding_mode="border", align_corners=False)[:, :, 0].transpose(1, 2)
+    expected = F.grid_sample(features, grid, padding_mode="border", align_corners=False)[:, :, 0].transpose(
+        1, 2
+    )
     torch.testing.assert_close(ensemble, expected, atol=1e-5, rtol=1e-5)
 
 

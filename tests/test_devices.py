@@ -7,7 +7,9 @@ from sair_core.errors import DeviceError
 
 def test_auto_takes_the_best_there_is():
     device = pick_device("auto")
-    assert device.type == ("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    assert device.type == (
+        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    )
     assert pick_device("cpu") == torch.device("cpu")
 
 

@@ -6,7 +6,15 @@ from PIL import Image
 
 from sair_core.errors import MaskError, MaskSizeError
 from sair_core.masks import (
-    BINS, as_mask, bin_name, grow, hole_ratio, invert, irregular_mask, mask_to_image, shrink,
+    BINS,
+    as_mask,
+    bin_name,
+    grow,
+    hole_ratio,
+    invert,
+    irregular_mask,
+    mask_to_image,
+    shrink,
 )  # fmt: skip
 
 
@@ -31,7 +39,9 @@ def square():
         lambda m: mask_to_image(m).convert("1"),
         lambda m: mask_to_image(m).convert("RGB"),
         lambda m: mask_to_image(m).convert("P"),
-        lambda m: Image.fromarray(np.dstack([np.full((*m.shape, 3), 255, np.uint8), m.astype(np.uint8) * 255])),
+        lambda m: Image.fromarray(
+            np.dstack([np.full((*m.shape, 3), 255, np.uint8), m.astype(np.uint8) * 255])
+        ),
     ],
     ids="bool 01 255 float rgb hw1 uint16 L 1 RGB P painted-RGBA".split(),
 )

@@ -221,9 +221,9 @@
 
     showResult(message, bitmaps) {
       const patches = message.pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
-      this.timeline.add({ id: message.id, base: message.base, patches, live: true });
+      this.timeline.add({ id: message.result, base: message.base, patches, live: true });
       for (const entry of this.timeline.entries.values()) entry.live = message.live.includes(entry.id);
-      const to = { ...this.state, shown: message.id, view: "compare" };
+      const to = { ...this.state, shown: message.result, view: "compare" };
       this.timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
       this.setDivider(0);
       this.setState(to);

@@ -8,6 +8,7 @@
     constructor(editor, bridge) {
       this.editor = editor;
       this.bridge = bridge;
+      this.heard = null; // id of the last answer
       this.pending = null; // what the next event carries besides the state: { file } or { example }
     }
 
@@ -62,7 +63,8 @@
 
     async receive(message) {
       const { editor } = this;
-      if (!message?.kind) return;
+      if (!message?.kind || message.id === this.heard) return;
+      this.heard = message.id; // the last answer of a stream arrives twice
       if (message.kind === "progress") {
         if (editor.busy) editor.progress(message.share, message.text);
         return;

@@ -2,6 +2,7 @@
 (() => {
   "use strict";
   const ORIGINAL = "original";
+  const MAX_IMAGES = 3;
   const MAX_STEPS = 80;
   const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
 
@@ -13,6 +14,7 @@
       this.scale = scale;
       this.alpha = alpha;
       this.entries = new Map();
+      this.images = new Map(); // id -> canvas, the few last used
       this.past = [];
       this.future = [];
     }
@@ -22,18 +24,36 @@
       this.entries.set(entry.id, entry);
     }
 
-    // Draws a result: the photo, then what every fill on the way to it changed.
-    draw(context, id) {
+    // The picture of a result: the photo, with what every fill on the way to it changed put in, pixel on pixel.
+    image(id) {
+      if (id === ORIGINAL) return this.photo;
+      let canvas = this.images.get(id);
+      this.images.delete(id); // and in again below: the last one used goes last
+      canvas ??= this.compose(id);
+      this.images.set(id, canvas);
+      for (const oldest of this.images.keys()) if (this.images.size > MAX_IMAGES) this.images.delete(oldest);
+      return canvas;
+    }
+
+    compose(id) {
       const chain = [];
       for (let entry = this.entries.get(id); entry; entry = this.entries.get(entry.base)) chain.unshift(entry);
+      const { width, height } = this.photo;
+      const canvas = Object.assign(document.createElement("canvas"), { width, height });
+      const context = canvas.getContext("2d");
       context.drawImage(this.photo, 0, 0);
       for (const { patches } of chain) {
-        for (const { bitmap, x, y, width, height } of patches) {
-          const box = [x, y, width, height].map((value) => value * this.scale);
+        for (const { bitmap, ...place } of patches) {
+          const box = [place.x, place.y, place.width, place.height].map((value) => value * this.scale);
           if (this.alpha) context.clearRect(...box);
           context.drawImage(bitmap, ...box);
         }
       }
+      return canvas;
+    }
+
+    draw(context, id) {
+      context.drawImage(this.image(id), 0, 0);
     }
 
     thumbnail(id, canvas) {

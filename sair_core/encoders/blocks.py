@@ -27,7 +27,7 @@ class ResBlock(nn.Module):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each position of `(B, C, H, W)`; a view, not a copy, in channels_last."""
+    """Layer norm over the channels of each position of `(B, C, H, W)`; copies nothing in channels_last."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x: `(B, C, H, W)`. Same shape out."""

@@ -27,9 +27,18 @@ class UNetConfig:
     out_channels: int = 64
 
     def __post_init__(self) -> None:
-        require(len(self.widths) == 4 and min(self.widths) > 0, f"widths must be 4 positive numbers: {self.widths}")
-        require(len(self.blocks) == 3 and min(self.blocks) > 0, f"blocks must be 3 positive numbers: {self.blocks}")
-        require(self.widths[3] % self.heads == 0, f"widths[3]={self.widths[3]} is no multiple of heads={self.heads}")
+        require(
+            len(self.widths) == 4 and min(self.widths) > 0,
+            f"widths must be 4 positive numbers: {self.widths}",
+        )
+        require(
+            len(self.blocks) == 3 and min(self.blocks) > 0,
+            f"blocks must be 3 positive numbers: {self.blocks}",
+        )
+        require(
+            self.widths[3] % self.heads == 0,
+            f"widths[3]={self.widths[3]} is no multiple of heads={self.heads}",
+        )
         require(self.out_channels > 0, f"out_channels must be positive, got {self.out_channels}")
 
 
@@ -48,7 +57,8 @@ class UNetEncoder(nn.Module):
         self.down = nn.ModuleList(_stage(widths[i], blocks[i]) for i in range(3))
         # Norms between the stages, not inside them: enough to keep high learning rates stable, and cheap.
         self.reduce = nn.ModuleList(
-            nn.Sequential(ChannelNorm(widths[i]), nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1)) for i in range(3)
+            nn.Sequential(ChannelNorm(widths[i]), nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1))
+            for i in range(3)
         )
         self.context = nn.Sequential(
             *(
@@ -57,10 +67,13 @@ class UNetEncoder(nn.Module):
             )
         )
         self.expand = nn.ModuleList(
-            nn.Sequential(ChannelNorm(widths[i + 1]), nn.Conv2d(widths[i + 1], 4 * widths[i], 1)) for i in range(3)
+            nn.Sequential(ChannelNorm(widths[i + 1]), nn.Conv2d(widths[i + 1], 4 * widths[i], 1))
+            for i in range(3)
         )
         self.up = nn.ModuleList(_stage(widths[i], blocks[i]) for i in range(3))
-        self.head = nn.Sequential(ChannelNorm(widths[0]), nn.Conv2d(widths[0], config.out_channels, 3, padding=1))
+        self.head = nn.Sequential(
+            ChannelNorm(widths[0]), nn.Conv2d(widths[0], config.out_channels, 3, padding=1)
+        )
 
     def forward(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
         """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""

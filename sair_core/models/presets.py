@@ -21,8 +21,8 @@ PRESETS = {
         decoder=Part("liif", {"hidden": 128, "layers": 4, "use_cell": True}),
         semantics="none",
         semantic=None,
-        # The encoder starts from a smooth fill, but the decoder does not add to it: with a long skip, predicting
-        # nothing is so good a start that the ReLUs of the implicit function die before they learn more.
+        # The encoder starts from a smooth fill, but the decoder does not add to it: with a long skip,
+        # predicting nothing is so good a start that the decoder's ReLUs die before they learn more.
         initial_fill="pull_push",
     ),
 }

@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sair_core.checkpoint import CheckpointModel
 from sair_core.config import from_dict, require
 from sair_core.coords import grid_coords
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
-from sair_core.checkpoint import CheckpointModel
 from sair_core.models.air import Air
 from sair_core.models.sir import Sir, SirConfig
 
@@ -52,7 +52,9 @@ class SairConfig:
         _known(self.decoder.name, DECODERS, "decoder")
         _known(self.initial_fill, INITIAL_FILLS, "initial_fill")
         _known(self.semantics, ("full", "none"), "semantics")
-        require(self.semantics == "none" or self.semantic is not None, 'semantics="full" needs a semantic encoder')
+        require(
+            self.semantics == "none" or self.semantic is not None, 'semantics="full" needs a semantic encoder'
+        )
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,11 @@ class Sair(CheckpointModel):
         self.initial_fill = INITIAL_FILLS[config.initial_fill]
 
     def encode(self, rgb01: Tensor, hole01: Tensor) -> SairFeatures:
-        """rgb01 `(B, 3, H, W)` in [0, 1] (what it holds inside the hole is never used), hole01 `(B, 1, H, W)`."""
+        """rgb01 `(B, 3, H, W)` in [0, 1], hole01 `(B, 1, H, W)`; colours inside the hole are never used."""
         if rgb01.ndim != 4 or rgb01.shape[1] != 3 or hole01.shape != (len(rgb01), 1, *rgb01.shape[-2:]):
             raise ValueError(
-                f"want rgb01 (B, 3, H, W) and hole01 (B, 1, H, W), got {tuple(rgb01.shape)} and {tuple(hole01.shape)}"
+                "want rgb01 (B, 3, H, W) and hole01 (B, 1, H, W), "
+                f"got {tuple(rgb01.shape)} and {tuple(hole01.shape)}"
             )
         start01 = self.initial_fill(rgb01, hole01)
         z = self.appearance_encoder(start01, hole01)
@@ -108,7 +111,7 @@ class Sair(CheckpointModel):
         return SairFeatures(self.air.project(z, c), start01, tokens)
 
     def decode(self, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Colours at coordinates: coords_yx `(B, N, 2)` in [-1, 1], cell `(B, 2)`. Returns `(B, N, 3)`, unclipped."""
+        """Colours `(B, N, 3)`, not clipped, at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
         return self.air(features.projected, features.start01, coords_yx, cell)
 
     def decode_semantics(self, features: SairFeatures, coords_yx: Tensor) -> Tensor:

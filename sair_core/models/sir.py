@@ -52,7 +52,9 @@ class Sir(nn.Module):
             self.leave = nn.Conv2d(width, embed_dim, 1)
             nn.init.zeros_(self.leave.weight)  # starts as the paper's form
             nn.init.zeros_(self.leave.bias)
-        self.function = LiifDecoder(embed_dim, embed_dim, LiifConfig(config.hidden, config.layers, use_cell=False))
+        self.function = LiifDecoder(
+            embed_dim, embed_dim, LiifConfig(config.hidden, config.layers, use_cell=False)
+        )
 
     def complete(self, tokens: Tensor, hole01: Tensor) -> Tensor:
         """Tokens with what the hole destroyed filled in from the others.
@@ -66,5 +68,5 @@ class Sir(nn.Module):
         return tokens + self.leave(self.context(self.enter(tokens)))
 
     def forward(self, tokens: Tensor, coords_yx: Tensor) -> Tensor:
-        """Embeddings at coordinates: tokens `(B, D, h, w)` from `complete`, coords_yx `(B, N, 2)`; `(B, N, D)`."""
+        """Embeddings `(B, N, D)` at coords_yx `(B, N, 2)`; tokens `(B, D, h, w)` from `complete`."""
         return self.function(tokens, coords_yx, cell=coords_yx.new_zeros(len(coords_yx), 2))

@@ -1,6 +1,6 @@
 """Train on a flat folder of photos:
 
-    python -m sair_core.training --data PHOTOS --output runs/mine
+python -m sair_core.training --data PHOTOS --output runs/mine
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ HELP = {
     "steps": "length of the run in optimiser steps",
     "minutes": "length of the run in minutes of training instead",
     "learning_rate": "highest learning rate",
-    "schedule": "cosine, or step: halved every --halve-every of the run",
+    "schedule": "cosine or step",
+    "halve_every": "share of the run after which the step schedule halves the rate",
     "warmup_steps": "steps until the highest rate is reached",
     "weight_decay": "AdamW's weight decay",
     "clip_norm": "largest gradient norm",
@@ -61,14 +62,22 @@ def main(arguments: list[str] | None = None) -> int:
         stated = default is not dataclasses.MISSING and default is not None
         # No argparse defaults: what is not typed comes from the run being resumed, or from TrainConfig.
         parser.add_argument(flag, type=kind, help=f"{text} (default: {default})" if stated else text)
-    parser.add_argument("--no-bf16", action="store_true", help="compute in float32 even where bfloat16 is faster")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --output; its configuration is kept")
+    parser.add_argument(
+        "--no-bf16", action="store_true", help="compute in float32 even where bfloat16 is faster"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --output; its configuration is kept"
+    )
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 
     from sair_core.training.loop import train  # after --help: torch takes seconds to import
 
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(args).items() if k in HELP and v is not None}
+    given = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in vars(args).items()
+        if k in HELP and v is not None
+    }
     if args.no_bf16:
         given["bf16"] = False
     if not args.output or not (args.data or args.resume):

@@ -55,7 +55,9 @@ class TrainConfig:
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         for name in ("final_share", "hole_share", "scale_share", "val_share", "ema", "halve_every"):
             require(0 <= getattr(self, name) <= 1, f"{name} must be within [0, 1], got {getattr(self, name)}")
-        require(self.schedule in ("cosine", "step"), f"schedule must be cosine or step, got {self.schedule!r}")
+        require(
+            self.schedule in ("cosine", "step"), f"schedule must be cosine or step, got {self.schedule!r}"
+        )
         require(self.scale_max >= 1, f"scale_max must be at least 1, got {self.scale_max}")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
         require(self.learning_rate > 0, f"learning_rate must be positive, got {self.learning_rate}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,7 +96,12 @@ class FillSamples(Dataset):
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
-        self.hole_share, self.scale_share, self.scale_max, self.seed = hole_share, scale_share, scale_max, seed
+        self.hole_share, self.scale_share, self.scale_max, self.seed = (
+            hole_share,
+            scale_share,
+            scale_max,
+            seed,
+        )
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, 2, index])
@@ -151,12 +157,19 @@ def batches(samples: FillSamples, batch: int, start: int, workers: int) -> Itera
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_signals_to_the_trainer,
         )
     )
 
 
+def _leave_signals_to_the_trainer(_: int) -> None:
+    # Ctrl+C and a service's SIGTERM reach the whole process group; workers end when the trainer has saved.
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)
+
+
 def _random_square(photo: np.ndarray, rng: np.random.Generator, size_px: int, scale: float) -> np.ndarray:
-    """A random square part, flipped at random, resized to `size_px` times as much of `scale` as it can give."""
+    """A random square part, flipped at random, resized to `size_px` times what it can give of `scale`."""
     short = min(photo.shape[:2])
     # Slight enlargement is allowed, so that photos smaller than the training size take part.
     side = int(rng.integers(min(short, round(0.8 * size_px)), short + 1))

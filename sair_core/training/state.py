@@ -25,9 +25,14 @@ class Progress:
     seconds: float = 0.0
     log: list[dict[str, float]] = field(default_factory=list)
 
+    def note(self, **figures: float) -> None:
+        """Add a row to the log."""
+        rounded = {name: round(value, 5) for name, value in figures.items()}
+        self.log.append({"step": self.step, "seconds": round(self.seconds, 1), **rounded})
+
 
 class Average:
-    """Exponential moving average of a model's own state; early on it forgets faster, to leave the start behind."""
+    """Exponential moving average of a model's own state; it forgets faster early on, to leave the start."""
 
     def __init__(self, model: CheckpointModel, decay: float):
         self.decay = decay
@@ -41,7 +46,7 @@ class Average:
         floating = [k for k, v in self.state.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.state[k] for k in floating], [current[k] for k in floating], 1 - keep)
 
-    def swapped_into(self, model: CheckpointModel) -> "_Swapped":
+    def swapped_into(self, model: CheckpointModel) -> _Swapped:
         """`with average.swapped_into(model):` the model holds the averaged weights inside the block."""
         return _Swapped(model, self.state)
 
@@ -59,9 +64,13 @@ class _Swapped:
 
 
 def save_run(
-    folder: Path, model: CheckpointModel, average: Average, optimiser: torch.optim.Optimizer, progress: Progress
+    folder: Path,
+    model: CheckpointModel,
+    average: Average,
+    optimiser: torch.optim.Optimizer,
+    progress: Progress,
 ) -> None:
-    """Write what `load_run` reads, the averaged model as a checkpoint of its own (fp16) and the log as CSV."""
+    """Write what `load_run` reads, the averaged model as a checkpoint (fp16) and the log as CSV."""
     state = {
         "model": model.own_state(),
         "average": average.state,
@@ -84,7 +93,7 @@ def save_run(
 def load_run(
     folder: Path, model: CheckpointModel, average: Average, optimiser: torch.optim.Optimizer
 ) -> Progress:
-    """Continue from `save_run`. Raises CheckpointError when there is nothing to continue or it does not fit."""
+    """Continue from `save_run`. Raises CheckpointError when nothing is there to continue or it does not fit."""
     path = folder / STATE_NAME
     if not path.exists():
         raise CheckpointError(f"{folder} holds no {STATE_NAME}: nothing to resume. Start without --resume.")

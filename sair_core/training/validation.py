@@ -24,7 +24,9 @@ class Validation:
     def __init__(self, photos: list[np.ndarray], size_px: int, seed: int, most: int = 48):
         rng = np.random.default_rng([seed, 4])
         self.photos = [_centre_square(p, size_px) for p in photos[:most]]
-        self.masks = [irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))]
+        self.masks = [
+            irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
+        ]
 
     def __call__(self, model: Sair, device: torch.device, bf16: bool) -> tuple[dict[str, float], Image.Image]:
         """Mean PSNR in dB, overall and a bin, and a grid: masked, filled and true in three rows."""

@@ -71,7 +71,7 @@ def test_fill_changes_the_painted_part_only(actions, session, painted_file, nois
     *progress, answer = filled(actions, session, painted_file)
     assert all(one.kind == "progress" for one in progress)
     assert (answer.kind, answer.level) == ("result", "good")
-    assert answer.more == {"id": "1", "base": "original", "live": ["1"]}
+    assert answer.more == {"result": "1", "base": "original", "live": ["1"]}
     hole = np.zeros((90, 120), bool)
     hole[40:60, 50:80] = True
     result = session.get("1").rgb
@@ -82,7 +82,7 @@ def test_fill_changes_the_painted_part_only(actions, session, painted_file, nois
 def test_a_result_can_be_filled_again(actions, session, painted_file):
     filled(actions, session, painted_file)
     answer = filled(actions, session, painted_file, base="1")[-1]
-    assert answer.more == {"id": "2", "base": "1", "live": ["1", "2"]}
+    assert answer.more == {"result": "2", "base": "1", "live": ["1", "2"]}
 
 
 @pytest.mark.parametrize("action", ["fill", "grow", "shrink", "upload_mask", "save_mask", "save"])

@@ -42,7 +42,7 @@ def test_patches_cover_every_hole_with_a_margin(blobs):
     rng = np.random.default_rng(blobs)
     photo = load_photo(rng.integers(0, 256, (700, 900, 3), dtype=np.uint8))
     mask = np.zeros((700, 900), bool)
-    for y, x in zip(rng.integers(0, 690, blobs), rng.integers(0, 890, blobs)):
+    for y, x in zip(rng.integers(0, 690, blobs), rng.integers(0, 890, blobs), strict=True):
         mask[y : y + 9, x : x + 9] = True
     shown = np.zeros((700, 900), bool)
     found = patches(photo, mask)

@@ -47,9 +47,11 @@ def test_other_files_and_nonsense_are_refused(payload):
 
 def test_an_answer_carries_files_that_gradio_serves():
     picture = Picture(b"bytes of a picture", "png", 1, 2, 3, 4)
-    message = to_message(Answer("download", "good", "Saved.", (picture,), b"file", "sair-mask.png", {"id": "1"}))
+    message = to_message(
+        Answer("download", "good", "Saved.", (picture,), b"file", "sair-mask.png", {"result": "1"})
+    )
     assert message["notice"] == {"level": "good", "text": "Saved."}
-    assert message["id"] == "1" and message["name"] == "sair-mask.png"
+    assert message["result"] == "1" and message["name"] == "sair-mask.png"
     assert Path(message["file"]["path"]).read_bytes() == b"file"
     shown = message["pictures"][0]
     assert [shown[key] for key in ("x", "y", "width", "height")] == [1, 2, 3, 4]

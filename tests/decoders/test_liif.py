@@ -14,7 +14,11 @@ def plain(decoder, features, coords_yx, cell):
     first = torch.cat([decoder.first_feature.weight[:, :, 0, 0], decoder.first_coord.weight], dim=1)
     total = 0
     for q in range(4):
-        feature = features.flatten(2).gather(2, index[:, None, :, q].expand(-1, features.shape[1], -1)).transpose(1, 2)
+        feature = (
+            features.flatten(2)
+            .gather(2, index[:, None, :, q].expand(-1, features.shape[1], -1))
+            .transpose(1, 2)
+        )
         parts = [feature, offset[:, :, q]]
         if decoder.config.use_cell:
             in_cells = cell * torch.tensor(size) / 2

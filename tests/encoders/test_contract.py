@@ -9,7 +9,13 @@ from sair_core.errors import ConfigError
 
 SMALL = {
     "table4": {"out_channels": 8, "blocks": 1},
-    "unet": {"widths": [8, 8, 16, 16], "blocks": [1, 1, 3], "context_blocks": 1, "heads": 2, "out_channels": 8},
+    "unet": {
+        "widths": [8, 8, 16, 16],
+        "blocks": [1, 1, 3],
+        "context_blocks": 1,
+        "heads": 2,
+        "out_channels": 8,
+    },
     "edsr": {"out_channels": 8, "blocks": 2},
 }
 
@@ -37,7 +43,7 @@ def test_the_hole_is_seen(encoder):
 
 
 def test_every_parameter_is_trained(encoder):
-    for step in range(2):  # residual branches start at zero: their inner weights move from the second step on
+    for _ in range(2):  # residual branches start at zero: their inner weights move from the second step on
         encoder.zero_grad()
         (encoder(torch.rand(1, 3, 48, 48), torch.rand(1, 1, 48, 48).round()) ** 2).sum().backward()
         missing = [n for n, p in encoder.named_parameters() if p.grad is None]

@@ -5,7 +5,8 @@ from torch import nn
 from sair_core.models.sair import Part, SairConfig
 
 SMALL_UNET = Part(
-    "unet", {"widths": [8, 8, 16, 16], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
+    "unet",
+    {"widths": [8, 8, 16, 16], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8},
 )
 SMALL_LIIF = Part("liif", {"hidden": 16, "layers": 3})
 
@@ -25,7 +26,9 @@ class TinySemanticEncoder(nn.Module):
 
 @pytest.fixture
 def small_config():
-    return SairConfig(SMALL_UNET, SMALL_LIIF, semantics="none", semantic=None, initial_fill="pull_push", long_skip=True)
+    return SairConfig(
+        SMALL_UNET, SMALL_LIIF, semantics="none", semantic=None, initial_fill="pull_push", long_skip=True
+    )
 
 
 @pytest.fixture

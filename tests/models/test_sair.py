@@ -31,7 +31,9 @@ def test_what_the_hole_hid_is_never_used(semantic_config, tiny_semantic_encoder,
     torch.testing.assert_close(model(rgb, hole, coords, cell), model(other, hole, coords, cell))
 
 
-def test_semantics_reach_the_colour_and_any_coordinate(semantic_config, tiny_semantic_encoder, photo_and_hole):
+def test_semantics_reach_the_colour_and_any_coordinate(
+    semantic_config, tiny_semantic_encoder, photo_and_hole
+):
     model = Sair(semantic_config, tiny_semantic_encoder)
     features = model.encode(*photo_and_hole)
     coords, cell = coords_of((7, 11))
@@ -43,7 +45,9 @@ def test_semantics_reach_the_colour_and_any_coordinate(semantic_config, tiny_sem
     assert not torch.allclose(before, model.decode(model.encode(*photo_and_hole), coords, cell))
 
 
-def test_semantic_encoder_stays_frozen_and_out_of_the_checkpoint(semantic_config, tiny_semantic_encoder, photo_and_hole):
+def test_semantic_encoder_stays_frozen_and_out_of_the_checkpoint(
+    semantic_config, tiny_semantic_encoder, photo_and_hole
+):
     model = Sair(semantic_config, tiny_semantic_encoder)
     coords, cell = coords_of((5, 5))
     model(*photo_and_hole, coords, cell).sum().backward()

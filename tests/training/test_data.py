@@ -68,7 +68,9 @@ def test_targets_are_the_photos_colours_at_the_queried_coordinates(scale_share):
         in_hole = sample(s["hole01"][None], s["coords_yx"][None], mode="nearest")[0, :, 0]
         assert in_hole.mean() == pytest.approx(0.75, abs=0.03 if scale_share else 1e-6)
         assert (s["cell"] <= 2 / 32 + 1e-9).all()
-    assert scale_share == 0 or any((samples(scale_share=1.0, scale_max=2.0)[i]["cell"] < 2 / 33).all() for i in range(12))
+    assert scale_share == 0 or any(
+        (samples(scale_share=1.0, scale_max=2.0)[i]["cell"] < 2 / 33).all() for i in range(12)
+    )
 
 
 def test_batches_start_anywhere():

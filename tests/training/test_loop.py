@@ -1,7 +1,10 @@
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def small_preset(monkeypatch):
     unet = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
-    small = SairConfig(Part("unet", unet), Part("liif", {"hidden": 16}), "none", None, initial_fill="pull_push")
+    small = SairConfig(
+        Part("unet", unet), Part("liif", {"hidden": 16}), "none", None, initial_fill="pull_push"
+    )
     monkeypatch.setitem(presets.PRESETS, "lite", small)
 
 
@@ -31,7 +36,11 @@ def test_a_run_leaves_everything_that_is_promised(tiny_run, tmp_path):
     assert model == run / "model" and load_model(model).config == presets.PRESETS["lite"]
     saved = json.loads((run / "train.json").read_text())
     assert saved["train"]["steps"] == 4 and saved["model"]["appearance"]["name"] == "unet"
-    assert sorted(p.name for p in (run / "validation").iterdir()) == ["000000.png", "000002.png", "000004.png"]
+    assert sorted(p.name for p in (run / "validation").iterdir()) == [
+        "000000.png",
+        "000002.png",
+        "000004.png",
+    ]
     assert Image.open(run / "validation" / "000000.png").height == 3 * 48
     rows = list(csv.DictReader(open(run / "log.csv")))
     assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4", "4"] and float(rows[0]["psnr"]) > 5
@@ -67,7 +76,10 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, monkey
 
 
 def test_training_learns(tiny_run, tmp_path):
-    train(tiny_run(steps=60, learning_rate=5e-3, scale_share=0.0, validate_every=60, save_every=60), show_progress=False)
+    train(
+        tiny_run(steps=60, learning_rate=5e-3, scale_share=0.0, validate_every=60, save_every=60),
+        show_progress=False,
+    )
     rows = [r for r in csv.DictReader(open(tmp_path / "run" / "log.csv")) if r["psnr"]]
     assert float(rows[-1]["psnr"]) > float(rows[0]["psnr"]) + 2
 
@@ -81,9 +93,9 @@ def test_a_run_is_never_overwritten_and_nothing_is_not_resumed(tiny_run):
 
 
 def test_minutes_end_a_run(tiny_run, tmp_path):
-    train(tiny_run(minutes=0.02, validate_every=10**6, save_every=10**6), show_progress=False)
+    train(tiny_run(minutes=0.02, steps=1, validate_every=10**6, save_every=10**6), show_progress=False)
     progress = weights(tmp_path / "run")["progress"]
-    assert 1.2 <= progress["seconds"] < 4 and progress["step"] > 4
+    assert progress["seconds"] >= 1.2  # one step takes milliseconds
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny_run, tmp_path, monkeypatch):
@@ -118,8 +130,30 @@ def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys
 
 
 def test_help_lists_every_option_without_importing_torch():
-    code = "import sys, sair_core.training.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    code = (
+        "import sys, sair_core.training.__main__ as m\n"
+        "try: m.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("False")
     for option in ("--data", "--preset", "--minutes", "--resume", "--ema", "--schedule", "--no-bf16"):
         assert option in done.stdout
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path, workers):
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "sair_core.training", "--data", str(photo_folder), "--output", str(run),
+               "--size-px", "32", "--final-size-px", "32", "--batch", "1", "--queries", "16",
+               "--steps", "100000",
+               "--workers", workers, "--device", "cpu", "--val-share", "0.1", "--validate-every", "1000000",
+               "--save-every", "1000000"]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (run / "validation" / "000000.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "continue with --resume" in err, err[-2000:]
+    assert weights(run)["progress"]["step"] >= 1

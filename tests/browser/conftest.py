@@ -1,0 +1,137 @@
+"""The real app in a process of its own, and a real browser that drives it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+from tests.browser.editor import Editor
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "tests" / "fixtures" / "bird.jpg"
+START_SECONDS = 240  # a cold disk and a busy machine; far less as a rule
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of `python app.py` with the bundled model."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("app") / "log.txt"
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))}
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "app.py", "--port", str(port)],
+            cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        address = f"http://127.0.0.1:{port}/"
+        _wait_for_page(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for_page(address: str, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"app.py ended:\n{log.read_text()}"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"app.py did not answer within {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium where there is one, else Playwright's own. In CI a missing browser is a failure."""
+    with sync_playwright() as playwright:
+        executable = shutil.which("chromium") or shutil.which("chromium-browser")
+        try:
+            browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
+        except Error as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    """A window of 1400 x 900. The test fails if the page logs an error or asks another host for anything."""
+    yield from _page(browser, url, {"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def narrow_page(browser: Browser, url: str) -> Iterator[Page]:
+    """A touch screen of 420 x 860."""
+    yield from _page(browser, url, {"width": 420, "height": 860}, has_touch=True)
+
+
+def _page(browser: Browser, url: str, size: dict[str, int], **options: bool) -> Iterator[Page]:
+    context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce", **options)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    local = (url, "data:", "blob:")
+    page.on("request", lambda one: None if one.url.startswith(local) else problems.append(f"asked {one.url}"))
+    page.goto(url)
+    page.wait_for_function("window.sair?.editor")
+    yield page
+    context.close()
+    assert not problems
+
+
+@pytest.fixture
+def editor(page: Page) -> Editor:
+    """The editor in a wide window, empty."""
+    return Editor(page)
+
+
+@pytest.fixture
+def opened(editor: Editor) -> Editor:
+    """The editor with PHOTO open."""
+    editor.open(PHOTO)
+    return editor
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """PHOTO's pixels."""
+    return np.asarray(Image.open(PHOTO).convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def png():
+    """Makes the bytes of a PNG from an array."""
+
+    def make(array: np.ndarray) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(array).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    return make

@@ -1,0 +1,107 @@
+"""The editor as a person uses it: what the tests press, draw and read."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+Point = tuple[float, float]  # (x, y) in photo px
+
+
+class Editor:
+    def __init__(self, page: Page):
+        self.page = page
+        self.root = page.locator("#canvas .sair")
+        self.stage = page.locator("#canvas .stage")
+
+    # ---- what a person does
+
+    def open(self, source: Path | bytes, name: str = "photo.png") -> None:
+        self.choose(source, name)
+        self.page.wait_for_selector(".sair[data-state=open][data-busy=false]")
+
+    def choose(self, source: Path | bytes, name: str = "photo.png", field: str = "photo-file") -> None:
+        file = (
+            source if isinstance(source, Path) else {"name": name, "mimeType": "image/png", "buffer": source}
+        )
+        self.page.set_input_files(f"#canvas input.{field}", file)
+
+    def stroke(self, *points: Point) -> None:
+        """Draw through points of the photo with the mouse."""
+        places = [self.on_screen(point) for point in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=6)
+        self.page.mouse.up()
+
+    def press(self, id: str) -> None:
+        self.page.click(f"#{id}")
+
+    def act(self, name: str) -> None:
+        self.root.locator(f"[data-act={name}]").first.click()
+
+    def fill(self) -> None:
+        """Press Fill and wait for the result."""
+        self.press("fill-button")
+        self.wait_for_result()
+
+    def wait_for_result(self) -> None:
+        self.page.wait_for_selector(".sair[data-view=compare][data-busy=false]")
+
+    def download(self, id: str = "download-button") -> tuple[str, bytes]:
+        """Name and bytes of what a button saves."""
+        with self.page.expect_download() as waiting:
+            self.press(id)
+        self.idle()
+        return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+    def idle(self) -> None:
+        self.page.wait_for_selector(".sair[data-busy=false]")
+
+    # ---- what a person sees
+
+    def on_screen(self, point: Point) -> Point:
+        """Where a point of the photo lies in the window."""
+        return tuple(
+            self.page.evaluate(
+                """([x, y]) => {
+                    const { view, stage } = window.sair.editor;
+                    const box = stage.getBoundingClientRect();
+                    return [box.left + stage.clientLeft + view.x + x * view.scale,
+                            box.top + stage.clientTop + view.y + y * view.scale];
+                }""",
+                list(point),
+            )
+        )
+
+    def picture(self, layer: str) -> np.ndarray:
+        """The pixels that a layer of the stage shows: "before", "after" or "mask", RGBA, stage size."""
+        data = self.page.evaluate("(name) => window.sair.editor.view.layers[name].toDataURL()", layer)
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGBA"))
+
+    def mask(self) -> np.ndarray:
+        """What is painted, bool of the photo's size."""
+        data = self.page.evaluate("window.sair.editor.mask.canvas.toDataURL()")
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))))[..., 3] >= 128
+
+    def status(self, level: str, text: str) -> None:
+        """Wait until the status line says `text` at `level`."""
+        self.page.wait_for_selector(f".sair .status[data-level={level}] .text:has-text({text!r})")
+
+    def cards(self) -> Sequence[Locator]:
+        return self.root.locator(".history .card").all()
+
+    @property
+    def view(self) -> str | None:
+        return self.root.get_attribute("data-view")
+
+    @property
+    def brush(self) -> int:
+        return int(self.root.locator(".size output").inner_text())
