@@ -41,8 +41,8 @@ class CheckpointModel(nn.Module, ModelHubMixin):
             return super().from_pretrained(pretrained_model_name_or_path, **options)
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
             raise ModelNotFoundError(
-                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be fetched from "
-                f"the hub ({error}). Check the name and the network, or give a folder."
+                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be "
+                f"fetched from the hub ({error}). Check the name and the network, or give a folder."
             ) from error
 
     def _save_pretrained(self, save_directory: Path) -> None:

@@ -78,9 +78,9 @@ class InpaintPipeline:
         """Fill the hole in a photo.
 
         photo: PIL image, array, path, file bytes or `Photo`; mask: PIL image, array or path, white or True
-        = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working size
-        and its hole pixels are decoded at the photo's own resolution. seed: kept for models that draw; a SAIR
-        does not, so the same photo and mask always give the same result on one machine.
+        = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working
+        size and its hole pixels are decoded at the photo's own resolution. seed: kept for models that draw; a
+        SAIR does not, so the same photo and mask always give the same result on one machine.
         progress: called with a share in [0, 1] and a short text.
 
         Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,

@@ -44,7 +44,7 @@ class LiifDecoder(nn.Module):
         self.last = nn.Linear(hidden, out_channels)
 
     def project(self, features: Tensor) -> Tensor:
-        """The feature part of the first layer, once a cell: `(B, in_channels, h, w)` to `(B, hidden, h, w)`."""
+        """The first layer's feature part, once a cell: `(B, in_channels, h, w)` to `(B, hidden, h, w)`."""
         return self.first_feature(features)
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:

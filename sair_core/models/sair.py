@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from sair_core.checkpoint import CheckpointModel
-from sair_core.config import from_dict, require
+from sair_core.config import from_dict, require, to_dict
 from sair_core.coords import grid_coords
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
@@ -48,8 +48,10 @@ class SairConfig:
     long_skip: bool = False
 
     def __post_init__(self) -> None:
-        _known(self.appearance.name, APPEARANCE_ENCODERS, "appearance encoder")
-        _known(self.decoder.name, DECODERS, "decoder")
+        # Written out in full, so that a checkpoint does not depend on what the defaults are when it is read.
+        appearance = _resolved(self.appearance, APPEARANCE_ENCODERS, "appearance encoder")
+        object.__setattr__(self, "appearance", appearance)
+        object.__setattr__(self, "decoder", _resolved(self.decoder, DECODERS, "decoder"))
         _known(self.initial_fill, INITIAL_FILLS, "initial_fill")
         _known(self.semantics, ("full", "none"), "semantics")
         require(
@@ -122,6 +124,11 @@ class Sair(CheckpointModel):
     def forward(self, rgb01: Tensor, hole01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """`decode(encode(rgb01, hole01), coords_yx, cell)`."""
         return self.decode(self.encode(rgb01, hole01), coords_yx, cell)
+
+
+def _resolved(part: Part, registry: dict[str, tuple[type, type]], what: str) -> Part:
+    _known(part.name, registry, what)
+    return Part(part.name, to_dict(from_dict(registry[part.name][1], part.arguments)))
 
 
 def _known(name: str, known: Any, what: str) -> None:

@@ -93,7 +93,7 @@ def save_run(
 def load_run(
     folder: Path, model: CheckpointModel, average: Average, optimiser: torch.optim.Optimizer
 ) -> Progress:
-    """Continue from `save_run`. Raises CheckpointError when nothing is there to continue or it does not fit."""
+    """Continue from `save_run`. Raises CheckpointError when nothing is there or it does not fit."""
     path = folder / STATE_NAME
     if not path.exists():
         raise CheckpointError(f"{folder} holds no {STATE_NAME}: nothing to resume. Start without --resume.")

@@ -104,6 +104,11 @@ def test_presets_round_trip(name):
     assert from_dict(SairConfig, to_dict(PRESETS[name])) == PRESETS[name]
 
 
+def test_configurations_are_written_out_in_full():
+    assert SairConfig(Part("unet")).appearance.arguments["widths"] == [48, 96, 192, 288]
+    assert to_dict(SairConfig())["decoder"]["arguments"] == {"hidden": 256, "layers": 4, "use_cell": True}
+
+
 def test_paper_preset_builds_and_runs():
     """The real towers at random weights: ViT-B/16 and Table 4, end to end."""
     from sair_core.encoders.semantic import build_semantic_encoder
@@ -124,6 +129,7 @@ def test_paper_preset_builds_and_runs():
     "changes, message",
     [
         ({"appearance": Part("vgg")}, "appearance encoder 'vgg'"),
+        ({"appearance": Part("unet", {"depth": 3})}, "unknown keys.*depth"),
         ({"decoder": Part("nerf")}, "decoder 'nerf'"),
         ({"semantics": "some"}, "semantics 'some'"),
         ({"initial_fill": "noise"}, "initial_fill 'noise'"),

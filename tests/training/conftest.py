@@ -26,9 +26,9 @@ def tiny_run(photo_folder, tmp_path):
 
     def make(**changes):
         fields = dict(
-            data=(str(photo_folder),), output=str(tmp_path / "run"), preset="lite", size_px=32, final_size_px=48,
-            final_share=0.25, batch=2, queries=64, steps=4, warmup_steps=2, workers=0, device="cpu",
-            validate_every=2, save_every=2, val_share=0.3, bf16=False, scale_share=0.5, scale_max=2.0,
+            data=(str(photo_folder),), output=str(tmp_path / "run"), preset="lite", device="cpu", bf16=False,
+            size_px=32, final_size_px=48, final_share=0.25, batch=2, queries=64, steps=4, warmup_steps=2,
+            workers=0, validate_every=2, save_every=2, val_share=0.3, scale_share=0.5, scale_max=2.0,
         )  # fmt: skip
         return TrainConfig(**{**fields, **changes})
 
