@@ -24,6 +24,7 @@ from sair_core.images import Photo, PhotoSource, load_photo
 from sair_core.masks import MaskSource, as_mask
 from sair_core.models.sair import Sair, SairFeatures
 
+MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 DECODE_BYTES = 64 * 2**20  # activations of one chunk of queries
 ProgressCallback = Callable[[float, str], None]
 
@@ -98,7 +99,7 @@ class InpaintPipeline:
             raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
         fill01 = np.empty((np.count_nonzero(hole), 3), np.float32)
         place = np.flatnonzero(hole)
-        crops = plan_crops(hole)
+        crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
         for i, (crop, rows, columns, rgb01) in enumerate(self._fill_crops(photo.rgb, hole, crops)):
             flat = (rows + crop.top) * hole.shape[1] + columns + crop.left
             fill01[np.searchsorted(place, flat)] = rgb01
