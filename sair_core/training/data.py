@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from sair_core.images import load_photo
 from sair_core.masks import BINS, irregular_mask
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 MIN_SIDE_PX = 64
@@ -70,12 +73,17 @@ def load_photos(paths: list[Path]) -> list[np.ndarray]:
     return photos
 
 
-def split(paths: list[Path], share: float, seed: int) -> tuple[list[Path], list[Path]]:
-    """`(training, validation)`: a seeded random share, at least one photo, is held back for validation."""
-    order = np.random.default_rng([seed, 1]).permutation(len(paths))
-    count = min(max(1, round(share * len(paths))), len(paths) - 1)
+def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
+    """`(training, validation)`: a seeded random share, at least one photo, is held back for validation.
+
+    Raises DataError when there are not two photos to split.
+    """
+    if len(photos) < 2:
+        raise DataError("One photo is not enough to train and to validate. Add photos, or give --val.")
+    order = np.random.default_rng([seed, 1]).permutation(len(photos))
+    count = min(max(1, round(share * len(photos))), len(photos) - 1)
     held = set(order[:count].tolist())
-    return [p for i, p in enumerate(paths) if i not in held], [p for i, p in enumerate(paths) if i in held]
+    return [p for i, p in enumerate(photos) if i not in held], [p for i, p in enumerate(photos) if i in held]
 
 
 class FillSamples(Dataset):

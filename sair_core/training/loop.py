@@ -127,12 +127,12 @@ def _step(
 
 
 def _photos(config: TrainConfig) -> tuple[list[np.ndarray], Validation]:
-    paths = find_photos(config.data)
-    val_paths = find_photos(config.val) if config.val else []
-    if not val_paths:
-        paths, val_paths = split(paths, config.val_share, config.seed)
-    photos = load_photos(paths)
-    validation = Validation(load_photos(val_paths), config.final_size_px, config.seed)
+    photos = load_photos(find_photos(config.data))
+    if config.val:
+        held = load_photos(find_photos(config.val))
+    else:
+        photos, held = split(photos, config.val_share, config.seed)
+    validation = Validation(held, config.final_size_px, config.seed)
     logger.info("%d photos to train on, %d to validate with", len(photos), len(validation.photos))
     return photos, validation
 

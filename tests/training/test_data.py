@@ -31,6 +31,8 @@ def test_split_is_seeded_and_disjoint(photo_folder):
     assert not set(train) & set(val) and sorted(train + val) == paths and val
     assert split(paths, 0.3, seed=0) == (train, val)
     assert any(split(paths, 0.3, seed=s)[1] != val for s in range(1, 5))
+    with pytest.raises(DataError, match="Add photos"):
+        split(paths[:1], 0.3, seed=0)
 
 
 def samples(**changes):
