@@ -6,6 +6,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def pad_to_multiple(x: Tensor, multiple_px: int) -> Tensor:
+    """`(B, C, H, W)` with its last row and column repeated until both sides are multiples."""
+    right, bottom = -x.shape[-1] % multiple_px, -x.shape[-2] % multiple_px
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x
+
+
 class ResBlock(nn.Module):
     """`x + conv(relu(conv(x)))` at constant width, without normalisation.
 

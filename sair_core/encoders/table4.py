@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.config import require
-from sair_core.encoders.blocks import ResBlock
+from sair_core.encoders.blocks import ResBlock, pad_to_multiple
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,5 @@ class Table4Encoder(nn.Module):
         """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""
         height, width = rgb01.shape[-2:]
         x = torch.cat([rgb01, hole01], dim=1)
-        pad = (-width % self.multiple_px, -height % self.multiple_px)
-        if any(pad):
-            x = F.pad(x, (0, pad[0], 0, pad[1]), mode="replicate")
+        x = pad_to_multiple(x, self.multiple_px)
         return self.layers(x)[..., :height, :width]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.config import require
-from sair_core.encoders.blocks import AttentionBlock, ChannelNorm, ResBlock
+from sair_core.encoders.blocks import AttentionBlock, ChannelNorm, ResBlock, pad_to_multiple
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,7 @@ class UNetEncoder(nn.Module):
         """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""
         height, width = rgb01.shape[-2:]
         x = torch.cat([rgb01 * 2 - 1, hole01], dim=1)
-        pad = (-width % self.multiple_px, -height % self.multiple_px)
-        if any(pad):
-            x = F.pad(x, (0, pad[0], 0, pad[1]), mode="replicate")
+        x = pad_to_multiple(x, self.multiple_px)
         x = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
         skips = []
         for stage, reduce in zip(self.down, self.reduce):

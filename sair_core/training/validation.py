@@ -12,6 +12,7 @@ from sair_core.checkpoint import replacing
 from sair_core.coords import cell_of, pixel_coords
 from sair_core.devices import autocast
 from sair_core.evaluation.metrics import psnr
+from sair_core.evaluation.samples import centre_square
 from sair_core.masks import BINS, irregular_mask
 from sair_core.models.sair import Sair
 
@@ -23,7 +24,7 @@ class Validation:
 
     def __init__(self, photos: list[np.ndarray], size_px: int, seed: int, most: int = 48):
         rng = np.random.default_rng([seed, 4])
-        self.photos = [_centre_square(p, size_px) for p in photos[:most]]
+        self.photos = [centre_square(p, size_px) for p in photos[:most]]
         self.masks = [
             irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
         ]
@@ -44,7 +45,7 @@ class Validation:
     def _fill(
         self, model: Sair, photo: np.ndarray, mask: np.ndarray, device: torch.device, bf16: bool
     ) -> np.ndarray:
-        rgb01 = torch.from_numpy(photo).to(device).permute(2, 0, 1)[None].float() / 255
+        rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
         hole01 = torch.from_numpy(mask).to(device)[None, None].float()
         rows, columns = torch.from_numpy(mask).to(device).nonzero(as_tuple=True)
         with autocast(device, bf16):
@@ -61,10 +62,3 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         picture.save(temporary, format="PNG")
-
-
-def _centre_square(photo: np.ndarray, size_px: int) -> np.ndarray:
-    side = min(photo.shape[:2])
-    top, left = ((n - side) // 2 for n in photo.shape[:2])
-    square = Image.fromarray(np.ascontiguousarray(photo[top : top + side, left : left + side]))
-    return np.array(square.resize((size_px, size_px), Image.Resampling.LANCZOS))
