@@ -88,9 +88,8 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         ]
         if problems:
             raise CheckpointError(f"{where} does not fit its configuration:\n  " + "\n  ".join(problems))
-        self.load_state_dict(
-            state, strict=False
-        )  # strict by the check above; frozen parts keep their weights
+        # Strict by the check above; frozen parts keep their weights.
+        self.load_state_dict(state, strict=False)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, config: Any) -> None:

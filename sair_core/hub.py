@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sair_core.checkpoint import CONFIG_NAME, CheckpointModel
+from sair_core.checkpoint import CONFIG_NAME, CheckpointModel, read_config
 from sair_core.errors import ModelNotFoundError
 from sair_core.models.sair import Sair
 
@@ -27,7 +27,7 @@ def load_model(name: str | Path) -> CheckpointModel:
     """
     folder = find_folder(name)
     # Only SAIR models exist on the hub so far; a folder says itself what it holds.
-    model_class = Sair if folder is None else MODELS.get(_model_type(folder), Sair)
+    model_class = Sair if folder is None else MODELS.get(read_config(folder)[0], Sair)
     return model_class.from_pretrained(str(name if folder is None else folder)).eval()
 
 
@@ -46,9 +46,3 @@ def find_folder(name: str | Path) -> Path | None:
         f"There is no model {str(name)!r}. Bundled are {', '.join(bundled_models()) or 'none'}; "
         "or give a folder, or a hub id such as user/name."
     )
-
-
-def _model_type(folder: Path) -> str:
-    from sair_core.checkpoint import read_config
-
-    return read_config(folder)[0]

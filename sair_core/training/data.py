@@ -104,12 +104,8 @@ class FillSamples(Dataset):
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
-        self.hole_share, self.scale_share, self.scale_max, self.seed = (
-            hole_share,
-            scale_share,
-            scale_max,
-            seed,
-        )
+        self.hole_share, self.seed = hole_share, seed
+        self.scale_share, self.scale_max = scale_share, scale_max
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, 2, index])
