@@ -92,6 +92,17 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         self.load_state_dict(state, strict=False)
 
 
+def start_from(model: CheckpointModel, state: dict[str, Tensor]) -> tuple[list[str], list[str]]:
+    """Copy what fits of `state` into `model`; `(missing, unexpected)` keys, a misshapen one is in both.
+
+    The lenient counterpart of `load_own_state`, to begin a training with another model's weights.
+    """
+    own = model.own_state()
+    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict(fitting, strict=False)
+    return sorted(own.keys() - fitting.keys()), sorted(state.keys() - fitting.keys())
+
+
 def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, config: Any) -> None:
     """Write config and weights into `folder` so that a crash leaves the old files or the new, never half."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,10 @@ class FullMaskError(MaskError):
     """The mask marks everything: nothing is left to fill from."""
 
 
+class LabelError(SairError):
+    """The labels that were typed cannot be used."""
+
+
 class ConfigError(SairError, ValueError):
     """A configuration value is out of range or contradicts another one."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sair_core.bundled import BUNDLED
 from sair_core.checkpoint import CONFIG_NAME, CheckpointModel, read_config
 from sair_core.errors import ModelNotFoundError
 from sair_core.models.sair import Sair
-
-BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models"
 
 # model_type -> class. A new kind of model is one file and one line here.
 MODELS: dict[str, type[CheckpointModel]] = {model.model_type: model for model in (Sair,)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +17,21 @@ from torch import Tensor
 from sair_core.coords import cell_of, pixel_coords
 from sair_core.crops import Crop, plan_crops
 from sair_core.devices import autocast, pick_device
-from sair_core.errors import EmptyMaskError, FullMaskError
+from sair_core.encoders.text import build_text_encoder
+from sair_core.errors import EmptyMaskError, FullMaskError, LabelError
 from sair_core.harmonic import remove_seam
 from sair_core.hub import load_model
 from sair_core.images import Photo, PhotoSource, load_photo
-from sair_core.masks import MaskSource, as_mask
+from sair_core.masks import MaskSource, as_mask, mask_to_image
 from sair_core.models.sair import Sair, SairFeatures
+from sair_core.reduce import reduce_known
+from sair_core.semantic_map import SemanticMap
+from sair_core.semantics import SemanticReader
+from sair_core.words import EVERYTHING_ELSE, parse_labels
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 DECODE_BYTES = 64 * 2**20  # activations of one chunk of queries
+Guide = tuple[Tensor, float]  # a text embedding (1, D) and how much it counts, in [0, 1]
 ProgressCallback = Callable[[float, str], None]
 
 
@@ -57,6 +63,7 @@ class InpaintPipeline:
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
+        self._reader: SemanticReader | None = None
 
     @classmethod
     def from_pretrained(
@@ -74,6 +81,8 @@ class InpaintPipeline:
         mask: MaskSource,
         *,
         seed: int = 0,
+        words: str | Sequence[str] | None = None,
+        strength: float = 1.0,
         progress: ProgressCallback | None = None,
     ) -> FillResult:
         """Fill the hole in a photo.
@@ -82,10 +91,12 @@ class InpaintPipeline:
         = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working
         size and its hole pixels are decoded at the photo's own resolution. seed: kept for models that draw; a
         SAIR does not, so the same photo and mask always give the same result on one machine.
+        words: what to fill with, "grass" or several; only a model with semantics listens. strength: how much
+        of what it would have put there gives way to them, in [0, 1].
         progress: called with a share in [0, 1] and a short text.
 
         Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,
-        PhotoTooLargeError.
+        PhotoTooLargeError; LabelError for words that cannot be used.
         """
         started = time.perf_counter()
         report = progress or (lambda share, text: None)
@@ -97,10 +108,11 @@ class InpaintPipeline:
             raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
         if hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
+        guide = None if words is None else self._guide(words, strength)
         fill01 = np.empty((np.count_nonzero(hole), 3), np.float32)
         place = np.flatnonzero(hole)
         crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
-        for i, (crop, rows, columns, rgb01) in enumerate(self._fill_crops(photo.rgb, hole, crops)):
+        for i, (crop, rows, columns, rgb01) in enumerate(self._fill_crops(photo.rgb, hole, crops, guide)):
             flat = (rows + crop.top) * hole.shape[1] + columns + crop.left
             fill01[np.searchsorted(place, flat)] = rgb01
             report(
@@ -111,8 +123,73 @@ class InpaintPipeline:
         report(1.0, "Done")
         return FillResult(image, hole, time.perf_counter() - started, seed)
 
+    def _guide(self, words: str | Sequence[str], strength: float) -> Guide:
+        names = parse_labels(words)
+        if self.model.semantic_encoder is None:
+            raise LabelError(
+                f"This model fills by colour alone, so it cannot be told to fill with {names[0]!r}. Leave "
+                "the words out, or choose a model that was trained with semantics."
+            )
+        if not 0 <= strength <= 1:
+            raise LabelError(f"The strength of words must be between 0 and 1, got {strength:g}.")
+        return F.normalize(self.reader.text.embed(names).mean(dim=0, keepdim=True), dim=1), strength
+
+    @property
+    def reader(self) -> SemanticReader:
+        """What names pixels: the model's own encoder when it has one, else the bundled one; built at need."""
+        if self._reader is None:
+            options = {"device": str(self.device), "bf16": self.bf16, "mirror": self.mirror}
+            if self.model.semantic_encoder is not None:
+                encoder = self.model.semantic_encoder
+                text = build_text_encoder(encoder, self.model.config.semantic)
+                self._reader = SemanticReader(encoder, text, model=self.model, **options)
+            else:
+                self._reader = SemanticReader.from_pretrained(**options)
+        return self._reader
+
+    def semantics(
+        self,
+        photo: PhotoSource | Photo,
+        labels: str | Sequence[str],
+        mask: MaskSource | None = None,
+        *,
+        complete: bool = True,
+        denoise: float = 0.0,
+    ) -> SemanticMap:
+        """Name every pixel of a photo.
+
+        labels: "sky, car" or a list; "everything else" stands for what none of the others is. mask: a hole
+        that is not looked into; complete: with a model that has semantics, SIR says what it hides.
+        denoise: labels that are nowhere more likely than this are left out.
+        The same photo and mask with other labels is answered at once.
+
+        Raises LabelError, PhotoError and MaskError kinds.
+        """
+        names = parse_labels(labels)
+        if not isinstance(photo, Photo):
+            photo = load_photo(photo)
+        hole = None if mask is None else as_mask(mask, photo.size_px)
+        if hole is not None and hole.all():
+            raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
+        return self.reader.name(self.reader.read(photo.rgb, hole, complete=complete), names, denoise=denoise)
+
+    def mask_from_words(self, photo: PhotoSource | Photo, words: str | Sequence[str]) -> Image.Image:
+        """A mask (PIL "L", 255 = hole) of all that the words name. It is empty when the photo shows none.
+
+        Raises LabelError and PhotoError kinds.
+        """
+        names = [name for name in parse_labels(words) if name != EVERYTHING_ELSE]
+        if not names:
+            raise LabelError("Name what should be selected, for example: car, person.")
+        found = self.semantics(photo, [*names, EVERYTHING_ELSE])
+        return mask_to_image(found.mask(names))
+
     def _fill_crops(
-        self, rgb: np.ndarray, hole: np.ndarray, crops: list[tuple[Crop, np.ndarray]]
+        self,
+        rgb: np.ndarray,
+        hole: np.ndarray,
+        crops: list[tuple[Crop, np.ndarray]],
+        guide: Guide | None,
     ) -> Iterator[tuple[Crop, np.ndarray, np.ndarray, np.ndarray]]:
         """Yields crop, rows and columns inside it, and colours `(N, 3)` in [0, 1] for each.
 
@@ -130,7 +207,7 @@ class InpaintPipeline:
             # The seam is removed over all of the hole that this crop sees, though only its part is kept:
             # where another crop's part begins there is no known colour to meet.
             wanted = part | (ndimage.binary_dilation(open_hole) & ~open_hole)
-            filled01 = self._predict(known01, open_hole, wanted, (crop.work_height, crop.work_width))
+            filled01 = self._predict(known01, open_hole, wanted, (crop.work_height, crop.work_width), guide)
             rows, columns = np.nonzero(part)
             values = remove_seam(filled01, known01, open_hole)[rows, columns].clip(0, 1)
             if len(crops) > 1:
@@ -139,7 +216,12 @@ class InpaintPipeline:
 
     @torch.inference_mode()
     def _predict(
-        self, known01: np.ndarray, hole: np.ndarray, wanted: np.ndarray, work_px: tuple[int, int]
+        self,
+        known01: np.ndarray,
+        hole: np.ndarray,
+        wanted: np.ndarray,
+        work_px: tuple[int, int],
+        guide: Guide | None = None,
     ) -> np.ndarray:
         """The model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
         rgb01 = torch.from_numpy(known01).to(self.device).permute(2, 0, 1)[None]
@@ -152,27 +234,14 @@ class InpaintPipeline:
             coords = torch.cat([coords, coords * coords.new_tensor([1, -1])])  # (y, x): x changes its sign
         cell = cell_of(wanted.shape, device=self.device).expand(len(coords), -1)
         with autocast(self.device, self.bf16):
-            features = self.model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
+            words, strength = guide or (None, 1.0)
+            features = self.model.encode(
+                rgb01.contiguous(memory_format=torch.channels_last), hole01, words=words, strength=strength
+            )
             values = decode_chunked(self.model, features, coords, cell)
         out = np.zeros_like(known01)
         out[wanted] = values.mean(dim=0).cpu().numpy()
         return out
-
-
-def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Resize a photo with a hole; what lies in the hole never bleeds into what is known.
-
-    rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, size_px `(height, width)`. Known colours are averages over
-    the known pixels only; a pixel that is mostly hole becomes hole.
-    """
-    if tuple(rgb01.shape[-2:]) == tuple(size_px):
-        return rgb01 * (1 - hole01), hole01
-    known = 1 - hole01
-    stacked = torch.cat([rgb01 * known, known], dim=1)
-    small = F.interpolate(stacked, size_px, mode="bilinear", antialias=True, align_corners=False)
-    share = small[:, 3:]
-    hole_small = (share < 0.5).float()
-    return (small[:, :3] / share.clamp_min(1e-3)).clamp(0, 1) * (1 - hole_small), hole_small
 
 
 def decode_chunked(model: Sair, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:

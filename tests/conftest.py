@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +43,24 @@ def tiny_pipe() -> InpaintPipeline:
 def disc(size_px: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
     ys, xs = np.mgrid[: size_px[0], : size_px[1]]
     return (ys - centre[0]) ** 2 + (xs - centre[1]) ** 2 <= radius**2
+
+
+@pytest.fixture(scope="session")
+def tiny_clip_folder(tmp_path_factory) -> Path:
+    """A CLIP with random weights, as an open_clip folder: convolutional tower of stride 32, 16-d."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("clips") / "tiny-clip"
+    folder.mkdir()
+    model = {
+        "embed_dim": 16,
+        "vision_cfg": {"timm_model_name": "resnet10t", "timm_model_pretrained": False, "timm_pool": "avg",
+                       "timm_proj": "linear", "image_size": 64},
+        "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }  # fmt: skip
+    torch.manual_seed(0)
+    state = {k: v.contiguous() for k, v in open_clip.CLIP(**model).state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
+    return folder

@@ -13,10 +13,26 @@ CORE = ROOT / "sair_core"
 # A module may import modules of its own rank or lower.
 RANKS = [
     ("errors",),
-    ("config", "coords", "masks", "image_modes", "images", "crops", "harmonic", "devices", "checkpoint"),
+    (
+        "config",
+        "coords",
+        "masks",
+        "image_modes",
+        "images",
+        "crops",
+        "harmonic",
+        "devices",
+        "checkpoint",
+        "words",
+        "folders",
+        "bundled",
+        "reduce",
+        "semantic_map",
+    ),
     ("encoders", "decoders"),
     ("models",),
     ("hub",),
+    ("semantics",),
     ("pipeline",),
     ("training", "evaluation"),
 ]

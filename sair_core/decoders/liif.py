@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sair_core.config import require
 from sair_core.coords import four_neighbours
+from sair_core.decoders.neighbours import blend, cells_in_features, gather
 
 
 @dataclass(frozen=True)
@@ -43,27 +44,40 @@ class LiifDecoder(nn.Module):
         self.middle = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(config.layers - 2))
         self.last = nn.Linear(hidden, out_channels)
 
-    def project(self, features: Tensor) -> Tensor:
-        """The first layer's feature part, once a cell: `(B, in_channels, h, w)` to `(B, hidden, h, w)`."""
-        return self.first_feature(features)
+    def project(self, features: Tensor, more: Tensor | None = None) -> Tensor:
+        """The first layer's feature part, once a cell: `(B, C, h, w)` to `(B, hidden, h, w)`.
 
-    def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        more: the channels after the first C, `(B, in_channels - C, h', w')`, where they are on another grid.
+        It is their projection that is resampled (bilinear) to `(h, w)`: being linear it may be exchanged with
+        the resampling, and this order is the cheap one.
+        """
+        if more is None:
+            return self.first_feature(features)
+        weight, channels = self.first_feature.weight, features.shape[1]
+        projected = F.conv2d(features, weight[:, :channels], self.first_feature.bias)
+        added = F.conv2d(more, weight[:, channels:])
+        if added.shape[-2:] != projected.shape[-2:]:
+            added = F.interpolate(added, projected.shape[-2:], mode="bilinear", align_corners=False)
+        return projected + added
+
+    def query(
+        self, projected: Tensor, coords_yx: Tensor, cell: Tensor, shared: Tensor | None = None
+    ) -> Tensor:
         """Values at continuous coordinates.
 
         projected: `(B, hidden, h, w)` from `project`; coords_yx: `(B, N, 2)` in [-1, 1]; cell: `(B, 2)`,
-        the footprint of an output pixel. Returns `(B, N, out_channels)`.
+        the footprint of an output pixel; shared: `(B, N, hidden)`, added for all four neighbours before the
+        first ReLU. Returns `(B, N, out_channels)`.
         """
-        height, width = projected.shape[-2:]
-        index, offset, weight = four_neighbours(coords_yx, (height, width))
-        batch, count = index.shape[:2]
-        table = projected.flatten(2).transpose(1, 2).reshape(-1, projected.shape[1])  # (B h w, hidden)
-        start = torch.arange(batch, device=index.device).view(-1, 1, 1) * (height * width)
-        gathered = F.embedding((index + start).flatten(1), table)  # (B, 4 N, hidden)
-        x = F.relu(gathered + self.first_coord(self._coord_part(offset, cell, (height, width))).flatten(1, 2))
+        size = (projected.shape[-2], projected.shape[-1])
+        index, offset, weight = four_neighbours(coords_yx, size)
+        x = gather(projected, index) + self.first_coord(self._coord_part(offset, cell, size)).flatten(1, 2)
+        if shared is not None:
+            x = x + shared.to(x.dtype).repeat_interleave(4, dim=1)
+        x = F.relu(x)
         for layer in self.middle:
             x = F.relu(layer(x))
-        x = (x.view(batch, count, 4, -1) * weight.unsqueeze(-1).to(x.dtype)).sum(dim=2)
-        return self.last(x)
+        return self.last(blend(x, weight))
 
     def forward(self, features: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """`query(project(features), coords_yx, cell)`."""
@@ -72,6 +86,5 @@ class LiifDecoder(nn.Module):
     def _coord_part(self, offset: Tensor, cell: Tensor, size_cells: tuple[int, int]) -> Tensor:
         if not self.config.use_cell:
             return offset
-        # LIIF scales cells to the feature grid too, so that 1 means "one feature cell".
-        in_cells = cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2
+        in_cells = cells_in_features(cell, size_cells)
         return torch.cat([offset, in_cells[:, None, None, :].expand_as(offset)], dim=-1)

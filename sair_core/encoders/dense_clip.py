@@ -20,11 +20,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sair_core.encoders.refine import smooth_by_keys
 from sair_core.errors import ConfigError
 
 MOSTLY_HOLE = 0.5  # a token whose patch is hole by more than this is no key
@@ -47,14 +49,21 @@ class DenseClip(nn.Module):
     logit_scale: Tensor
 
     def __init__(
-        self, model: nn.Module, *, upsample: float = 1.0, trainable: bool = False, keep_text: bool = False
+        self,
+        model: nn.Module,
+        *,
+        upsample: float = 1.0,
+        trainable: bool = False,
+        keep_text: bool = False,
+        key_smoothing: bool = False,
     ):
         """Wrap an open_clip model (anything with an image tower in `model.visual`); the tower is shared.
 
         upsample: the input is enlarged by this before the tower. trainable: False freezes the tower (no
         gradients, always in evaluation mode). keep_text: keep the text tower, always frozen.
-        Raises ConfigError for a tower without a dense form and for an `upsample` that does not give a stride
-        of whole pixels.
+        key_smoothing: average each token's output with those of tokens like it (`refine.smooth_by_keys`).
+        Raises ConfigError for a tower without a dense form, for an `upsample` that does not give a stride of
+        whole pixels and for `key_smoothing` of a tower that is no ViT.
         """
         super().__init__()
         self.visual: nn.Module = model.visual
@@ -67,7 +76,7 @@ class DenseClip(nn.Module):
             self.text.requires_grad_(False)
         self.train(False)
 
-        self._dense, self._tower_stride, self.embed_dim = dense_form(self.visual)
+        self._dense, self._tower_stride, self.embed_dim = dense_form(self.visual, key_smoothing=key_smoothing)
         self.stride = _input_stride(self._tower_stride, upsample)
         self.image_mean, self.image_std = _normalisation(self.visual)
         scale = getattr(model, "logit_scale", None)
@@ -120,10 +129,10 @@ class DenseClip(nn.Module):
 DenseForward = Callable[[nn.Module, Tensor, "Tensor | None"], Tensor]
 
 
-def dense_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
+def dense_form(tower: nn.Module, *, key_smoothing: bool = False) -> tuple[DenseForward, int, int]:
     """The function that computes a tower's dense output, the tower's stride and its embedding size.
 
-    Raises ConfigError for a tower without a dense form.
+    Raises ConfigError for a tower without a dense form, and for `key_smoothing` of one that is no ViT.
     """
     # Here and not above: open_clip takes seconds to import, and whoever made the tower has paid for it.
     from open_clip.modified_resnet import ModifiedResNet
@@ -133,11 +142,22 @@ def dense_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
     forms = {VisionTransformer: _vit_form, ModifiedResNet: _resnet_form, TimmModel: _timm_form}
     for kind, form in forms.items():
         if isinstance(tower, kind):
-            return form(tower)
+            dense, stride, embed_dim = form(tower)
+            return _smoothed(dense, tower) if key_smoothing else dense, stride, embed_dim
     raise ConfigError(
         f"{type(tower).__name__} has no dense form. Choose an open_clip model whose image tower is a "
         "VisionTransformer, a ModifiedResNet or a timm network with average pooling."
     )
+
+
+def _smoothed(dense: DenseForward, tower: nn.Module) -> DenseForward:
+    if dense is not _dense_vit:
+        raise ConfigError(
+            "Key smoothing compares the keys of a ViT's last attention block, and "
+            f"{type(getattr(tower, 'trunk', tower)).__name__} has no such block. Turn key_smoothing off or "
+            "choose a ViT."
+        )
+    return partial(_dense_vit, key_smoothing=True)
 
 
 def _vit_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
@@ -187,7 +207,9 @@ def _timm_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
     return _dense_timm, stride, dense.shape[1]
 
 
-def _dense_vit(tower: nn.Module, image: Tensor, hole: Tensor | None = None) -> Tensor:
+def _dense_vit(
+    tower: nn.Module, image: Tensor, hole: Tensor | None = None, *, key_smoothing: bool = False
+) -> Tensor:
     """image: `(B, 3, h * patch, w * patch)`; hole: `(B, 1, ...)` of the same size. Returns `(B, D, h, w)`.
 
     The tower's patch dropout is left out on purpose: every cell needs its token.
@@ -201,9 +223,13 @@ def _dense_vit(tower: nn.Module, image: Tensor, hole: Tensor | None = None) -> T
     *early, last = tower.transformer.resblocks
     for block in early:
         x = _residual_block(block, x, keys)
-    x = tower.ln_post(_residual_block(last, x[:, 1:], values_only=True))
+    tokens = x[:, 1:]
+    x = tower.ln_post(_residual_block(last, tokens, values_only=True))
     if tower.proj is not None:
         x = x @ tower.proj
+    if key_smoothing:
+        known = None if keys is None else keys[:, 0, 0, 1:]
+        x = smooth_by_keys(x, _keys(last.attn, last.ln_1(tokens)), known)
     return x.transpose(1, 2).reshape(batch, -1, h, w)
 
 
@@ -255,6 +281,16 @@ def _attention(attn: nn.Module, x: Tensor, keys: Tensor | None, *, values_only: 
     if hasattr(attn, "ln_inner"):
         mixed = attn.ln_inner(mixed)
     return attn.out_proj(mixed)
+
+
+def _keys(attn: nn.Module, x: Tensor) -> Tensor:
+    """The keys of an attention over `x (B, N, C)`, all heads side by side: `(B, N, C)`."""
+    width, bias = x.shape[-1], attn.in_proj_bias
+    part = slice(width, 2 * width)
+    keys = F.linear(x, attn.in_proj_weight[part], None if bias is None else bias[part])
+    if hasattr(attn, "ln_k"):
+        keys = attn.ln_k(_heads(keys, attn.num_heads)).transpose(1, 2).flatten(2)
+    return keys
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

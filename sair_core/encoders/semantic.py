@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from sair_core.bundled import BUNDLED
 from sair_core.encoders.dense_clip import DenseClip, dense_form
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 
@@ -48,13 +49,14 @@ class SemanticEncoder(Protocol):
 class SemanticConfig:
     """Which CLIP is the semantic encoder.
 
-    name: an open_clip model ("ViT-B-16"), "hf-hub:org/repository", or a folder that holds an open_clip
-        config (`open_clip_config.json`, or one JSON file with embed_dim, vision_cfg and text_cfg) beside its
-        weights.
+    name: a bundled encoder ("sair-clip"), an open_clip model ("ViT-B-16"), "hf-hub:org/repository", or a
+        folder that holds an open_clip config (`open_clip_config.json`, or one JSON file with embed_dim,
+        vision_cfg and text_cfg) beside its weights.
     pretrained: for open_clip models, the tag of the weights ("laion2b_s34b_b88k") or a file; None = random
-        weights, no network. Folders and hub repositories carry their weights: None.
+        weights, no network. All others carry their weights: None.
     upsample: the photo is enlarged by this before the tower, in [0.25, 8]; tower stride / upsample is whole.
     trainable: False keeps the tower frozen. keep_text: keep the text tower beside the image tower.
+    key_smoothing: average each token with those like it, as MaskCLIP does; ViT towers only.
 
     Raises ConfigError.
     """
@@ -64,6 +66,7 @@ class SemanticConfig:
     upsample: float = 1.0
     trainable: bool = False
     keep_text: bool = False
+    key_smoothing: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -77,7 +80,7 @@ class SemanticConfig:
             raise ConfigError(
                 f"upsample must be a number in [{MIN_UPSAMPLE}, {MAX_UPSAMPLE}], got {self.upsample!r}."
             )
-        for flag in ("trainable", "keep_text"):
+        for flag in ("trainable", "keep_text", "key_smoothing"):
             if not isinstance(getattr(self, flag), bool):
                 raise ConfigError(f"{flag} must be True or False, got {getattr(self, flag)!r}.")
 
@@ -88,15 +91,30 @@ def build_semantic_encoder(config: SemanticConfig, *, load_weights: bool = True)
     load_weights: False builds the same network (activation and normalisation of the named weights included)
     with random weights, for checkpoints that carry them; only "hf-hub:" names may then need a network.
     Raises ModelNotFoundError (unknown name or tag, or it cannot be fetched), CheckpointError (config or
-    weights damaged), ConfigError (no dense form), MissingDependencyError (text tower of transformers).
+    weights damaged), ConfigError (no dense form, or no keys to smooth by), MissingDependencyError (text tower
+    of transformers).
     """
     source = _find(config)
     fetch = source.fetch_weights if load_weights else None
     model = _instantiate(source, full=config.keep_text or fetch is not None)
     if fetch is not None:
-        dense_form(model.visual)  # refuses an unfit tower before hundreds of megabytes are fetched
+        # Refuses an unfit tower before hundreds of megabytes are fetched.
+        dense_form(model.visual, key_smoothing=config.key_smoothing)
         _load(model, fetch())
-    return DenseClip(model, upsample=config.upsample, trainable=config.trainable, keep_text=config.keep_text)
+    return DenseClip(
+        model,
+        upsample=config.upsample,
+        trainable=config.trainable,
+        keep_text=config.keep_text,
+        key_smoothing=config.key_smoothing,
+    )
+
+
+def encoder_folder(name: str) -> Path | None:
+    """The folder of a bundled encoder's name or of a path; None when `name` is open_clip's or the hub's."""
+    if (BUNDLED / name / CONFIG_FILE).is_file():
+        return BUNDLED / name
+    return Path(name) if Path(name).is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -112,9 +130,8 @@ class _Source:
 def _find(config: SemanticConfig) -> _Source:
     if config.name.startswith(HUB_PREFIX):
         return _find_on_hub(config.name)
-    if Path(config.name).is_dir():
-        return _find_in_folder(config)
-    return _find_in_open_clip(config)
+    folder = encoder_folder(config.name)
+    return _find_in_open_clip(config) if folder is None else _find_in_folder(folder, config.pretrained)
 
 
 def _find_on_hub(name: str) -> _Source:
@@ -127,10 +144,9 @@ def _find_on_hub(name: str) -> _Source:
     return _Source(name, model_cfg, preprocess_cfg, weights)
 
 
-def _find_in_folder(config: SemanticConfig) -> _Source:
-    folder = Path(config.name)
-    if config.pretrained is not None:
-        raise ConfigError(f"{folder} carries its weights: leave pretrained={config.pretrained!r} out.")
+def _find_in_folder(folder: Path, pretrained: str | None) -> _Source:
+    if pretrained is not None:
+        raise ConfigError(f"{folder} carries its weights: leave pretrained={pretrained!r} out.")
     found = [folder / CONFIG_FILE] if (folder / CONFIG_FILE).is_file() else _configs_in(folder)
     if len(found) != 1:
         raise ModelNotFoundError(
@@ -160,7 +176,9 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
     if model_cfg is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), n=5)
         hint = f"Did you mean {', '.join(near)}?" if near else "open_clip.list_models() lists the names."
-        raise ModelNotFoundError(f"{config.name!r} is neither a folder nor an open_clip model. {hint}")
+        raise ModelNotFoundError(
+            f"{config.name!r} is neither a folder nor an open_clip model, nor bundled. {hint}"
+        )
     if config.pretrained is None:
         return _Source(name, model_cfg, {}, None)
     if open_clip.is_pretrained_cfg(name, config.pretrained):

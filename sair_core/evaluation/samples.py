@@ -11,9 +11,9 @@ from PIL import Image
 
 from sair_core import masks
 from sair_core.errors import ConfigError, DataError
+from sair_core.folders import photo_files
 from sair_core.images import load_photo
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MIN_SIZE_PX = 32
 
 Bin = tuple[float, float]
@@ -38,15 +38,8 @@ def list_samples(folder: str | Path, limit: int | None = None) -> list[Sample]:
 
     A PNG beside a JPEG of the same name is a label map, not a photo. Raises DataError if nothing is left.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder: give --data a folder of photos.")
-    paths = [path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()]
-    jpegs = {path.with_suffix("") for path in paths if path.suffix.lower() in {".jpg", ".jpeg"}}
-    paths = [path for path in paths if path.suffix.lower() != ".png" or path.with_suffix("") not in jpegs]
-    if not paths:
-        raise DataError(f"{folder} holds no photo ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-    samples = [Sample(i, path) for i, path in enumerate(sorted(paths, key=lambda path: path.as_posix()))]
+    paths = photo_files([folder], recursive=True)
+    samples = [Sample(i, path) for i, path in enumerate(paths)]
     if limit is None or limit >= len(samples):
         return samples
     if limit < 1:
@@ -68,10 +61,15 @@ def drawn_masks(seed: int, size_px: int) -> MaskSource:
     """Irregular masks that depend on the seed, the photo's index and the bin only."""
 
     def draw(photo_index: int, bin_index: int) -> np.ndarray:
-        rng = np.random.default_rng([seed, photo_index, bin_index])
-        return masks.irregular_mask(rng, (size_px, size_px), masks.BINS[bin_index])
+        return drawn_mask(seed, photo_index, bin_index, (size_px, size_px))
 
     return draw
+
+
+def drawn_mask(seed: int, photo_index: int, bin_index: int, size_px: tuple[int, int]) -> np.ndarray:
+    """An irregular mask, bool `size_px` (height, width), of a bin of `masks.BINS`."""
+    rng = np.random.default_rng([seed, photo_index, bin_index])
+    return masks.irregular_mask(rng, size_px, masks.BINS[bin_index])
 
 
 def masks_from_folder(folder: str | Path, size_px: int) -> MaskSource:

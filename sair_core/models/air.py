@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from sair_core.coords import sample
@@ -11,7 +10,7 @@ from sair_core.coords import sample
 class Air(nn.Module):
     """Colour at any coordinate from appearance features, semantics and a starting picture.
 
-    decoder: an implicit function from `decoders.DECODERS` over the channels of z and c together.
+    decoder: an implicit function from `decoders.DECODERS` over the channels of z and c together, z first.
     long_skip: the decoder predicts what is missing from the encoder's input sampled bilinearly, instead of
     the colour itself.
     """
@@ -21,9 +20,12 @@ class Air(nn.Module):
         self.decoder = decoder
         self.long_skip = long_skip
 
-    def project(self, z: Tensor, c: Tensor | None) -> Tensor:
-        """What is needed of z `(B, C, h, w)` and c `(B, D, h, w)` for any query, computed once."""
-        return self.decoder.project(z if c is None else torch.cat([z, c.to(z.dtype)], dim=1))
+    def project(self, z: Tensor | None, c: Tensor | None) -> Tensor:
+        """What is needed of z `(B, C, h, w)` and c `(B, D, h', w')` for any query, computed once.
+
+        On z's grid. Either is None where the model has only the other.
+        """
+        return self.decoder.project(c) if z is None else self.decoder.project(z, c)
 
     def forward(self, projected: Tensor, start01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """Colours `(B, N, 3)`, about [0, 1] but not clipped.

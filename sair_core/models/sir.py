@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.config import require
+from sair_core.coords import sample
 from sair_core.decoders.liif import LiifConfig, LiifDecoder
 from sair_core.encoders.blocks import AttentionBlock
 
@@ -19,6 +20,7 @@ class SirConfig:
 
     A hole larger than a cell's four neighbours cannot be completed by a local MLP; with `context_blocks`
     the tokens are completed by self-attention first, hole tokens replaced by a learned one.
+    edge_aware: f_theta also sees the appearance features at p, so that the map follows object borders.
     """
 
     hidden: int = 256
@@ -26,6 +28,7 @@ class SirConfig:
     context_blocks: int = 0
     context_width: int = 256
     heads: int = 8
+    edge_aware: bool = False
 
     def __post_init__(self) -> None:
         require(self.context_blocks >= 0, f"context_blocks must not be negative, got {self.context_blocks}")
@@ -38,8 +41,10 @@ class SirConfig:
 class Sir(nn.Module):
     """Dense text-aligned tokens `(B, D, h, w)` to embeddings at any coordinate, in the same space."""
 
-    def __init__(self, embed_dim: int, config: SirConfig = SirConfig()):
+    def __init__(self, embed_dim: int, config: SirConfig = SirConfig(), appearance_channels: int = 0):
+        """appearance_channels: of the features that an edge-aware SIR sees; ConfigError if it has none."""
         super().__init__()
+        require(not config.edge_aware or appearance_channels > 0, "edge_aware needs appearance features")
         self.config = config
         self.embed_dim = embed_dim
         if config.context_blocks:
@@ -52,6 +57,9 @@ class Sir(nn.Module):
             self.leave = nn.Conv2d(width, embed_dim, 1)
             nn.init.zeros_(self.leave.weight)  # starts as the paper's form
             nn.init.zeros_(self.leave.bias)
+        if config.edge_aware:
+            self.edges = nn.Conv2d(appearance_channels, config.hidden, 1, bias=False)
+            nn.init.zeros_(self.edges.weight)  # starts as the form that does not see them
         self.function = LiifDecoder(
             embed_dim, embed_dim, LiifConfig(config.hidden, config.layers, use_cell=False)
         )
@@ -67,6 +75,19 @@ class Sir(nn.Module):
         tokens = torch.where(lost, self.mask_token.to(tokens.dtype), tokens)
         return tokens + self.leave(self.context(self.enter(tokens)))
 
-    def forward(self, tokens: Tensor, coords_yx: Tensor) -> Tensor:
-        """Embeddings `(B, N, D)` at coords_yx `(B, N, 2)`; tokens `(B, D, h, w)` from `complete`."""
-        return self.function(tokens, coords_yx, cell=coords_yx.new_zeros(len(coords_yx), 2))
+    def project_edges(self, z: Tensor | None) -> Tensor | None:
+        """The first layer's part for appearance features `(B, C, h, w)`, computed once.
+
+        Returns float32 `(B, hidden, h, w)`, because sampling rounds coordinates to the precision of the map;
+        None unless `edge_aware`.
+        """
+        return self.edges(z).float() if self.config.edge_aware else None
+
+    def forward(self, tokens: Tensor, coords_yx: Tensor, edges: Tensor | None = None) -> Tensor:
+        """Embeddings `(B, N, D)` at coords_yx `(B, N, 2)`.
+
+        tokens `(B, D, h, w)` from `complete`; edges from `project_edges`, on a grid of its own.
+        """
+        shared = None if edges is None else sample(edges, coords_yx)
+        cell = coords_yx.new_zeros(len(coords_yx), 2)
+        return self.function.query(self.function.project(tokens), coords_yx, cell, shared)

@@ -5,22 +5,19 @@ python -m sair_core.training --data PHOTOS --output runs/mine
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import json
 import logging
 import sys
 from pathlib import Path
 
-from sair_core.config import from_dict
-from sair_core.errors import SairError
 from sair_core.training.config import TrainConfig
+from sair_core.training.options import run_command
 
 HELP = {
     "data": "folders of photos (repeat or list)",
     "output": "run folder: checkpoint, log, validation pictures, model",
     "preset": "model configuration: lite or paper",
-    "semantics": "full or none (LIIF); default: the preset's",
+    "semantics": "full, none (LIIF), unfilled (NFS) or only (OUS); default: the preset's",
+    "start": "model whose weights to begin with: bundled name, folder or hub id; its keys may differ",
     "val": "folders of validation photos; default: a part of --data is held back",
     "val_share": "share of --data that is held back",
     "size_px": "side of the training squares, px",
@@ -31,6 +28,11 @@ HELP = {
     "hole_share": "share of these inside the hole",
     "scale_share": "share of samples whose target is finer than their input",
     "scale_max": "how much finer at most",
+    "squared_weight": "weight of the squared error beside L1",
+    "semantic_weight": "weight of the semantics' distance to those of the unmasked picture",
+    "label_weight": "weight of their cross-entropy where pixels have classes",
+    "semantic_queries": "pixels a photo asked for their meaning",
+    "guide_share": "share of the steps in which the holes are filled by words",
     "steps": "length of the run in optimiser steps",
     "minutes": "length of the run in minutes of training instead",
     "learning_rate": "highest learning rate",
@@ -50,52 +52,23 @@ HELP = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, say where the model is; exit code 2 for errors that the user can mend."""
-    parser = argparse.ArgumentParser("python -m sair_core.training", description=__doc__.splitlines()[0])
-    defaults = {f.name: f.default for f in dataclasses.fields(TrainConfig)}
-    for name, text in HELP.items():
-        flag = "--" + name.replace("_", "-")
-        if name in ("data", "val"):
-            parser.add_argument(flag, nargs="+", action="extend", metavar="FOLDER", help=text)
-            continue
-        default = defaults[name]
-        kind = float if name == "minutes" else type(default) if isinstance(default, (int, float)) else str
-        stated = default is not dataclasses.MISSING and default is not None
-        # No argparse defaults: what is not typed comes from the run being resumed, or from TrainConfig.
-        parser.add_argument(flag, type=kind, help=f"{text} (default: {default})" if stated else text)
-    parser.add_argument(
-        "--no-bf16", action="store_true", help="compute in float32 even where bfloat16 is faster"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="continue the run in --output; its configuration is kept"
-    )
-    args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-
-    from sair_core.training.loop import train  # after --help: torch takes seconds to import
-
-    given = {
-        k: tuple(v) if isinstance(v, list) else v
-        for k, v in vars(args).items()
-        if k in HELP and v is not None
-    }
-    if args.no_bf16:
-        given["bf16"] = False
-    if not args.output or not (args.data or args.resume):
-        parser.error("--output is needed, and --data unless --resume is given")
-    try:
-        if args.resume:
-            given = {**_saved(Path(args.output)), **given}
-        model = train(from_dict(TrainConfig, given), resume=args.resume)
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"The model is in {model}. Use it with: python app.py --model {model}")
-    return 0
+    return run_command(
+        arguments,
+        prog="python -m sair_core.training",
+        description=__doc__.splitlines()[0],
+        config_class=TrainConfig,
+        help=HELP,
+        part="train",
+        start=_train,
+        done=lambda model: f"The model is in {model}. Use it with: python app.py --model {model}",
+    )
 
 
-def _saved(folder: Path) -> dict:
-    path = folder / "train.json"
-    return json.loads(path.read_text(encoding="utf-8"))["train"] if path.exists() else {}
+def _train(config: TrainConfig, resume: bool) -> Path:
+    from sair_core.training.fill import train  # after --help: torch takes seconds to import
+
+    return train(config, resume=resume)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sair_core.errors import DataError, PhotoError
+from sair_core.folders import VOID, Classes, label_map_of, read_label_map
 from sair_core.images import load_photo
 from sair_core.masks import BINS, irregular_mask
 
@@ -22,39 +24,36 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+NEAREST = Image.Resampling.NEAREST
 MIN_SIDE_PX = 64
 MAX_SIDE_PX = 1024  # photos are kept in memory at most this large
 
 
-def find_photos(folders: Iterable[str | Path]) -> list[Path]:
-    """All photo files of flat folders, sorted. A PNG beside a JPEG of the same name is a label map: left out.
+@dataclass(frozen=True, eq=False)
+class TrainPhoto:
+    """rgb uint8 `(H, W, 3)`; ids uint8 `(H, W)` of classes, 255 = void, None without a label map.
 
-    Raises DataError naming the folder that does not exist or holds no photo.
+    partial: only the named figure is labelled, so void may be anything.
     """
-    found: list[Path] = []
-    for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
-        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        jpegs = {f.stem for f in files if f.suffix.lower() in (".jpg", ".jpeg")}
-        files = [f for f in files if f.suffix.lower() != ".png" or f.stem not in jpegs]
-        if not files:
-            raise DataError(f"{folder} holds no photos ({', '.join(sorted(SUFFIXES))}).")
-        found += files
-    return found
+
+    rgb: np.ndarray
+    ids: np.ndarray | None = None
+    partial: bool = False
 
 
-def load_photos(paths: list[Path]) -> list[np.ndarray]:
-    """Decode photos once into memory: uint8 `(H, W, 3)` each, long side at most MAX_SIDE_PX.
+def load_photos(paths: list[Path], classes: Classes | None = None) -> list[TrainPhoto]:
+    """Decode photos once into memory, long side at most MAX_SIDE_PX; with `classes`, their label maps, too.
 
     Unreadable and tiny ones are logged and skipped. Raises DataError when none is left.
     """
 
-    def load(path: Path) -> np.ndarray | None:
+    def load(path: Path) -> TrainPhoto | None:
         try:
             rgb = load_photo(path).rgb
-        except PhotoError as error:
+            ids = None
+            if classes is not None and label_map_of(path) is not None:
+                ids = read_label_map(label_map_of(path), rgb.shape[:2], len(classes.names))
+        except (PhotoError, DataError) as error:
             logger.warning("skipped %s: %s", path.name, error)
             return None
         if min(rgb.shape[:2]) < MIN_SIDE_PX:
@@ -64,10 +63,11 @@ def load_photos(paths: list[Path]) -> list[np.ndarray]:
             image = Image.fromarray(rgb)
             image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
             rgb = np.asarray(image)
-        return rgb
+            ids = None if ids is None else np.asarray(Image.fromarray(ids).resize(image.size, NEAREST))
+        return TrainPhoto(rgb, ids, classes is not None and classes.is_partial(path))
 
     with ThreadPoolExecutor() as pool:
-        photos = [rgb for rgb in pool.map(load, paths) if rgb is not None]
+        photos = [photo for photo in pool.map(load, paths) if photo is not None]
     if not photos:
         raise DataError(f"None of the {len(paths)} photos can be used; the log above says why for each.")
     return photos
@@ -89,12 +89,13 @@ def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T
 class FillSamples(Dataset):
     """Sample `i` depends on `(seed, i)` alone, so a run can be continued anywhere.
 
-    A sample is `rgb01 (3, S, S)`, `hole01 (1, S, S)`, `coords_yx (Q, 2)`, `cell (2,)`, `target01 (Q, 3)`.
+    A sample is `rgb01 (3, S, S)`, `hole01 (1, S, S)`, `coords_yx (Q, 2)`, `cell (2,)`, `target01 (Q, 3)`,
+    `ids (Q,)`: the queried pixels' classes, 255 where nobody knows.
     """
 
     def __init__(
         self,
-        photos: list[np.ndarray],
+        photos: list[TrainPhoto],
         *,
         size_px: int,
         queries: int,
@@ -112,23 +113,30 @@ class FillSamples(Dataset):
         epoch, place = divmod(index, len(self.photos))
         photo = self.photos[np.random.default_rng([self.seed, 3, epoch]).permutation(len(self.photos))[place]]
         scale = rng.uniform(1, self.scale_max) if rng.random() < self.scale_share else 1.0
-        fine = _random_square(photo, rng, self.size_px, scale)
-        fine_px = len(fine)
+        cut = _random_square(photo.rgb, rng, self.size_px)
+        part = cut(photo.rgb)
+        # The target is as fine as was asked, or as the photo is.
+        fine_px = max(self.size_px, min(round(self.size_px * scale), len(part)))
+        fine = _resized(part, fine_px)
         coarse = fine if fine_px == self.size_px else _resized(fine, self.size_px)
         mask = irregular_mask(rng, (self.size_px, self.size_px), BINS[rng.integers(len(BINS))])
         fine_mask = mask
         if fine_px != self.size_px:
-            nearest = ((2 * np.arange(fine_px) + 1) * self.size_px) // (2 * fine_px)
-            fine_mask = mask[nearest][:, nearest]
+            fine_mask = mask[_nearest(self.size_px, fine_px)][:, _nearest(self.size_px, fine_px)]
         chosen = self._choose(rng, fine_mask)
         rows, columns = np.divmod(chosen, fine_px)
         coords = np.stack([(2 * rows + 1) / fine_px - 1, (2 * columns + 1) / fine_px - 1], axis=1)
+        ids = np.full(len(chosen), VOID, np.uint8)
+        if photo.ids is not None:
+            at = _nearest(len(part), fine_px)
+            ids = cut(photo.ids)[at[rows], at[columns]]
         return {
             "rgb01": torch.from_numpy(np.ascontiguousarray(coarse.transpose(2, 0, 1))).float() / 255,
             "hole01": torch.from_numpy(mask[None]).float(),
             "coords_yx": torch.from_numpy(coords).float(),
             "cell": torch.full((2,), 2 / fine_px),
             "target01": torch.from_numpy(fine.reshape(-1, 3)[chosen]).float() / 255,
+            "ids": torch.from_numpy(ids.astype(np.int64)),
         }
 
     def _choose(self, rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
@@ -151,7 +159,7 @@ class _From(Sampler):
             index += 1
 
 
-def batches(samples: FillSamples, batch: int, start: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
+def batches(samples: Dataset, batch: int, start: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
     """Endless batches of samples from number `start` on, stacked along a first axis."""
     return iter(
         DataLoader(
@@ -172,16 +180,21 @@ def _leave_signals_to_the_trainer(_: int) -> None:
         signal.signal(kind, signal.SIG_IGN)
 
 
-def _random_square(photo: np.ndarray, rng: np.random.Generator, size_px: int, scale: float) -> np.ndarray:
-    """A random square part, flipped at random, resized to `size_px` times what it can give of `scale`."""
-    short = min(photo.shape[:2])
+def _random_square(
+    rgb: np.ndarray, rng: np.random.Generator, size_px: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What cuts a random square, flipped at random, out of a photo and out of its label map alike."""
+    short = min(rgb.shape[:2])
     # Slight enlargement is allowed, so that photos smaller than the training size take part.
     side = int(rng.integers(min(short, round(0.8 * size_px)), short + 1))
-    top, left = (int(rng.integers(n - side + 1)) for n in photo.shape[:2])
-    part = photo[top : top + side, left : left + side]
-    if rng.random() < 0.5:
-        part = part[:, ::-1]
-    return _resized(part, max(size_px, min(round(size_px * scale), side)))
+    top, left = (int(rng.integers(n - side + 1)) for n in rgb.shape[:2])
+    step = -1 if rng.random() < 0.5 else 1
+    return lambda array: array[top : top + side, left : left + side][:, ::step]
+
+
+def _nearest(cells: int, pixels: int) -> np.ndarray:
+    """The cell at the centre of each of `pixels` pixels, `(pixels,)`."""
+    return ((2 * np.arange(pixels) + 1) * cells) // (2 * pixels)
 
 
 def _resized(square: np.ndarray, side_px: int) -> np.ndarray:

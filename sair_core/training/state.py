@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from sair_core.checkpoint import CheckpointModel, replacing, save_checkpoint
+from sair_core.checkpoint import replacing
 from sair_core.errors import CheckpointError
 
 STATE_NAME = "state.pt"
+
+
+class StatefulModel(Protocol):
+    """An nn.Module that knows which part of its state is its own (`CheckpointModel` is one)."""
+
+    def own_state(self) -> dict[str, Tensor]: ...
+
+    def load_own_state(self, state: dict[str, Tensor], where: str) -> None: ...
+
+    def load_state_dict(self, state: dict[str, Tensor], strict: bool) -> object: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @dataclass
@@ -34,25 +49,25 @@ class Progress:
 class Average:
     """Exponential moving average of a model's own state; it forgets faster early on, to leave the start."""
 
-    def __init__(self, model: CheckpointModel, decay: float):
+    def __init__(self, model: StatefulModel, decay: float):
         self.decay = decay
         self.state = {k: v.detach().clone() for k, v in model.own_state().items()}
 
     @torch.no_grad()
-    def update(self, model: CheckpointModel, step: int) -> None:
+    def update(self, model: StatefulModel, step: int) -> None:
         """Move towards the model's present state after optimiser step number `step`."""
         keep = min(self.decay, (1 + step) / (10 + step))
         current = model.own_state()
         floating = [k for k, v in self.state.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.state[k] for k in floating], [current[k] for k in floating], 1 - keep)
 
-    def swapped_into(self, model: CheckpointModel) -> _Swapped:
+    def swapped_into(self, model: StatefulModel) -> _Swapped:
         """`with average.swapped_into(model):` the model holds the averaged weights inside the block."""
         return _Swapped(model, self.state)
 
 
 class _Swapped:
-    def __init__(self, model: CheckpointModel, state: dict[str, Tensor]):
+    def __init__(self, model: StatefulModel, state: dict[str, Tensor]):
         self.model, self.state = model, state
 
     def __enter__(self) -> None:
@@ -64,13 +79,9 @@ class _Swapped:
 
 
 def save_run(
-    folder: Path,
-    model: CheckpointModel,
-    average: Average,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
+    folder: Path, model: StatefulModel, average: Average, optimiser: torch.optim.Optimizer, progress: Progress
 ) -> None:
-    """Write what `load_run` reads, the averaged model as a checkpoint (fp16) and the log as CSV."""
+    """Write what `load_run` reads, and the log as CSV."""
     state = {
         "model": model.own_state(),
         "average": average.state,
@@ -80,8 +91,6 @@ def save_run(
     }
     with replacing(folder / STATE_NAME) as path:
         torch.save(state, path)
-    half = {k: v.half() if v.is_floating_point() else v for k, v in average.state.items()}
-    save_checkpoint(folder / "model", half, model.model_type, model.config)
     if progress.log:
         columns = list(dict.fromkeys(key for row in progress.log for key in row))
         with replacing(folder / "log.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
@@ -90,8 +99,15 @@ def save_run(
             writer.writerows(progress.log)
 
 
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG; a crash never leaves half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG")
+
+
 def load_run(
-    folder: Path, model: CheckpointModel, average: Average, optimiser: torch.optim.Optimizer
+    folder: Path, model: StatefulModel, average: Average, optimiser: torch.optim.Optimizer
 ) -> Progress:
     """Continue from `save_run`. Raises CheckpointError when nothing is there or it does not fit."""
     path = folder / STATE_NAME

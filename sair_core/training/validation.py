@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from PIL import Image
 
-from sair_core.checkpoint import replacing
 from sair_core.coords import cell_of, pixel_coords
 from sair_core.devices import autocast
 from sair_core.evaluation.metrics import psnr
 from sair_core.evaluation.samples import centre_square
 from sair_core.masks import BINS, irregular_mask
 from sair_core.models.sair import Sair
+from sair_core.training.data import TrainPhoto
 
 SHOWN = 8
 
@@ -22,15 +20,15 @@ SHOWN = 8
 class Validation:
     """Centre squares of held-back photos with one seeded hole each, bins in turn."""
 
-    def __init__(self, photos: list[np.ndarray], size_px: int, seed: int, most: int = 48):
+    def __init__(self, photos: list[TrainPhoto], size_px: int, seed: int, most: int = 48):
         rng = np.random.default_rng([seed, 4])
-        self.photos = [centre_square(p, size_px) for p in photos[:most]]
+        self.photos = [centre_square(p.rgb, size_px) for p in photos[:most]]
         self.masks = [
             irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
         ]
 
     def __call__(self, model: Sair, device: torch.device, bf16: bool) -> tuple[dict[str, float], Image.Image]:
-        """Mean PSNR in dB, overall and a bin, and a grid: masked, filled and true in three rows."""
+        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), and a grid: rows masked, filled and true."""
         filled = [self._fill(model, p, m, device, bf16) for p, m in zip(self.photos, self.masks)]
         scores = [psnr(f, p) for f, p in zip(filled, self.photos)]
         figures = {"psnr": float(np.mean(scores))}
@@ -55,10 +53,3 @@ class Validation:
         out = photo.copy()
         out[mask] = (rgb[0].clamp(0, 1) * 255).round().byte().cpu().numpy()
         return out
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write a PNG; a crash never leaves half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG")

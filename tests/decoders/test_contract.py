@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from sair_core.coords import cell_of, grid_coords
 from sair_core.decoders import DECODERS
@@ -26,6 +27,14 @@ def test_decoding_in_chunks_equals_decoding_whole(decoder):
     whole = decoder.query(projected, coords, cell)
     parts = torch.cat([decoder.query(projected, c, cell) for c in coords.split(77, dim=1)], dim=1)
     torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(9, 7), (5, 4), (1, 1)])
+def test_channels_on_another_grid_are_resampled_bilinearly(decoder, size):
+    features, more = torch.rand(2, 4, 9, 7), torch.rand(2, 2, *size)
+    resampled = F.interpolate(more, (9, 7), mode="bilinear", align_corners=False)
+    expected = decoder.project(torch.cat([features, resampled], dim=1))
+    torch.testing.assert_close(decoder.project(features, more), expected, atol=1e-6, rtol=1e-6)
 
 
 def test_continuous_in_the_coordinate(decoder):

@@ -7,7 +7,7 @@ from sair_core.decoders.liif import LiifConfig, LiifDecoder
 from sair_core.errors import ConfigError
 
 
-def plain(decoder, features, coords_yx, cell):
+def plain(decoder, features, coords_yx, cell, shared=0.0):
     """LIIF as its paper writes it: concatenate, whole MLP for each of the four neighbours, then the mean."""
     size = features.shape[-2:]
     index, offset, weight = four_neighbours(coords_yx, size)
@@ -23,7 +23,7 @@ def plain(decoder, features, coords_yx, cell):
         if decoder.config.use_cell:
             in_cells = cell * torch.tensor(size) / 2
             parts.append(in_cells[:, None].expand(-1, coords_yx.shape[1], -1))
-        x = F.relu(F.linear(torch.cat(parts, dim=-1), first, decoder.first_feature.bias))
+        x = F.relu(F.linear(torch.cat(parts, dim=-1), first, decoder.first_feature.bias) + shared)
         for layer in decoder.middle:
             x = F.relu(layer(x))
         total = total + weight[:, :, q, None] * decoder.last(x)
@@ -39,6 +39,15 @@ def test_factorised_first_layer_equals_the_plain_one(size, use_cell):
     torch.testing.assert_close(
         decoder(features, coords, cell), plain(decoder, features, coords, cell), atol=1e-5, rtol=1e-5
     )
+
+
+def test_what_neighbours_share_enters_before_the_first_relu():
+    torch.manual_seed(1)
+    decoder = LiifDecoder(5, 3, LiifConfig(hidden=32))
+    features, coords, cell = torch.randn(2, 5, 6, 4), torch.rand(2, 40, 2) * 2 - 1, torch.rand(2, 2)
+    shared = torch.randn(2, 40, 32)
+    values = decoder.query(decoder.project(features), coords, cell, shared)
+    torch.testing.assert_close(values, plain(decoder, features, coords, cell, shared), atol=1e-5, rtol=1e-5)
 
 
 def test_cell_matters_only_when_used():

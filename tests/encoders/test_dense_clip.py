@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sair_core.encoders import refine
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.errors import ConfigError
 
@@ -208,6 +209,62 @@ def test_pixels_in_the_hole_are_black_and_a_full_hole_is_finite(vision):
     if not hasattr(dense.visual, "positional_embedding"):  # convolutions only know that it is black
         assert torch.equal(dense(rgb01, hole01), dense(black, no_hole(black)))
     assert dense(rgb01, torch.ones_like(hole01)).isfinite().all()
+
+
+# --- key smoothing ------------------------------------------------------------------------------------------
+
+
+def keys_of_the_last_block(model: nn.Module, rgb01: torch.Tensor) -> torch.Tensor:
+    """Keys `(B, N, C)` of the patch tokens, from torch's own weights."""
+    block, seen = model.visual.transformer.resblocks[-1], []
+    handle = block.register_forward_pre_hook(lambda block, args: seen.append(args[0]))
+    model.encode_image(normalised(rgb01))
+    handle.remove()
+    _, weight, _ = block.attn.in_proj_weight.chunk(3)
+    _, bias, _ = block.attn.in_proj_bias.chunk(3)
+    return block.ln_1(seen[0][:, 1:]) @ weight.T + bias
+
+
+@pytest.mark.parametrize("limit", [2**26, 1])
+def test_key_smoothing_averages_by_the_likeness_of_keys(limit, monkeypatch):
+    monkeypatch.setattr(refine, "SMOOTHING_BYTES", limit)
+    model = clip(VIT)
+    rgb01 = photo(32, 32, batch=2)
+    keys = nn.functional.normalize(keys_of_the_last_block(model, rgb01), dim=-1)
+    likeness = torch.einsum("bic,bjc->bij", keys, keys).clamp_min(0)
+    assert likeness.min() == 0 and likeness.max() > 0.99
+    dense = DenseClip(model)(rgb01, None).flatten(2)
+    expected = torch.einsum("bij,bdj->bdi", likeness / likeness.sum(dim=2, keepdim=True), dense)
+    smooth = DenseClip(model, key_smoothing=True)(rgb01, None).flatten(2)
+    torch.testing.assert_close(smooth, expected, atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(smooth, dense, atol=1e-2)
+
+
+def test_key_smoothing_takes_nothing_from_the_hole():
+    dense = DenseClip(clip(VIT), key_smoothing=True)
+    rgb01 = photo(32, 32)
+    hole01 = no_hole(rgb01)
+    hole01[..., 8:16, 8:14] = 1  # patch (1, 1) is mostly hole
+    changed = rgb01.clone()
+    changed[..., 8:16, 14:16] = 1 - changed[..., 8:16, 14:16]  # its known pixels
+    difference = (dense(changed, hole01) - dense(rgb01, hole01)).abs().amax(dim=1)[0]
+    assert difference[1, 1] > 1e-3
+    difference[1, 1] = 0
+    assert torch.equal(difference, torch.zeros_like(difference))
+    assert dense(rgb01, torch.ones_like(hole01)).isfinite().all()
+
+
+def test_key_smoothing_of_every_vit_in_half_precision():
+    for variant in VITS.values():
+        dense = DenseClip(clip(VIT | variant), key_smoothing=True).to(torch.bfloat16)
+        out = dense(photo(40, 24), None)
+        assert out.shape == (1, 24, 5, 3) and out.dtype == torch.bfloat16 and out.isfinite().all()
+
+
+@pytest.mark.parametrize("vision", [RESNET, TIMM["resnet linear"]], ids=["ModifiedResNet", "timm"])
+def test_key_smoothing_is_refused_where_there_are_no_keys(vision):
+    with pytest.raises(ConfigError, match="ResNet has no such block.*choose a ViT"):
+        DenseClip(clip(vision), key_smoothing=True)
 
 
 # --- sizes, types, gradients --------------------------------------------------------------------------------

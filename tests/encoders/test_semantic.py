@@ -13,7 +13,7 @@ from torch import nn
 
 from sair_core.encoders import semantic
 from sair_core.encoders.dense_clip import DenseClip
-from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 
 MODEL = {
@@ -65,7 +65,8 @@ def test_importing_does_not_import_open_clip():
     [
         {"name": ""}, {"name": 3}, {"pretrained": ""}, {"pretrained": 1}, {"upsample": 0},
         {"upsample": 100.0}, {"upsample": float("nan")}, {"upsample": "2"}, {"upsample": True},
-        {"trainable": 1}, {"keep_text": None}, {"name": "hf-hub:org/model", "pretrained": "openai"},
+        {"trainable": 1}, {"keep_text": None}, {"key_smoothing": 1},
+        {"name": "hf-hub:org/model", "pretrained": "openai"},
     ],
     ids=str,
 )  # fmt: skip
@@ -105,6 +106,33 @@ def test_options_reach_the_encoder(folder, model):
     assert not any(p.requires_grad for p in encoder.text.parameters())
     tokens = torch.randint(1, 32, (2, 8))
     torch.testing.assert_close(encoder.text.encode_text(tokens), model.encode_text(tokens))
+
+
+def test_a_bundled_encoder_is_found_by_its_name(monkeypatch, folder, model):
+    name = folder.name
+    assert encoder_folder(name) is None and encoder_folder("ViT-B-16") is None
+    monkeypatch.setattr(semantic, "BUNDLED", folder.parent)
+    assert encoder_folder(name) == encoder_folder(str(folder)) == folder
+    config = SemanticConfig(name)
+    assert torch.equal(build_semantic_encoder(config).visual.conv1.weight, model.visual.conv1.weight)
+    assert config.name == name
+    with pytest.raises(ConfigError, match="carries its weights"):
+        build_semantic_encoder(replace(config, pretrained="openai"))
+
+
+def test_key_smoothing_reaches_the_encoder(folder):
+    config = SemanticConfig(str(folder))
+    plain, smooth = (build_semantic_encoder(replace(config, key_smoothing=on)) for on in (False, True))
+    assert not torch.allclose(plain(photo()), smooth(photo()))
+
+
+@pytest.mark.usefixtures("small_in_open_clip")
+def test_a_tower_without_keys_is_refused_before_anything_is_fetched(monkeypatch):
+    vision = {"timm_model_name": "resnet10t", "timm_pool": "avg", "timm_proj": "linear"}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "Small", {**MODEL, "vision_cfg": vision})
+    monkeypatch.setattr(open_clip, "download_pretrained", no_download)
+    with pytest.raises(ConfigError, match="Key smoothing"):
+        build_semantic_encoder(SemanticConfig("Small", "tagged", key_smoothing=True))
 
 
 def test_text_tower_in_its_own_module(folder):

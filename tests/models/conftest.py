@@ -1,7 +1,12 @@
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from sair_core.encoders import semantic
+from sair_core.encoders.semantic import SemanticConfig
 from sair_core.models.sair import Part, SairConfig
 
 SMALL_UNET = Part(
@@ -40,6 +45,25 @@ def semantic_config():
 def tiny_semantic_encoder():
     torch.manual_seed(0)
     return TinySemanticEncoder()
+
+
+@pytest.fixture
+def bundled_encoder(tmp_path, monkeypatch):
+    """The configuration of a small CLIP that is bundled as "tiny-clip"."""
+    import open_clip
+
+    model = {
+        "embed_dim": 4,
+        "vision_cfg": {"layers": 1, "width": 16, "head_width": 8, "patch_size": 8, "image_size": 32},
+        "text_cfg": {"context_length": 8, "vocab_size": 32, "width": 16, "heads": 2, "layers": 1},
+    }
+    folder = tmp_path / "bundled" / "tiny-clip"
+    folder.mkdir(parents=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(model))
+    torch.manual_seed(0)
+    save_file(open_clip.CLIP(**model).state_dict(), folder / "model.safetensors")
+    monkeypatch.setattr(semantic, "BUNDLED", folder.parent)
+    return SemanticConfig("tiny-clip")
 
 
 @pytest.fixture

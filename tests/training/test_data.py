@@ -1,32 +1,34 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sair_core.errors import DataError
-from sair_core.training.data import FillSamples, batches, find_photos, load_photos, split
+from sair_core.folders import Classes, photo_files
+from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
 
 
-def test_find_photos_leaves_label_maps_out(photo_folder):
-    names = [p.name for p in find_photos([photo_folder])]
+def test_photo_files_leave_label_maps_out(photo_folder):
+    names = [p.name for p in photo_files([photo_folder])]
     assert names == sorted(names) and "p0.jpg" in names and "p0.png" not in names and "tiny.png" in names
 
 
 def test_folders_without_photos(tmp_path):
     with pytest.raises(DataError, match="holds no photos"):
-        find_photos([tmp_path])
+        photo_files([tmp_path])
     with pytest.raises(DataError, match="not a folder"):
-        find_photos([tmp_path / "none"])
+        photo_files([tmp_path / "none"])
 
 
 def test_corrupt_and_tiny_photos_are_skipped_and_named(photo_folder, caplog):
-    assert len(load_photos(find_photos([photo_folder]))) == 8
+    assert len(load_photos(photo_files([photo_folder]))) == 8
     assert "corrupt.jpg" in caplog.text and "tiny.png" in caplog.text
     with pytest.raises(DataError, match="None of the 1 photos"):
         load_photos([photo_folder / "corrupt.jpg"])
 
 
 def test_split_is_seeded_and_disjoint(photo_folder):
-    paths = find_photos([photo_folder])
+    paths = photo_files([photo_folder])
     train, val = split(paths, 0.3, seed=0)
     assert not set(train) & set(val) and sorted(train + val) == paths and val
     assert split(paths, 0.3, seed=0) == (train, val)
@@ -37,7 +39,9 @@ def test_split_is_seeded_and_disjoint(photo_folder):
 
 def samples(**changes):
     ys, xs = np.mgrid[:80, :100]
-    photos = [np.stack([ys * 3, xs * 2, 0 * ys + 40 * i], axis=-1).astype(np.uint8) for i in range(3)]
+    pictures = [np.stack([ys * 3, xs * 2, 0 * ys + 40 * i], axis=-1).astype(np.uint8) for i in range(3)]
+    ids = (xs // 10).astype(np.uint8)  # a class is a range of the green channel
+    photos = [TrainPhoto(p, None if i == 2 else ids) for i, p in enumerate(pictures)]
     return FillSamples(photos, **{**dict(size_px=32, queries=200, hole_share=0.75, seed=5), **changes})
 
 
@@ -73,6 +77,28 @@ def test_targets_are_the_photos_colours_at_the_queried_coordinates(scale_share):
     assert scale_share == 0 or any(
         (samples(scale_share=1.0, scale_max=2.0)[i]["cell"] < 2 / 33).all() for i in range(12)
     )
+
+
+@pytest.mark.parametrize("scale_share", [0.0, 1.0])
+def test_classes_belong_to_the_queried_pixels(scale_share):
+    for number in range(12):
+        s = samples(scale_share=scale_share, scale_max=2.0)[number]
+        if round(float(s["rgb01"][2].mean() * 255 / 40)) == 2:
+            assert (s["ids"] == 255).all()
+            continue
+        expected = s["target01"][:, 1] * 255 / 20  # green is 2 x, a class every 10 px
+        assert (s["ids"] - expected + 0.5).abs().max() < 0.75
+
+
+def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folder):
+    Image.fromarray(np.full((90, 120), 1, np.uint8)).save(photo_folder / "p3.png")
+    Image.fromarray(np.full((90, 120), 7, np.uint8)).save(photo_folder / "p4.png")
+    classes = Classes(("sky", "car"), ((), ()), partial=("p3.jpg",))
+    photos = load_photos(photo_files([photo_folder]), classes)
+    assert len(photos) == 7  # the map of p4 holds an id that no class has
+    known = [p for p in photos if p.ids is not None]
+    assert sorted(int(p.ids.max()) for p in known) == [0, 1] and [p.partial for p in photos].count(True) == 1
+    assert all(p.ids is None for p in load_photos(photo_files([photo_folder])))
 
 
 def test_batches_start_anywhere():

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from sair_core.hub import load_model
 from sair_core.models import presets
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
-from sair_core.training.loop import train
+from sair_core.training.fill import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,9 +100,9 @@ def test_minutes_end_a_run(tiny_run, tmp_path):
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny_run, tmp_path, monkeypatch):
-    from sair_core.training import loop
+    from sair_core.training import fill
 
-    real = loop.batches
+    real = fill.batches
 
     def poisoned(samples, batch, start, workers):
         for i, item in enumerate(real(samples, batch, start, workers)):
@@ -109,7 +110,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny
                 item["target01"][:] = float("nan")
             yield item
 
-    monkeypatch.setattr(loop, "batches", poisoned)
+    monkeypatch.setattr(fill, "batches", poisoned)
     with pytest.raises(CheckpointError, match="not a number at step 3"):
         train(tiny_run(steps=8, final_share=0.0), show_progress=False)
     state = weights(tmp_path / "run")
@@ -157,3 +158,37 @@ def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "continue with --resume" in err, err[-2000:]
     assert weights(run)["progress"]["step"] >= 1
+
+
+def test_from_begins_with_weights_and_names_what_does_not_fit(tiny_run, tmp_path, monkeypatch, caplog):
+    first = train(tiny_run(output=str(tmp_path / "first")), show_progress=False)
+    config = tiny_run(output=str(tmp_path / "second"), start=str(first), steps=1, learning_rate=1e-12)
+    again = load_model(train(config, show_progress=False)).state_dict()
+    for key, value in load_model(first).state_dict().items():
+        torch.testing.assert_close(again[key], value, rtol=2e-3, atol=1e-4)  # a checkpoint is fp16
+
+    wider = dataclasses.replace(presets.PRESETS["lite"], decoder=Part("liif", {"hidden": 24}))
+    monkeypatch.setitem(presets.PRESETS, "lite", wider)
+    train(dataclasses.replace(config, output=str(tmp_path / "third")), show_progress=False)
+    told = [r.getMessage() for r in caplog.records if "air.decoder.last.weight" in r.getMessage()]
+    assert len(told) == 2 and "appearance_encoder" not in " ".join(told)
+
+
+def test_a_start_that_fits_nowhere_is_refused(tiny_run, tmp_path, monkeypatch):
+    first = train(tiny_run(output=str(tmp_path / "first"), steps=1), show_progress=False)
+    other = SairConfig(
+        Part("edsr", {"out_channels": 8, "blocks": 1}), Part("liif", {"hidden": 16}), "none", None
+    )
+    monkeypatch.setitem(presets.PRESETS, "lite", other)
+    with pytest.raises(ConfigError, match="Only .* of the weights of"):
+        train(tiny_run(output=str(tmp_path / "second"), start=str(first)), show_progress=False)
+
+
+def test_squared_error_is_added_to_the_loss(tiny_run, tmp_path):
+    losses = []
+    for weight in (0.0, 5.0):
+        run = tmp_path / str(weight)
+        config = tiny_run(output=str(run), steps=50, validate_every=100, squared_weight=weight)
+        train(config, show_progress=False)
+        losses.append(next(float(r["loss"]) for r in csv.DictReader(open(run / "log.csv")) if r["loss"]))
+    assert losses[1] > losses[0] * 1.2

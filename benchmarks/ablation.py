@@ -1,0 +1,149 @@
+"""The paper's ablations, each variant trained alike: same data, steps and seeds, then measured alike.
+
+python benchmarks/ablation.py --data PHOTOS --val PHOTOS --output runs/ablation --steps 1000 --seeds 0 1 2
+
+Variants: full, none (LIIF), unfilled (NFS), only (OUS), and full with another SIR: sir-paper, sir-context,
+sir-edges. A run that is complete is not repeated, so the command continues where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
+
+from sair_core.errors import SairError  # noqa: E402
+from sair_core.evaluation.report import align, machine_facts  # noqa: E402
+
+SIR = {
+    "sir-paper": {"context_blocks": 0},
+    "sir-context": {},
+    "sir-edges": {"edge_aware": True},
+}
+VARIANTS = ("none", "full", "unfilled", "only", *SIR)
+FIGURES = ("psnr_db", "ssim", "l1")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains what is missing, measures, prints the table; 2 for errors that the user can mend."""
+    args = _arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    results: dict[str, list[dict[str, dict[str, float]]]] = {}
+    try:
+        for variant in args.variants:
+            for seed in args.seeds:
+                folder = args.output / f"{variant}-{seed}"
+                _train(args, variant, seed, folder)
+                results.setdefault(variant, []).append(_measure(args, folder))
+    except SairError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(_table(results))
+    facts = {**machine_facts(), "steps": args.steps, "seeds": args.seeds, "size": args.size}
+    print("; ".join(f"{name}: {value}" for name, value in facts.items()))
+    if args.json:
+        args.json.write_text(json.dumps({"machine": facts, "figures": results}, indent=1) + "\n", "utf-8")
+    return 0
+
+
+def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> None:
+    from sair_core.models import presets
+    from sair_core.training.config import TrainConfig
+    from sair_core.training.fill import train
+    from sair_core.training.state import STATE_NAME
+
+    base = presets.PRESETS[args.preset]
+    if variant in SIR:
+        base = dataclasses.replace(base, sir=dataclasses.replace(base.sir, **SIR[variant]))
+    name = f"{args.preset}/{variant}"
+    presets.PRESETS[name] = base
+    config = TrainConfig(
+        data=tuple(args.data),
+        output=str(folder),
+        preset=name,
+        semantics="full" if variant in SIR else variant,
+        size_px=args.size,
+        final_size_px=args.size,
+        batch=args.batch,
+        steps=args.steps,
+        learning_rate=1e-3,
+        squared_weight=args.squared_weight,
+        seed=seed,
+        validate_every=args.steps,
+        save_every=min(250, args.steps),
+        device=args.device,
+    )
+    if not (folder / "measured.json").exists():
+        train(config, resume=(folder / STATE_NAME).exists())
+
+
+def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
+    """Mean figures by hole share, kept in `measured.json`."""
+    from sair_core.evaluation.__main__ import ModelMethod
+    from sair_core.evaluation.runner import Plan, evaluate
+    from sair_core.evaluation.samples import list_samples, mask_source
+    from sair_core.evaluation.summary import summarise
+
+    path = folder / "measured.json"
+    if not path.exists():
+        plan = Plan(
+            methods={"sair": ModelMethod(str(folder / "model"), args.device)},
+            samples=list_samples(args.val, args.limit),
+            masks=mask_source("irregular", 0, args.size),
+            size_px=args.size,
+            lpips=None,
+        )
+        records = [record for found in evaluate(plan, 1) for record in found]
+        figures = {
+            summary.bin: {name: getattr(summary, name) for name in FIGURES} for summary in summarise(records)
+        }
+        path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    return json.loads(path.read_text("utf-8"))
+
+
+def _table(results: dict[str, list[dict[str, dict[str, float]]]]) -> str:
+    """Mean and spread (standard deviation over seeds) of every figure, a row a variant."""
+    bins = list(next(iter(results.values()))[0])
+    rows = [("variant", *(f"{b}: PSNR, SSIM, L1" for b in bins))]
+    for variant, runs in results.items():
+        cells = []
+        for b in bins:
+            shown = []
+            for name, digits in zip(FIGURES, (2, 4, 4)):
+                values = [run[b][name] for run in runs]
+                spread = statistics.stdev(values) if len(values) > 1 else 0.0
+                shown.append(f"{statistics.mean(values):.{digits}f} ±{spread:.{digits}f}")
+            cells.append(", ".join(shown))
+        rows.append((variant, *cells))
+    return align(rows)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--data", nargs="+", required=True, metavar="FOLDER", help="photos to train on")
+    add("--val", required=True, type=Path, metavar="FOLDER", help="photos to measure with")
+    add("--output", required=True, type=Path, help="folder of the runs")
+    add("--variants", nargs="+", choices=VARIANTS, default=["none", "full"])
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    add("--preset", default="lite-semantic", help="default: %(default)s")
+    add("--steps", type=int, default=1000, help="of each run (default: %(default)s)")
+    add("--size", type=int, default=96, help="side of the photos in px (default: %(default)s)")
+    add("--batch", type=int, default=16, help="photos a step (default: %(default)s)")
+    add("--squared-weight", type=float, default=6.0, help="default: %(default)s")
+    add("--limit", type=int, default=100, help="photos to measure with (default: %(default)s)")
+    add("--device", default="auto")
+    add("--json", type=Path, metavar="FILE", help="write the figures to a file too")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""What implicit functions with a local ensemble share: fetch the four neighbours, blend their answers."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gather(features: Tensor, index: Tensor) -> Tensor:
+    """Rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4 N, C)`."""
+    batch, channels, height, width = features.shape
+    table = features.flatten(2).transpose(1, 2).reshape(-1, channels)  # (B h w, C)
+    start = torch.arange(batch, device=index.device).view(-1, 1, 1) * (height * width)
+    return F.embedding((index + start).flatten(1), table)
+
+
+def blend(values: Tensor, weight: Tensor) -> Tensor:
+    """Weighted sum over the neighbours: `(B, 4 N, C)` and `(B, N, 4)` to `(B, N, C)`."""
+    values = values.view(*weight.shape, -1)
+    return (values * weight.unsqueeze(-1).to(values.dtype)).sum(dim=2)
+
+
+def cells_in_features(cell: Tensor, size_cells: tuple[int, int]) -> Tensor:
+    """An output pixel's footprint `(B, 2)` in units of feature cells, as LIIF scales it."""
+    return cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2

@@ -1,0 +1,94 @@
+"""The text side of CLIP: words become unit vectors in the space of the dense image embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sair_core.encoders.dense_clip import DenseClip
+from sair_core.encoders.semantic import HUB_PREFIX, SemanticConfig, encoder_folder
+from sair_core.errors import ConfigError
+
+PROMPTS_AT_ONCE = 256
+Tokenizer = Callable[[list[str]], Tensor]
+
+
+class TextEncoder:
+    """Embeds labels: open_clip's prompt templates around each, averaged, unit norm, remembered.
+
+    One object belongs to one model, so what it remembers is keyed by model and label.
+    """
+
+    def __init__(self, text: nn.Module, tokenizer: Tokenizer):
+        """text: a model with open_clip's `encode_text`; tokenizer: prompts to token ids `(N, context)`."""
+        self.text, self.tokenizer = text, tokenizer
+        self._known: dict[str, Tensor] = {}
+
+    def embed(self, labels: Sequence[str]) -> Tensor:
+        """Unit vectors `(len(labels), D)`, float32, on the text tower's device."""
+        new = [label for label in dict.fromkeys(labels) if label not in self._known]
+        if new:
+            self._known.update(zip(new, embed_labels(self.text, self.tokenizer, new)))
+        return torch.stack([self._known[label] for label in labels])
+
+
+def build_text_encoder(encoder: DenseClip, config: SemanticConfig) -> TextEncoder:
+    """The text side of a dense encoder built with `keep_text`. Raises ConfigError when it has none."""
+    if encoder.text is None:
+        raise ConfigError(f"{config.name} was built without its text tower. Build it with keep_text=True.")
+    return TextEncoder(encoder.text, find_tokenizer(config))
+
+
+def find_tokenizer(config: SemanticConfig) -> Tokenizer:
+    """The tokenizer that belongs to a model, from open_clip."""
+    import open_clip  # takes seconds
+
+    if config.name.startswith(HUB_PREFIX):
+        return open_clip.get_tokenizer(config.name)
+    folder = encoder_folder(config.name)
+    return open_clip.get_tokenizer(config.name.replace("/", "-") if folder is None else f"local-dir:{folder}")
+
+
+def prompts(label: str) -> list[str]:
+    """open_clip's short list of templates around a label."""
+    from open_clip import SIMPLE_IMAGENET_TEMPLATES
+
+    return [template(label) for template in SIMPLE_IMAGENET_TEMPLATES]
+
+
+@torch.inference_mode()
+def embed_labels(text: nn.Module, tokenizer: Tokenizer, labels: Sequence[str]) -> Tensor:
+    """Mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32."""
+    asked = [prompts(label) for label in labels]
+    flat = [prompt for some in asked for prompt in some]
+    device = next(text.parameters()).device
+    parts = [
+        F.normalize(encode_text(text, tokenizer(flat[i : i + PROMPTS_AT_ONCE]).to(device)).float(), dim=-1)
+        for i in range(0, len(flat), PROMPTS_AT_ONCE)
+    ]
+    return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(dim=1), dim=-1)
+
+
+def encode_text(text: nn.Module, tokens: Tensor) -> Tensor:
+    """`text.encode_text(tokens)`, without the padding behind the longest prompt where that changes nothing.
+
+    tokens: ids `(N, context)`. Returns `(N, D)`, not normalised. In OpenAI's form of the text
+    tower every token sees only those before it, and the end token is read: what follows has no say, and for
+    short prompts it is most of the work.
+    """
+    import open_clip
+
+    mask = getattr(text, "attn_mask", None)
+    if type(text) is not open_clip.CLIP or mask is None or text.text_pool_type != "argmax":
+        return text.encode_text(tokens)
+    end = tokens.argmax(dim=-1)  # the end token has the highest id
+    length = int(end.max()) + 1
+    x = text.token_embedding(tokens[:, :length]) + text.positional_embedding[:length]
+    x = text.ln_final(text.transformer(x, attn_mask=mask[:length, :length]))
+    x = x[torch.arange(len(x), device=x.device), end]
+    return (
+        text.text_projection(x) if isinstance(text.text_projection, nn.Linear) else x @ text.text_projection
+    )

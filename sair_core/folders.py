@@ -1,0 +1,121 @@
+"""Folders of photos, with or without label maps beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sair_core.errors import DataError
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+CLASSES_NAME = "classes.json"
+VOID = 255
+
+
+def photo_files(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
+    """All photo files of folders, each folder's sorted. A PNG beside a JPEG of its name is a label map, not
+    a photo.
+
+    recursive: look into folders below, too. Raises DataError naming the folder that does not exist or holds
+    no photo.
+    """
+    found: list[Path] = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
+        files = folder.rglob("*") if recursive else folder.iterdir()
+        photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES and f.is_file()]
+        jpegs = {f.with_suffix("") for f in photos if f.suffix.lower() in JPEG_SUFFIXES}
+        photos = [f for f in photos if f.suffix.lower() != ".png" or f.with_suffix("") not in jpegs]
+        if not photos:
+            raise DataError(f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+        found += sorted(photos, key=lambda f: f.as_posix())
+    return found
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What the ids of label maps mean.
+
+    names: name of id i at place i. synonyms: other words for each, may be empty. partial: prefixes of the
+    sources in which only the named figure is labelled. 255 is void in every map: nobody knows.
+    """
+
+    names: tuple[str, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+    partial: tuple[str, ...] = ()
+
+    def is_partial(self, photo: Path) -> bool:
+        """Whether a photo comes from a source in which what is not labelled may be anything."""
+        return photo.name.split("_")[0] in self.partial
+
+
+def read_classes(folder: str | Path) -> Classes:
+    """`classes.json` of a folder or of the one above it.
+
+    Raises DataError when it is missing or its ids are not 0, 1, 2, ...
+    """
+    path = classes_file(folder)
+    if path is None:
+        raise DataError(
+            f"{folder} has no {CLASSES_NAME} in it or above it. Write one: "
+            '{"classes": [{"id": 0, "name": "sky", "synonyms": []}, ...]}.'
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        classes = sorted(content["classes"], key=lambda c: c["id"])
+        if not classes or [c["id"] for c in classes] != list(range(len(classes))):
+            raise ValueError("ids must be 0, 1, 2, ... without a gap")
+        return Classes(
+            tuple(str(c["name"]) for c in classes),
+            tuple(tuple(map(str, c.get("synonyms", ()))) for c in classes),
+            tuple(map(str, content.get("partial_sources", ()))),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no list of classes ({error}).") from error
+
+
+def classes_file(folder: str | Path) -> Path | None:
+    """`classes.json` in a folder or the one above it; None where there is none."""
+    folder = Path(folder)
+    return next((p for p in (folder / CLASSES_NAME, folder.parent / CLASSES_NAME) if p.is_file()), None)
+
+
+def label_map_of(photo: Path) -> Path | None:
+    """The PNG beside a JPEG of its name; None where there is none."""
+    path = photo.with_suffix(".png")
+    return path if photo.suffix.lower() in JPEG_SUFFIXES and path.is_file() else None
+
+
+def labelled_files(folder: str | Path) -> list[tuple[Path, Path]]:
+    """`(photo, label map)` of every JPEG with a PNG of its name beside it, sorted. Raises DataError."""
+    pairs = [(f, label_map_of(f)) for f in photo_files([folder]) if label_map_of(f) is not None]
+    if not pairs:
+        raise DataError(f"{folder} holds no photo with a label map: NAME.jpg with NAME.png beside it.")
+    return pairs
+
+
+def read_label_map(path: Path, size_px: tuple[int, int], classes: int) -> np.ndarray:
+    """uint8 `(H, W)` of class ids, 255 = void, at `size_px` (height, width).
+
+    Raises DataError when it cannot be read, has another size or ids that no class has.
+    """
+    try:
+        with Image.open(path) as image:
+            ids = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path} is no label map ({error}). Use an 8-bit PNG of class ids.") from error
+    if ids.shape != tuple(size_px):
+        raise DataError(
+            f"{path} is {ids.shape[1]} x {ids.shape[0]} px, its photo {size_px[1]} x {size_px[0]}."
+        )
+    unknown = np.setdiff1d(np.unique(ids), [*range(classes), VOID])
+    if unknown.size:
+        raise DataError(f"{path} holds ids {unknown.tolist()}; known are 0 to {classes - 1} and 255 (void).")
+    return ids

@@ -1,0 +1,23 @@
+"""Photos with holes made smaller, so that what is unknown stays out of what is known."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Resize a photo with a hole; what lies in the hole never bleeds into what is known.
+
+    rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, size_px `(height, width)`. Known colours are averages over
+    the known pixels only; a pixel that is mostly hole becomes hole.
+    """
+    if tuple(rgb01.shape[-2:]) == tuple(size_px):
+        return rgb01 * (1 - hole01), hole01
+    known = 1 - hole01
+    stacked = torch.cat([rgb01 * known, known], dim=1)
+    small = F.interpolate(stacked, size_px, mode="bilinear", antialias=True, align_corners=False)
+    share = small[:, 3:]
+    hole_small = (share < 0.5).float()
+    return (small[:, :3] / share.clamp_min(1e-3)).clamp(0, 1) * (1 - hole_small), hole_small

@@ -1,0 +1,174 @@
+"""From a photo to meanings: text-aligned embeddings of every place, and the labels nearest to them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sair_core.coords import grid_coords
+from sair_core.devices import autocast, pick_device
+from sair_core.encoders.dense_clip import DenseClip
+from sair_core.encoders.refine import denoise_prompts
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.encoders.text import TextEncoder, build_text_encoder
+from sair_core.models.sair import Sair
+from sair_core.reduce import reduce_known
+from sair_core.semantic_map import SemanticMap
+from sair_core.words import EVERYTHING_ELSE, vocabulary
+
+BUNDLED_ENCODER = "sair-clip"
+MAX_WORK_PX = 512  # long side at which a photo is read
+GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
+SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
+KEPT = 8  # photos whose embedding is remembered
+STRIP_VALUES = 4_000_000  # logits in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Unit vectors `(D, h, w)`, float32, over a photo of `size_px` (height, width)."""
+
+    vectors: Tensor
+    size_px: tuple[int, int]
+
+
+class SemanticReader:
+    """Names what is in photos, with one text-aligned encoder."""
+
+    def __init__(
+        self,
+        encoder: DenseClip,
+        text: TextEncoder,
+        *,
+        model: Sair | None = None,
+        device: str = "auto",
+        bf16: bool = True,
+        mirror: bool = True,
+    ):
+        """model: a SAIR with semantics, whose completion of holes is used. mirror: average with the mirrored
+        photo, for twice the time."""
+        self.device = pick_device(device)
+        self.encoder = encoder.to(self.device).eval()
+        self.text, self.model = text, model
+        self.bf16, self.mirror = bf16, mirror
+        self._known: OrderedDict[bytes, Embedding] = OrderedDict()
+
+    @classmethod
+    def from_pretrained(
+        cls, config: SemanticConfig | None = None, *, device: str = "auto", **options: bool
+    ) -> SemanticReader:
+        """The bundled encoder, or any that `build_semantic_encoder` finds; raises what that raises."""
+        config = config or SemanticConfig(BUNDLED_ENCODER, upsample=2.0, keep_text=True)
+        encoder = build_semantic_encoder(config)
+        return cls(encoder, build_text_encoder(encoder, config), device=device, **options)
+
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Embedding:
+        """Meanings of every place; remembered, so that asking for other labels costs nothing.
+
+        rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`, never looked into. complete: let the model's SIR say what
+        the hole hides; without a model, or with False, it is the encoder's own guess from the rim.
+        """
+        hole = None if hole is None or not hole.any() else hole
+        complete = complete and self.model is not None
+        key = _digest(rgb, hole, complete)
+        if key not in self._known:
+            self._known[key] = Embedding(self._read(rgb, hole, complete), rgb.shape[:2])
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def name(self, embedding: Embedding, labels: Sequence[str], *, denoise: float = 0.0) -> SemanticMap:
+        """The nearest label of every pixel; labels as `parse_labels` gives them.
+
+        denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).
+        "everything else" stands for the vocabularies' words that mean none of the other labels.
+        """
+        words, group = self._words(labels)
+        text = self.text.embed(words).to(embedding.vectors.device)
+        logits = self._scale() * torch.einsum("dhw,nd->nhw", embedding.vectors, text)
+        if denoise > 0:
+            # Finite, because 0 * -inf in the interpolation is no number.
+            logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(-1e4)
+        ids, confidence = _name_pixels(logits.cpu(), group, len(labels), embedding.size_px)
+        vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
+        return SemanticMap(tuple(labels), ids, confidence, vectors)
+
+    def _words(self, labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Words to compare with, and for each the place of its label."""
+        if EVERYTHING_ELSE not in labels:
+            return list(labels), np.arange(len(labels))
+        own = [label for label in labels if label != EVERYTHING_ELSE]
+        others = list(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
+        if own:
+            near = (self.text.embed(others) @ self.text.embed(own).T).amax(dim=1) > SIMILAR
+            others = [word for word, is_near in zip(others, near.tolist()) if not is_near]
+        place = labels.index(EVERYTHING_ELSE)
+        return own + others, np.array([labels.index(w) for w in own] + [place] * len(others))
+
+    def _scale(self) -> float:
+        return float(self.encoder.logit_scale.exp())
+
+    @torch.inference_mode()
+    def _read(self, rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> Tensor:
+        rgb01 = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
+        hole01 = (
+            torch.zeros_like(rgb01[:, :1]) if hole is None else torch.from_numpy(hole).to(rgb01)[None, None]
+        )
+        scale = min(1.0, MAX_WORK_PX / max(rgb.shape[:2]))
+        work_px = tuple(max(1, round(n * scale)) for n in rgb.shape[:2])
+        rgb01, hole01 = reduce_known(rgb01, hole01, work_px)
+        if self.mirror:
+            rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
+        with autocast(self.device, self.bf16):
+            vectors = self._completed(rgb01, hole01) if complete else self.encoder(rgb01, hole01)
+        vectors = F.normalize(vectors.float(), dim=1)
+        if self.mirror:
+            vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)
+        return vectors[0]
+
+    def _completed(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
+        features = self.model.encode(rgb01, hole01)
+        size = tuple(max(1, n // GRID_STEP_PX) for n in rgb01.shape[-2:])
+        coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
+        return self.model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
+
+
+def _name_pixels(
+    logits: Tensor, group: np.ndarray, labels: int, size_px: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits `(N, h, w)` of words, sampled bilinearly at every pixel; ids and confidence of their labels."""
+    height, width = size_px
+    across = _bilinear(logits.shape[2], width).T  # (w, W)
+    down = _bilinear(logits.shape[1], height)
+    ids, confidence = np.empty(size_px, np.uint8), np.empty(size_px, np.float32)
+    rows = max(1, STRIP_VALUES // (len(logits) * width))
+    member = F.one_hot(torch.from_numpy(group), labels).float()  # (N, labels)
+    for top in range(0, height, rows):
+        strip = torch.einsum("yh,nhw->nyw", down[top : top + rows], logits) @ across
+        shares = torch.einsum("nyx,nl->lyx", strip.softmax(dim=0), member)
+        best = shares.max(dim=0)
+        ids[top : top + rows] = best.indices.to(torch.uint8).numpy()
+        confidence[top : top + rows] = best.values.clamp(0, 1).numpy()
+    return ids, confidence
+
+
+def _bilinear(cells: int, pixels: int) -> Tensor:
+    """`(pixels, cells)`: weights of cell-centred linear interpolation, edges repeated."""
+    eye = torch.eye(cells)[None]
+    return F.interpolate(eye, pixels, mode="linear", align_corners=False)[0].T
+
+
+def _digest(rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> bytes:
+    digest = hashlib.blake2b(repr((rgb.shape, complete)).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(rgb))
+    if hole is not None:
+        digest.update(np.packbits(hole))
+    return digest.digest()

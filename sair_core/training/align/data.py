@@ -1,0 +1,155 @@
+"""Crops of photos with the class of each pixel, or with one word for the whole photo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+
+from sair_core.folders import VOID, Classes, labelled_files, photo_files
+from sair_core.images import load_photo
+from sair_core.training.data import TrainPhoto, load_photos
+
+LABEL_STEP_PX = 4  # the loss is asked at every fourth pixel of a crop
+RARE = 0.1  # classes in fewer photos than this share are shown more often (repeat factor, LVIS 2019)
+NO_WORD = -1
+
+# What a photo of the pack shows, by its file name's first part.
+NAMED: dict[str, Callable[[str], str]] = {
+    "opennature": lambda rest: "bird",
+    "feedme": lambda rest: "food",
+    "flowers": lambda rest: {"roses": "rose", "sunflowers": "sunflower", "tulips": "tulip"}.get(
+        rest.split("_")[0], rest.split("_")[0]
+    ),
+    "imagenetsample": lambda rest: re.sub(r"^n\d+_", "", rest).replace("_", " "),
+}
+
+
+@dataclass(frozen=True)
+class NamedPhoto:
+    """rgb uint8 `(H, W, 3)`; word: what it shows somewhere."""
+
+    rgb: np.ndarray
+    word: str
+
+
+def load_labelled(folders: Sequence[str | Path], classes: Classes) -> list[TrainPhoto]:
+    """Photos with label maps; unusable ones are logged and skipped. Raises DataError when none is left."""
+    photos = load_photos([photo for folder in folders for photo, _ in labelled_files(folder)], classes)
+    return [photo for photo in photos if photo.ids is not None]
+
+
+def load_named(folders: Sequence[str | Path]) -> list[NamedPhoto]:
+    """Photos whose file names say what they show; the others are left out."""
+    photos = []
+    for path in photo_files(folders) if folders else ():
+        word = word_of(path.stem)
+        if word:
+            photos.append(NamedPhoto(load_photo(path).rgb, word))
+    return photos
+
+
+def word_of(stem: str) -> str | None:
+    """What a file name says that its photo shows; None when it says nothing."""
+    prefix, _, rest = stem.partition("_")
+    return NAMED[prefix](rest).lower() if prefix in NAMED and rest else None
+
+
+def photo_weights(photos: Sequence[TrainPhoto], classes: int) -> np.ndarray:
+    """Share of the draws of each photo, `(N,)`: more for rare classes, half for partial sources."""
+    shown = np.array([np.bincount(p.ids.ravel(), minlength=256)[:classes] > 0 for p in photos])
+    repeat = np.sqrt(RARE / shown.mean(axis=0).clip(1e-6)).clip(1, None)
+    weights = np.where(shown, repeat, 1).max(axis=1) * np.where([p.partial for p in photos], 0.5, 1.0)
+    return weights / weights.sum()
+
+
+def class_weights(photos: Sequence[TrainPhoto], classes: int) -> torch.Tensor:
+    """Weight of each class in the loss, `(classes,)`: inverse root of its share of pixels, bounded."""
+    counts = sum(np.bincount(p.ids.ravel(), minlength=256)[:classes].astype(np.float64) for p in photos)
+    share = counts / counts.sum()
+    return torch.from_numpy(np.sqrt(share.max() / share.clip(1e-9)).clip(1, 6)).float() / 2
+
+
+class AlignSamples(Dataset):
+    """Sample `i` depends on `(seed, i)` alone: `batch` labelled crops, `named_batch` named ones, in turn.
+
+    A sample is `rgb01 (3, S, S)`, `ids (S / 4, S / 4)` (255 = void) and `word`, a place in `words` or -1.
+    """
+
+    def __init__(
+        self,
+        labelled: list[TrainPhoto],
+        named: list[NamedPhoto],
+        words: Sequence[str],
+        classes: int,
+        *,
+        size_px: int,
+        enlarge: tuple[float, float],
+        batch: int,
+        named_batch: int,
+        seed: int,
+    ):
+        self.labelled, self.named = labelled, named
+        self.size_px, self.enlarge, self.seed = size_px, enlarge, seed
+        self.batch, self.named_batch = batch, named_batch if named else 0
+        self.place = {word: i for i, word in enumerate(words)}
+        self.weights = photo_weights(labelled, classes)
+        counts = sum(np.bincount(p.ids.ravel(), minlength=256) for p in labelled)
+        self.rarity = np.argsort(np.argsort(counts)) + np.where(np.arange(256) == VOID, 1000, 0)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([self.seed, 2, index])
+        word = NO_WORD
+        if index % (self.batch + self.named_batch) < self.batch:
+            photo = self.labelled[rng.choice(len(self.labelled), p=self.weights)]
+            rgb, ids = photo.rgb, photo.ids
+        else:
+            named = self.named[rng.integers(len(self.named))]
+            rgb, ids = named.rgb, np.full(named.rgb.shape[:2], VOID, np.uint8)
+            word = self.place[named.word]
+        rgb, ids = self._crop(rng, rgb, ids)
+        rgb01 = recolour(rng, torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).float() / 255)
+        return {"rgb01": rgb01, "ids": torch.from_numpy(ids.astype(np.int64)), "word": torch.tensor(word)}
+
+    def _crop(
+        self, rng: np.random.Generator, rgb: np.ndarray, ids: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        height, width = ids.shape
+        enlarge = np.exp(rng.uniform(*np.log(self.enlarge)))
+        stretch = np.exp(rng.uniform(-0.1, 0.1))
+        tall = min(height, round(self.size_px / (enlarge * stretch)))
+        wide = min(width, round(self.size_px * stretch / enlarge))
+        top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+        if rng.random() < 0.3:  # around a pixel of the photo's rarest class
+            present = np.unique(ids)
+            rarest = present[self.rarity[present].argmin()]
+            if rarest != VOID:
+                rows, columns = np.nonzero(ids == rarest)
+                chosen = rng.integers(len(rows))
+                top = int(np.clip(rows[chosen] - rng.integers(tall), 0, height - tall))
+                left = int(np.clip(columns[chosen] - rng.integers(wide), 0, width - wide))
+        box = np.s_[top : top + tall, left : left + wide]
+        rgb, ids = rgb[box], ids[box]
+        if rng.random() < 0.5:
+            rgb, ids = rgb[:, ::-1], ids[:, ::-1]
+        side, small = self.size_px, self.size_px // LABEL_STEP_PX
+        picture = Image.fromarray(np.ascontiguousarray(rgb)).resize((side, side), Image.Resampling.BICUBIC)
+        labels = Image.fromarray(np.ascontiguousarray(ids)).resize((small, small), Image.Resampling.NEAREST)
+        return np.asarray(picture), np.asarray(labels)
+
+
+def recolour(rng: np.random.Generator, rgb01: torch.Tensor) -> torch.Tensor:
+    """Random gamma, exposure, contrast, saturation and tint; `(3, H, W)` in [0, 1] in and out."""
+    gamma, gain, contrast = np.exp(rng.normal(0, [0.2, 0.15, 0.15]))
+    saturation = 0.0 if rng.random() < 0.05 else np.exp(rng.normal(0, 0.3))
+    tint = torch.from_numpy(np.exp(rng.normal(0, 0.06, (3, 1, 1)))).float()
+    x = rgb01.pow(float(gamma)) * float(gain) * tint
+    grey = x.mean(dim=0, keepdim=True)
+    x = grey + (x - grey) * float(saturation)
+    return (x.mean() + (x - x.mean()) * float(contrast)).clamp(0, 1)

