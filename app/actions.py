@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import base64
-import queue
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from app.display import display_size, mask_picture, patches, preview, thumbnail
+from app.common import file_of, follow, mask_answer, painted_mask, percent, photo_of, refusal
+from app.display import display_size, patches, preview, thumbnail
 from app.editor import Answer, Request
 from app.service import FillService
-from app.session import NoPhotoError, Session
-from sair_core.errors import EmptyMaskError, FullMaskError, MaskError, PhotoError, SairError
-from sair_core.images import Photo, encode_image, load_photo
+from app.session import Session
+from sair_core.errors import EmptyMaskError, FullMaskError, MaskError, SairError
+from sair_core.images import encode_image, load_photo
 from sair_core.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
 
 FORMATS = {"PNG": "png", "JPEG": "jpg", "WebP": "webp"}
 EXAMPLE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file."
 HINT = "Brush over what should go, then press Fill."
 
 
@@ -47,10 +45,10 @@ class EditActions:
     def open(self, request: Request, session: Session | None) -> tuple[Answer, Session | None]:
         """Open an uploaded photo or an example; what was open stays open when this one cannot be read."""
         try:
-            source = self.examples.get(request.example or "") or _file_of(request)
+            source = self.examples.get(request.example or "") or file_of(request)
             photo = load_photo(source, max_megapixels=self.service.max_megapixels)
         except SairError as error:
-            return _refusal(error), session
+            return refusal(error), session
         height, width = photo.size_px
         text = f"{width} x {height} px. {HINT}"
         more = {"width": width, "height": height, "alpha": photo.mode in ("RGBA", "LA")}
@@ -59,21 +57,14 @@ class EditActions:
     def fill(self, request: Request, session: Session | None) -> Iterator[Answer]:
         """Fill the painted part. Answers with progress until the result is there."""
         try:
-            photo = _photo_of(request, session)
+            photo = photo_of(request, session)
             mask = painted_mask(request, photo.size_px)
             _check_hole(mask)
             assert session is not None
-            news: queue.Queue[tuple[float, str]] = queue.Queue()
-            future = self.service.start(photo, mask, progress=lambda share, text: news.put((share, text)))
-            try:
-                for share, text in _until_done(future, news):
-                    yield Answer("progress", more={"share": share, "text": text})
-            finally:
-                future.cancel()  # the visitor left before it was this fill's turn; else nothing happens
-            result = future.result()
+            result = yield from follow(lambda report: self.service.start(photo, mask, progress=report))
             filled = load_photo(result.image, max_megapixels=self.service.max_megapixels)
         except SairError as error:
-            yield _refusal(error)
+            yield refusal(error)
             return
         id = session.add(filled)
         text = f"Filled in {result.seconds:.1f} s. Drag the divider to compare. Your mask is kept in Paint."
@@ -91,10 +82,10 @@ class EditActions:
     def upload_mask(self, request: Request, session: Session | None) -> Answer:
         """Put an uploaded mask (white = fill) in the place of what is painted."""
         try:
-            photo = _photo_of(request, session)
-            mask = read_mask(_file_of(request), photo.size_px)
+            photo = photo_of(request, session)
+            mask = read_mask(file_of(request), photo.size_px)
         except SairError as error:
-            return _refusal(error)
+            return refusal(error)
         height, width = display_size(photo.size_px)
         if not mask.any():
             return Answer(
@@ -102,18 +93,33 @@ class EditActions:
                 "warn",
                 "This mask has no white in it, so it marks nothing. White is what gets filled.",
             )
-        shown = mask if mask.shape == (height, width) else as_mask(mask, (height, width))
-        return _mask_answer(shown, f"Mask opened: {hole_ratio(mask):.1%} of the photo is marked. Press Fill.")
+        text = f"Mask opened: {hole_ratio(mask):.1%} of the photo is marked. Press Fill."
+        return mask_answer(mask, text, (height, width))
+
+    def select(self, request: Request, session: Session | None, words: str, add: bool) -> Iterator[Answer]:
+        """Mark everything that the words name; add: keep what is marked already."""
+        try:
+            photo = photo_of(request, session)
+            mask = yield from follow(lambda report: self.service.start_words(photo, words, progress=report))
+        except SairError as error:
+            yield refusal(error)
+            return
+        if not mask.any():
+            yield Answer("notice", "warn", f"No {words.strip()} was found in this photo. Try another word.")
+            return
+        marked = f"{percent(hole_ratio(mask))} of the photo is {'added' if add else 'marked'}"
+        text = f"{words.strip()}: {marked}. Press Fill."
+        yield mask_answer(mask, text, display_size(photo.size_px), add=add)
 
     def save_mask(self, request: Request, session: Session | None) -> Answer:
         """Offer the painted mask as a PNG of the photo's size, white = fill."""
         try:
-            photo = _photo_of(request, session)
+            photo = photo_of(request, session)
             mask = painted_mask(request, photo.size_px)
             if not mask.any():
                 raise EmptyMaskError("There is no mask to save yet. Brush over what should go first.")
         except SairError as error:
-            return _refusal(error)
+            return refusal(error)
         data = encode_image(mask_to_image(mask), "PNG")
         return Answer(
             "download", "good", "Mask saved: white is what gets filled.", file=data, name="sair-mask.png"
@@ -122,7 +128,7 @@ class EditActions:
     def save(self, request: Request, session: Session | None, format: str, quality: float) -> Answer:
         """Offer the shown result as a file: its own size, mode, profile and EXIF."""
         try:
-            _photo_of(request, session)
+            photo_of(request, session)
             assert session is not None
             if request.shown is None:
                 return Answer(
@@ -130,29 +136,11 @@ class EditActions:
                 )
             data = encode_image(session.get(request.shown).to_image(), format, int(quality))
         except SairError as error:
-            return _refusal(error)
+            return refusal(error)
         text = f"Saved result {request.shown} as {format}, {len(data) / 1e6:.1f} MB."
         return Answer(
             "download", "good", text, file=data, name=f"sair-result-{request.shown}.{FORMATS[format]}"
         )
-
-
-def painted_mask(request: Request, size_px: tuple[int, int]) -> np.ndarray:
-    """What was painted, as bool `size_px` (height, width); all False when nothing was."""
-    display = display_size(size_px)
-    mask = np.zeros(display, bool)
-    if request.mask is not None and request.box is not None:
-        left, top, width, height = request.box
-        with Image.open(request.mask, formats=["PNG"]) as image:
-            if image.size != (width, height) or not (
-                0 <= left <= display[1] - width and 0 <= top <= display[0] - height
-            ):
-                raise MaskError(
-                    "The painted mask does not belong to this photo. Reload the page and paint again."
-                )
-            part = np.asarray(image.convert("RGBA"))[..., 3] >= 128
-        mask[top : top + height, left : left + width] = part
-    return mask if display == size_px else as_mask(mask, size_px)
 
 
 def read_mask(path: Path, size_px: tuple[int, int]) -> np.ndarray:
@@ -173,17 +161,17 @@ def _reshaped(
     request: Request, session: Session | None, change: Callable, radius_px: float, text: str
 ) -> Answer:
     try:
-        photo = _photo_of(request, session)
+        photo = photo_of(request, session)
         size = display_size(photo.size_px)
         mask = painted_mask(request, size)
         if not mask.any():
             raise EmptyMaskError("There is nothing painted yet. Brush over what should go first.")
     except SairError as error:
-        return _refusal(error)
+        return refusal(error)
     changed = change(mask, radius_px * size[1] / photo.size_px[1])
     if not changed.any():
         return Answer("notice", "warn", "Shrinking by this much would leave nothing. Choose fewer pixels.")
-    return _mask_answer(changed, text)
+    return mask_answer(changed, text)
 
 
 def _check_hole(mask: np.ndarray) -> None:
@@ -193,50 +181,3 @@ def _check_hole(mask: np.ndarray) -> None:
         raise FullMaskError(
             "Everything is marked, so nothing is left to fill from. Erase some of it, or press Undo."
         )
-
-
-def _photo_of(request: Request, session: Session | None) -> Photo:
-    _check_upload(request)
-    if not request.open:
-        raise NoPhotoError(NO_PHOTO)
-    if session is None:
-        raise NoPhotoError("The server no longer has this photo. Open it again.")
-    return session.get(request.base)
-
-
-def _check_upload(request: Request) -> None:
-    if request.problem:
-        raise PhotoError(
-            f"The file could not be uploaded ({request.problem}). Choose a smaller one, or try again."
-        )
-
-
-def _file_of(request: Request) -> Path:
-    _check_upload(request)
-    if request.file is None:
-        raise PhotoError("No file arrived. Choose it again.")
-    return request.file
-
-
-def _until_done(future: Future, news: queue.Queue[tuple[float, str]]) -> Iterator[tuple[float, str]]:
-    """Progress as it comes; only the newest where several wait."""
-    while True:
-        try:
-            item = news.get(timeout=0.05)
-            while not news.empty():
-                item = news.get_nowait()
-            yield item
-        except queue.Empty:
-            if future.done():
-                return
-
-
-def _refusal(error: SairError) -> Answer:
-    level = "warn" if isinstance(error, (NoPhotoError, EmptyMaskError, FullMaskError)) else "error"
-    return Answer("notice", level, str(error))
-
-
-def _mask_answer(mask: np.ndarray, text: str) -> Answer:
-    picture = mask_picture(mask)
-    pictures = () if picture is None else (picture,)
-    return Answer("mask", "info", text, pictures)

@@ -1,18 +1,21 @@
-"""Pictures as the browser gets them to show. What is saved never passes through here."""
+"""Pictures and legends as the browser gets them to show. What is saved never passes through here."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
 from sair_core.images import Photo
+from sair_core.semantic_map import SemanticMap, palette
 
 MAX_DISPLAY_PIXELS = 16_000_000  # browsers on phones refuse larger canvases
 MAX_LOSSLESS_PIXELS = 3_000_000  # above, a PNG takes longer than anybody wants to wait
+MAX_MAP_PIXELS = 1_000_000  # finer than anybody can point at
 BLOCK = 64  # px; the raster on which changed areas are gathered
 MAX_PATCHES = 16
 MARGIN = 8  # px of unchanged surroundings in a patch, so that a reduced view has no fringe
@@ -58,6 +61,28 @@ def mask_picture(mask: np.ndarray) -> Picture | None:
     image = Image.fromarray(np.dstack([alpha, alpha]))
     size = {"width": int(right - left), "height": int(bottom - top)}
     return Picture(_encode(image, "PNG"), "png", int(left), int(top), **size)
+
+
+def map_picture(found: SemanticMap) -> Picture:
+    """A map for the browser to colour: red = place in `labels`, green = confidence in 1/255."""
+    height, width = found.ids.shape
+    scale = min(1.0, (MAX_MAP_PIXELS / (height * width)) ** 0.5)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    rows, columns = (((np.arange(n) + 0.5) * have / n).astype(int) for n, have in zip(size, (height, width)))
+    ids = found.ids[np.ix_(rows, columns)]
+    sure = (found.confidence[np.ix_(rows, columns)] * 255).round().astype(np.uint8)
+    image = Image.fromarray(np.dstack([ids, sure, np.zeros_like(ids)]))
+    return Picture(_encode(image, "PNG"), "png", 0, 0, width, height)
+
+
+def legend(found: SemanticMap) -> list[dict[str, Any]]:
+    """Label, colour ("#rrggbb") and share in [0, 1] of every label, in the order of the map's values."""
+    shares = found.shares
+    colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette(len(found.labels)).tolist()]
+    return [
+        {"label": label, "colour": colour, "share": round(shares[label], 6)}
+        for label, colour in zip(found.labels, colours)
+    ]
 
 
 def thumbnail(photo: Photo, size_px: tuple[int, int]) -> bytes:

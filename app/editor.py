@@ -1,4 +1,4 @@
-"""The editor's widget: a `gr.HTML` around `static/editor.html`, and what it says to the server and hears.
+"""The widgets, each a `gr.HTML` around a page of `static/`, and what they say to the server and hear.
 
 Gradio's own ImageEditor re-encodes what is dropped on it (no ICC profile, no 16 bits, no EXIF rotation) and
 sends the whole photo back after every stroke. Here the file itself is uploaded once, then only masks travel.
@@ -21,36 +21,46 @@ from app.display import Picture
 from app.session import ORIGINAL
 
 STATIC = Path(__file__).parent / "static"
-SCRIPTS = ("mask", "timeline", "viewport", "history", "editor", "server", "pointer", "keys", "main")
+SCRIPTS = (
+    "parts", "mask", "timeline", "viewport", "history", "editor", "talk", "server", "pointer", "keys",
+    "labels", "legend", "meaning", "main",
+)  # fmt: skip
+SHEETS = ("page.css", "editor.css", "meaning.css")
 MOUNT = """
 const bridge = { trigger, upload, watch, props };
-window.sair.mount(element, bridge);  // events: 'open', 'upload_mask'
+window.sair.%s(element, bridge);  // events: %s
 """
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the widget sends. base, shown: ids of what is edited and what is shown ("original", "1", ...).
+    """What a widget sends.
 
+    base, shown, seen: ids ("original", "1", ...) of what is edited, what can be saved, what is on the stage.
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
-    (left, top, width, height) in display px. problem: why an upload did not work.
+    (left, top, width, height) in display px. label, at, add: which label of the map was chosen, or which of
+    its places (x, y) in photo px, and whether the mask so far is kept. problem: why an upload did not work.
     """
 
     open: bool = False
     base: str = ORIGINAL
     shown: str | None = None
+    seen: str | None = None
     file: Path | None = None
     example: str | None = None
     mask: Path | None = None
     box: tuple[int, int, int, int] | None = None
+    label: int | None = None
+    at: tuple[int, int] | None = None
+    add: bool = False
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the widget hears. pictures: sent as files of their own; file: offered for download as `name`."""
+    """What a widget hears. pictures: sent as files of their own; file: offered for download as `name`."""
 
-    kind: Literal["notice", "progress", "photo", "result", "mask", "download"]
+    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "download"]
     level: Literal["info", "good", "busy", "warn", "error"] = "info"
     text: str = ""
     pictures: tuple[Picture, ...] = ()
@@ -68,7 +78,19 @@ def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
     return gr.HTML(
         {"examples": examples},
         html_template=(STATIC / "editor.html").read_text("utf-8"),
-        js_on_load=MOUNT,
+        js_on_load=MOUNT % ("mount", "'open', 'upload_mask'"),
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def meaning_map(elem_id: str) -> gr.HTML:
+    """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
+    shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
+    return gr.HTML(
+        {},
+        html_template=(STATIC / "meaning.html").read_text("utf-8"),
+        js_on_load=MOUNT % ("mountMeaning", "'choose', 'seen'"),
         apply_default_css=False,
         elem_id=elem_id,
     )
@@ -78,34 +100,41 @@ def handler(action: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an action for Gradio: its first argument becomes a Request, its Answers become messages."""
     if inspect.isgeneratorfunction(action):
 
-        def stream(payload: dict[str, Any] | None, *rest: Any) -> Iterator[dict[str, Any]]:
+        def stream(payload: dict[str, Any] | None, *rest: Any) -> Iterator[Any]:
             for answer in action(read_request(payload), *rest):
-                yield to_message(answer)
+                yield _told(answer)
 
         return stream
 
     def run(payload: dict[str, Any] | None, *rest: Any) -> Any:
-        outcome = action(read_request(payload), *rest)
-        if isinstance(outcome, tuple):
-            return (to_message(outcome[0]), *outcome[1:])
-        return to_message(outcome)
+        return _told(action(read_request(payload), *rest))
 
     return run
+
+
+def _told(outcome: Any) -> Any:
+    """An Answer, or a tuple that begins with one, as Gradio gets it."""
+    if isinstance(outcome, tuple):
+        return (to_message(outcome[0]), *outcome[1:])
+    return to_message(outcome)
 
 
 def read_request(payload: dict[str, Any] | None) -> Request:
     """Checks what came from the browser. Raises gr.Error when it is not what the widget sends."""
     payload = payload or {}
     try:
-        box = payload.get("box")
         return Request(
             open=bool(payload.get("open")),
             base=str(payload.get("base") or ORIGINAL),
             shown=_text(payload.get("shown")),
+            seen=_text(payload.get("seen")),
             file=_uploaded(payload.get("file")),
             example=_text(payload.get("example")),
             mask=_uploaded(payload.get("mask")),
-            box=None if box is None else tuple(int(value) for value in box),  # type: ignore[arg-type]
+            box=_whole(payload.get("box"), 4),
+            label=None if payload.get("label") is None else int(payload["label"]),
+            at=_whole(payload.get("at"), 2),
+            add=bool(payload.get("add")),
             problem=_text(payload.get("problem")),
         )
     except (TypeError, ValueError, AttributeError) as error:
@@ -137,6 +166,14 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def _whole(values: Any, count: int) -> tuple[int, ...] | None:
+    if values is None:
+        return None
+    if len(values) != count:
+        raise ValueError(f"{values!r} are not {count} numbers")
+    return tuple(int(value) for value in values)
+
+
 def _uploaded(data: dict[str, Any] | None) -> Path | None:
     if data is None:
         return None
@@ -159,4 +196,4 @@ def head() -> str:
 
 def css() -> str:
     """The page's and the widget's style sheets."""
-    return "\n".join((STATIC / name).read_text("utf-8") for name in ("page.css", "editor.css"))
+    return "\n".join((STATIC / name).read_text("utf-8") for name in SHEETS)

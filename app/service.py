@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
+from PIL import Image
 
-from sair_core.errors import SairError
+from sair_core.errors import FullMaskError, ModelNotFoundError, SairError
 from sair_core.images import Photo
+from sair_core.masks import as_mask
+from sair_core.semantic_map import SemanticMap
+from sair_core.words import parse_labels
 
 if TYPE_CHECKING:
     from sair_core.pipeline import FillResult
@@ -19,15 +25,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_MEGAPIXELS = 50.0
+BUNDLED = "Bundled"
+# Names only, never a path: the visitor must not reach the server's files through the encoder's field.
+ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
+T = TypeVar("T")
 Progress = Callable[[float, str], None]
+
+
+class Reader(Protocol):
+    """What the app asks of a semantic reader. model: None where nothing completes what a hole hides."""
+
+    model: Any
+
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Any: ...
+
+    def name(self, embedding: Any, labels: Sequence[str]) -> SemanticMap: ...
 
 
 class Pipeline(Protocol):
     """What the app asks of a pipeline."""
 
+    device: Any
+    reader: Reader
+
     def fill(
         self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
     ) -> FillResult: ...
+
+    def mask_from_words(self, photo: Photo, words: str) -> Image.Image: ...
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A map, and whether the model's SIR said what the mask hides."""
+
+    map: SemanticMap
+    completed: bool
 
 
 def load_pipeline(model: str, device: str) -> Pipeline:
@@ -37,19 +70,62 @@ def load_pipeline(model: str, device: str) -> Pipeline:
     return InpaintPipeline.from_pretrained(model, device=device)
 
 
-class FillService:
-    """Loads the pipeline once and runs one fill at a time, in the order in which they were asked for."""
+def load_reader(encoder: str, device: str) -> Reader:
+    """A reader with an encoder of open_clip's ("NAME TAG") or of the hub's ("hf-hub:..."): fetched, then kept
+    on disk. Raises ModelNotFoundError when it is no such name or cannot be fetched."""
+    if not ENCODER_NAME.fullmatch(encoder):
+        raise ModelNotFoundError(
+            f"{encoder!r} names no encoder. Write an open_clip name and the tag of its weights, for example "
+            '"ViT-B-16 laion2b_s34b_b88k", or a repository as "hf-hub:organisation/name".'
+        )
+    import open_clip  # takes seconds
 
-    def __init__(self, load: Callable[[], Pipeline], *, max_megapixels: float = MAX_MEGAPIXELS):
+    from sair_core.encoders.semantic import SemanticConfig
+    from sair_core.semantics import SemanticReader
+
+    name, _, tag = encoder.partition(" ")
+    if tag and not open_clip.is_pretrained_cfg(name.replace("/", "-"), tag):
+        raise ModelNotFoundError(
+            f"open_clip has no weights {tag!r} for {name!r}. Its repository lists names and tags in "
+            "docs/PRETRAINED.md."
+        )
+    try:
+        return SemanticReader.from_pretrained(
+            SemanticConfig(name, tag or None, keep_text=True), device=device
+        )
+    except SairError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # what the libraries below say in their own words
+        raise ModelNotFoundError(f"{encoder} could not be loaded ({error}). Choose another.") from error
+
+
+class FillService:
+    """Loads the pipeline once and runs one piece of work at a time, in the order of asking."""
+
+    def __init__(
+        self,
+        load: Callable[[], Pipeline],
+        *,
+        load_reader: Callable[[str, str], Reader] = load_reader,
+        names: bool = True,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ):
         """load: called on first need, in the working thread; called again later if it raised.
 
-        max_megapixels: photos with more pixels are refused before they are decoded.
+        names: whether there is an encoder that names pixels; without one the app offers no words.
+        load_reader: another encoder by its name, on a device. max_megapixels: photos with more pixels are
+        refused before they are decoded.
         """
         self.max_megapixels = max_megapixels
         self._load = load
+        self._load_reader = load_reader
+        self.names = names
         self._pipeline: Pipeline | None = None
-        # One thread for all fills: torch keeps its own workers per calling thread.
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fill")
+        self._readers: dict[str, Reader] = {}  # the bundled one, and the last other one
+        # One thread for all work: torch keeps its own workers per calling thread. Another one fetches
+        # encoders, which can take minutes: nobody's fill waits for that.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._fetcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch")
         self._waiting = 0
         self._lock = threading.Lock()
 
@@ -58,34 +134,100 @@ class FillService:
         """Whether the model is in memory."""
         return self._pipeline is not None
 
-    def warm_up(self) -> None:
-        """Start to load the model in the background; a failure is logged and met again by the next fill."""
-        self._worker.submit(self._warm_up)
+    def warm_up(self, *, reader: bool = False) -> None:
+        """Start to load the model in the background, with its reader if asked; a failure is logged and met
+        again by the next work."""
+        self._worker.submit(self._warm_up, reader)
 
     def start(
         self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
-    ) -> Future:
+    ) -> Future[FillResult]:
         """Queue a fill. mask: bool `(H, W)`, True = hole. The future's result is a FillResult.
 
-        progress is called from another thread. The future raises what the pipeline raises (SairError kinds).
+        progress is called from another thread. The future raises what the pipeline raises (SairError kinds);
+        so do all the others.
         """
-        report = progress or (lambda share, text: None)
-        with self._lock:
-            ahead = self._waiting
-            self._waiting += 1
-        if ahead:
-            report(0.0, "Waiting for the fill before this one")
-        future = self._worker.submit(self._run, photo, mask, seed, report)
-        future.add_done_callback(self._leave)
-        return future
+
+        def work(pipeline: Pipeline, report: Progress) -> FillResult:
+            return pipeline.fill(photo, mask, seed=seed, progress=report)
+
+        return self._start(work, progress)
 
     def fill(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> FillResult:
         """As `start`, but waits."""
         return self.start(photo, mask, seed=seed).result()
 
-    def _warm_up(self) -> None:
+    def start_reading(
+        self,
+        photo: Photo,
+        labels: str | Sequence[str],
+        hole: np.ndarray | None = None,
+        *,
+        complete: bool = True,
+        encoder: str = BUNDLED,
+        progress: Progress | None = None,
+    ) -> Future[Reading]:
+        """Queue the naming of every pixel.
+
+        hole: bool `(H, W)`, not looked into; complete: let SIR say what it hides, where the model has one.
+        encoder: BUNDLED, or a name as `load_reader` takes it.
+        """
+
+        def work(pipeline: Pipeline, report: Progress) -> Reading:
+            names = parse_labels(labels)
+            if hole is not None and hole.all():
+                raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
+            reader = self._reader(encoder, pipeline, report)
+            report(0.4, "Reading the photo")
+            embedding = reader.read(photo.rgb, hole, complete=complete)
+            report(0.8, "Naming what is in it")
+            completed = hole is not None and complete and reader.model is not None
+            return Reading(reader.name(embedding, names), completed)
+
+        return self._start(work, progress)
+
+    def start_words(
+        self, photo: Photo, words: str, *, progress: Progress | None = None
+    ) -> Future[np.ndarray]:
+        """Queue the search for what words name: a mask, bool `(H, W)`, empty where the photo shows none."""
+
+        def work(pipeline: Pipeline, report: Progress) -> np.ndarray:
+            self._reader(BUNDLED, pipeline, report)
+            report(0.4, f"Looking for: {words.strip()}")
+            return as_mask(pipeline.mask_from_words(photo, words))
+
+        return self._start(work, progress)
+
+    def start_encoder(self, encoder: str, *, progress: Progress | None = None) -> Future[None]:
+        """Queue the fetching of an encoder, beside all other work; the next reading with it need not wait."""
+
+        def work() -> None:
+            pipeline = self._worker.submit(self._ensure).result()
+            self._reader(encoder, pipeline, progress or (lambda share, text: None))
+
+        return self._fetcher.submit(work)
+
+    def _start(self, work: Callable[[Pipeline, Progress], T], progress: Progress | None) -> Future[T]:
+        report = progress or (lambda share, text: None)
+        with self._lock:
+            ahead = self._waiting
+            self._waiting += 1
+        if ahead:
+            report(0.0, "Waiting for the work before this one")
+        future = self._worker.submit(self._run, work, report)
+        future.add_done_callback(self._leave)
+        return future
+
+    def _run(self, work: Callable[[Pipeline, Progress], T], report: Progress) -> T:
+        if not self.ready:
+            report(0.0, "Loading the model (only the first time)")
+        return work(self._ensure(), report)
+
+    def _warm_up(self, reader: bool) -> None:
         try:
-            self._ensure()
+            pipeline = self._ensure()
+            if reader:
+                self._reader(BUNDLED, pipeline, lambda share, text: None)
         except SairError as error:
             log.error("The model could not be loaded: %s", error)
 
@@ -94,10 +236,18 @@ class FillService:
             self._pipeline = self._load()
         return self._pipeline
 
-    def _run(self, photo: Photo, mask: np.ndarray, seed: int, report: Progress) -> FillResult:
-        if not self.ready:
-            report(0.0, "Loading the model (only the first time)")
-        return self._ensure().fill(photo, mask, seed=seed, progress=report)
+    def _reader(self, encoder: str, pipeline: Pipeline, report: Progress) -> Reader:
+        reader = self._readers.get(encoder)
+        if reader is None and encoder == BUNDLED:
+            report(0.1, "Loading the encoder (only the first time)")
+            reader = pipeline.reader
+        elif reader is None:
+            report(0.1, f"Fetching {encoder} (this can take minutes the first time)")
+            reader = self._load_reader(encoder, str(pipeline.device))
+        with self._lock:
+            kept = {k: old for k, old in self._readers.items() if BUNDLED in (k, encoder)}
+            self._readers = {**kept, encoder: reader}
+        return reader
 
     def _leave(self, _: Future) -> None:
         with self._lock:

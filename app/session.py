@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sair_core.errors import PhotoError
+from sair_core.errors import PhotoError, SairError
 from sair_core.images import Photo
+from sair_core.semantic_map import SemanticMap
 
 ORIGINAL = "original"
 MAX_RESULTS = 20
@@ -14,12 +15,17 @@ class NoPhotoError(PhotoError):
     """Nothing is open, or the server no longer has it."""
 
 
+class NoMapError(SairError):
+    """No map was made of what is open."""
+
+
 class Session:
-    """A photo and its results, oldest first. Results are photos too, so that each can be filled again."""
+    """A photo, its results (oldest first; photos too, so that each can be filled again), its newest map."""
 
     def __init__(self, photo: Photo):
         self.photo = photo
         self.results: dict[str, Photo] = {}
+        self.map: tuple[str, SemanticMap] | None = None  # the newest, and the id of the photo it shows
         self._count = 0
 
     def add(self, result: Photo) -> str:

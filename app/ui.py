@@ -10,15 +10,17 @@ import gradio as gr
 
 from app import api, editor
 from app.service import FillService
-from app.tabs import edit
+from app.tabs import edit, semantics
 from app.theme import studio_theme
+from app.workbench import Workbench
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
 MAX_FILE_SIZE = "200mb"
 
-# Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here.
-TABS: dict[str, Callable[[FillService, Path], None]] = {"Edit": edit.build}
+# Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
+# first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
+TABS: dict[str, Callable[[Workbench], None]] = {"Edit": edit.build, "Semantics": semantics.build}
 
 
 def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
@@ -33,13 +35,14 @@ def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
         gr.HTML(
             (editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False
         )
-        if len(TABS) == 1:
-            next(iter(TABS.values()))(service, examples)
-        else:
-            with gr.Tabs():
+        bench = Workbench(service, gr.State(None), examples)
+        if service.names:
+            with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 for title, build in TABS.items():
-                    with gr.Tab(title):
-                        build(service, examples)
+                    with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
+                        build(bench)
+        else:
+            edit.build(bench)
         api.add_endpoints(service)
     return blocks.queue(max_size=64)
 

@@ -1,5 +1,6 @@
-"""Where the models that come with the project lie."""
+"""Where the models that come with the project lie, and what they are called."""
 
 from pathlib import Path
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models"
+BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels

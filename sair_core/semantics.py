@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sair_core.bundled import BUNDLED_ENCODER
 from sair_core.coords import grid_coords
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.dense_clip import DenseClip
@@ -23,7 +24,6 @@ from sair_core.reduce import reduce_known
 from sair_core.semantic_map import SemanticMap
 from sair_core.words import EVERYTHING_ELSE, vocabulary
 
-BUNDLED_ENCODER = "sair-clip"
 MAX_WORK_PX = 512  # long side at which a photo is read
 GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"

@@ -11,7 +11,7 @@
     constructor(root) {
       this.root = root;
       this.stage = root.querySelector(".stage");
-      this.view = new Viewport(this.stage);
+      this.view = new Viewport(this.stage, ["before", "after", "mask"]);
       this.view.onchange = () => this.placeDivider();
       this.view.painters = {
         before: (context) => this.paintPhoto(context, this.beforeId()),
@@ -25,6 +25,7 @@
       this.diameter = 40; // CSS px on the stage, whatever the zoom
       this.divider = 0; // 0 = only the result, 1 = only the photo before
       this.busy = false;
+      this.onchange = () => {}; // after every change, for who shows the same photo
       this.holding = false; // the original is shown for as long as a key or button is held
       this.setTool("brush");
       this.setDiameter(this.diameter);
@@ -33,14 +34,25 @@
 
     // ---- what is on the stage
 
+    // False while another tab is open.
+    get visible() {
+      return this.stage.clientWidth > 0;
+    }
+
+    // The photo or result that is looked at; null where none is open.
+    seenId() {
+      const { view, shown, base } = this.state;
+      return this.timeline && (view === "compare" && shown ? shown : base);
+    }
+
     beforeId() {
       return this.holding || this.state.view === "compare" ? ORIGINAL : this.state.base;
     }
 
-    paintPhoto(context, id) {
+    paintPhoto(context, id, view = this.view) {
       if (!id) return;
       this.timeline.draw(context, id);
-      if (this.timeline.alpha) this.view.underlayChecker(context);
+      if (this.timeline.alpha) view.underlayChecker(context);
     }
 
     setState(state) {
@@ -58,17 +70,12 @@
 
     setTool(tool) {
       this.tool = tool;
-      for (const name of ["brush", "erase"]) {
-        this.root.querySelector(`[data-act=${name}]`).setAttribute("aria-pressed", String(name === tool));
-      }
+      for (const name of ["brush", "erase"]) sair.setPressed(this.root, name, name === tool);
     }
 
     setDiameter(diameter) {
       this.diameter = Math.round(Math.max(3, Math.min(240, diameter)));
-      const slider = this.root.querySelector(".size input");
-      slider.value = this.diameter;
-      slider.style.setProperty("--at", `${(100 * (this.diameter - 3)) / 237}%`);
-      this.root.querySelector(".size output").textContent = this.diameter;
+      sair.setSlider(this.root.querySelector(".size"), this.diameter, this.diameter);
       this.stage.style.setProperty("--brush", `${this.diameter}px`);
     }
 
@@ -111,9 +118,7 @@
       document.body.dataset.sair = this.busy ? "busy" : data.state;
       document.body.dataset.sairResult = data.saveable;
       document.body.dataset.sairNext = state.view === "compare" ? "save" : "fill";
-      for (const name of ["paint", "compare"]) {
-        root.querySelector(`[data-act=${name}]`).setAttribute("aria-pressed", String(state.view === name));
-      }
+      for (const name of ["paint", "compare"]) sair.setPressed(root, name, state.view === name);
       const can = {
         undo: this.timeline?.past.length, redo: this.timeline?.future.length, compare: state.shown,
         paint: this.timeline, original: this.timeline, zoomin: this.timeline, zoomout: this.timeline, fit: this.timeline,
@@ -122,16 +127,15 @@
         root.querySelector(`[data-act=${name}]`).disabled = !yes || this.busy;
       }
       sair.drawHistory(this, results);
+      this.onchange();
     }
 
     notice(level, text) {
-      const line = this.root.querySelector(".status");
-      line.dataset.level = level;
-      line.querySelector(".text").textContent = text;
+      sair.setStatus(this.root, level, text);
     }
 
     progress(share, text) {
-      this.root.querySelector(".bar i").style.width = `${Math.round(100 * share)}%`;
+      sair.setProgress(this.root, share);
       if (text) this.notice("busy", text);
     }
 
@@ -232,9 +236,11 @@
       this.root.classList.add("reveal");
     }
 
-    showMask(message, [picture]) {
-      const { x, y } = message.pictures[0];
-      this.step((mask) => mask.load(picture, x, y));
+    // of: the photo that the mask belongs to, where it need not be the one that is edited; add: keep the mask
+    showMask({ pictures, of, add }, [picture]) {
+      const { x, y } = pictures[0];
+      const move = of && of !== this.state.base ? { base: of, shown: null, view: "paint" } : null;
+      this.step((mask) => mask.load(picture, x, y, add), move);
     }
   }
 

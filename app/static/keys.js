@@ -43,16 +43,18 @@
         if (event.key.toLowerCase() === "h") done(sair.toggleHelp);
         return;
       }
-      if (command && event.key === "Enter") return done(sair.pressFill);
+      if (command && event.key === "Enter") return done(sair.pressMain);
       if (typing || event.altKey) return;
       const key = event.key.toLowerCase();
+      if (!command && (key === "h" || key === "?")) return done(sair.toggleHelp);
+      if (!editor.visible) return;
       if (command) {
         if (key === "z") return done(() => (event.shiftKey ? editor.redo() : editor.undo()));
         if (key === "y") return done(() => editor.redo());
         return;
       }
       if (event.key === "Tab" && !event.shiftKey && editor.timeline && this.onStage()) return done(() => editor.hold(true));
-      if (event.key === "Enter" && !target.closest(ACTING)) return done(sair.pressFill);
+      if (event.key === "Enter" && !target.closest(ACTING)) return done(sair.pressMain);
       if (event.key === " " && this.onStage() && editor.timeline) return done(() => (this.pointer.space = true));
       if (event.key === "Escape") return editor.stage.blur();
       if (target.closest(".divider") && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
@@ -68,8 +70,6 @@
         "=": () => editor.view.zoom(1.4),
         "-": () => editor.view.zoom(1 / 1.4),
         0: () => editor.view.fit(),
-        h: sair.toggleHelp,
-        "?": sair.toggleHelp,
       };
       if (actions[key]) done(actions[key]);
     }

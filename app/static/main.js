@@ -8,15 +8,14 @@
     const root = element.querySelector(".sair");
     const editor = new sair.Editor(root);
     const server = new sair.Server(editor, bridge);
-    const pointer = new sair.Pointer(editor);
+    const pointer = new sair.Pointer(editor, root.querySelector(".ring"));
+    editor.onchange = () => sair.meaning?.follow();
     new sair.Keys(editor, pointer);
     Object.assign(sair, { editor, server });
     bindButtons(editor, root);
     bindFiles(server, root);
     fillExamples(server, root, bridge.props.value?.examples ?? []);
-    bridge.watch("value", () => {
-      server.receive(bridge.props.value).catch(() => server.failed());
-    });
+    sair.meaning?.follow();
     // A mouse click on a control gives the focus back, so that the next key is a shortcut and not a click.
     document.addEventListener("click", (event) => {
       const control = event.target instanceof Element && event.target.closest("button");
@@ -24,25 +23,9 @@
     });
   };
 
-  // A click on a Gradio button is the one way in, for the mouse, the keyboard and a screen reader alike.
-  sair.pressFill = () => {
-    const button = document.querySelector("#fill-button");
-    if (button && !sair.editor?.busy) button.click();
-  };
-
-  sair.toggleHelp = () => {
-    const dialog = document.querySelector("dialog.sair-help");
-    if (dialog.open) dialog.close();
-    else dialog.showModal();
-  };
-
-  sair.toggleTheme = () => {
-    document.body.classList.toggle("dark");
-  };
-
   function bindButtons(editor, root) {
     const acts = {
-      open: () => root.querySelector("input.photo-file").click(),
+      open: () => sair.choosePhoto(),
       brush: () => [editor.setTool("brush"), editor.setView("paint")],
       erase: () => [editor.setTool("erase"), editor.setView("paint")],
       undo: () => editor.undo(),
@@ -58,6 +41,7 @@
       const page = event.target instanceof Element && event.target.closest("[data-sair-page]")?.dataset.sairPage;
       if (page === "help") sair.toggleHelp();
       if (page === "theme") sair.toggleTheme();
+      if (page === "close-help" || event.target.matches?.("dialog.sair-help")) sair.toggleHelp();
     });
     root.querySelector(".size input").addEventListener("input", (event) => editor.setDiameter(Number(event.target.value)));
     const original = root.querySelector("[data-act=original]");
@@ -68,8 +52,6 @@
     for (const name of ["pointerup", "pointercancel", "blur"]) original.addEventListener(name, () => editor.hold(false));
     original.addEventListener("keydown", (event) => event.key === " " && editor.hold(true));
     original.addEventListener("keyup", () => editor.hold(false));
-    const help = root.querySelector("dialog.sair-help");
-    help.addEventListener("click", (event) => (event.target === help || event.target.closest(".close")) && help.close());
   }
 
   function bindFiles(server, root) {
@@ -80,6 +62,7 @@
         input.value = ""; // the same file may be chosen again
       });
     };
+    sair.choosePhoto = () => root.querySelector("input.photo-file").click();
     picked("input.photo-file", (file) => server.openPhoto(file));
     picked("input.mask-file", (file) => server.openMask(file));
     const imageOf = (transfer) => [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? transfer?.files?.[0];
@@ -90,7 +73,7 @@
     let depth = 0; // dragenter and dragleave also fire for every child that is crossed
     const dragging = (change) => {
       depth = Math.max(0, depth + change);
-      root.classList.toggle("dragging", depth > 0);
+      document.body.classList.toggle("sair-dragging", depth > 0);
     };
     const withFiles = (handler) => (event) => {
       if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;

@@ -128,9 +128,9 @@
       }
     }
 
-    // Replaces everything by a picture whose opaque pixels are hole, its corner at (x, y).
-    load(picture, x, y) {
-      this.clear();
+    // Replaces everything (or with `add` adds to it) by a picture whose opaque pixels are hole, its corner at (x, y).
+    load(picture, x, y, add = false) {
+      if (!add) this.clear();
       if (!picture) return;
       this.rememberBox(x, y, x + picture.width - 1, y + picture.height - 1);
       this.context.drawImage(picture, x, y);

@@ -4,10 +4,11 @@
   const sair = window.sair;
 
   class Pointer {
-    constructor(editor) {
+    // editor: or any widget with stage, view, timeline and busy; ring: what follows the mouse on the stage
+    constructor(editor, ring) {
       this.editor = editor;
       this.stage = editor.stage;
-      this.ring = this.stage.querySelector(".ring");
+      this.ring = ring;
       this.down = new Map(); // pointer id -> [x, y] on the stage
       this.mode = null; // "stroke", "divide", "pan", "pinch"
       this.space = false;
@@ -36,10 +37,14 @@
       if (this.down.size === 2) return this.startPinch();
       if (this.down.size > 2) return;
       if (event.button === 1 || this.space) this.mode = "pan";
-      else if (editor.state.view === "compare") this.mode = "divide";
-      else this.mode = "stroke";
+      else this.mode = this.modeOf();
       if (this.mode === "stroke") editor.mask.begin();
       this.follow(this.at(event), this.at(event));
+    }
+
+    // What the main button or one finger does.
+    modeOf() {
+      return this.editor.state.view === "compare" ? "divide" : "stroke";
     }
 
     startPinch() {

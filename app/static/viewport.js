@@ -1,13 +1,14 @@
-// Where the photo lies on the stage, and the three pictures stacked there: photo, result, mask.
+// Where the photo lies on a stage, and the pictures stacked there.
 (() => {
   "use strict";
   const MAX_SCALE = 32; // screen px per photo px
 
   class Viewport {
-    constructor(stage) {
+    // names: the classes of the stage's canvases, lowest first
+    constructor(stage, names) {
       this.stage = stage;
       this.layers = {};
-      for (const name of ["before", "after", "mask"]) this.layers[name] = stage.querySelector(`canvas.${name}`);
+      for (const name of names) this.layers[name] = stage.querySelector(`canvas.${name}`);
       this.painters = {}; // layer -> function(context) that draws it in picture coordinates
       this.size = null; // [width, height] of the picture
       this.scale = 1; // CSS px per picture px
@@ -66,7 +67,7 @@
     }
 
     resize() {
-      if (!this.size) return;
+      if (!this.size || !this.stage.clientWidth) return; // another tab is open: what is shown waits as it is
       if (this.fitted) return this.fit();
       this.keepInside();
       this.redraw();

@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import gradio as gr
+from gradio.components import Component
 
 from app.actions import FORMATS, EditActions
 from app.editor import canvas as editor_canvas
-from app.editor import handler
-from app.service import FillService
-
-REQUEST = "async (_, ...rest) => [await window.sair.server.request({busy}, {parts}), ...rest]"
+from app.workbench import Conversation, Workbench, in_browser
 
 
-def _request(busy: str | None = None, mask: bool = False) -> str:
-    """The script that makes a Request of what the widget holds."""
-    return REQUEST.format(busy="null" if busy is None else f"'{busy}'", parts="'mask'" if mask else "''")
-
-
-def build(service: FillService, examples: Path) -> None:
+def build(bench: Workbench) -> None:
     """Lay out the tab inside the running Blocks and wire it."""
-    actions = EditActions(service, examples)
-    session = gr.State(None)
-    with gr.Row(elem_id="workbench"):
+    actions = EditActions(bench.service, bench.examples)
+    with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             canvas = editor_canvas(actions.example_cards(), elem_id="canvas")
-        with gr.Column(scale=3, min_width=300, elem_id="side"):
-            fill = gr.Button("Fill", variant="primary", elem_id="fill-button")
-            mask_buttons = _mask_panel()
-            save_controls = _result_panel()
-    _wire(actions, canvas, session, fill, mask_buttons, save_controls)
+        with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
+            fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
+            mask = _mask_panel(bench.service.names)
+            result = _result_panel()
+    talk = bench.conversation(canvas, "server")
+    talk.on(canvas.open, actions.open, "Opening the photo", also=[bench.session])
+    talk.on(canvas.upload_mask, actions.upload_mask, "Opening the mask")
+    talk.on(fill.click, actions.fill, "Starting", mask=True, model=True)
+    _wire(talk, actions, mask, result)
 
 
-def _mask_panel() -> dict[str, gr.Button | gr.Slider]:
+def _mask_panel(names: bool) -> dict[str, Component]:
+    """names: whether words can be looked for."""
     with gr.Column(elem_id="mask-panel", elem_classes="card-panel"):
         gr.HTML("<h3>Mask</h3><p>What you marked. It stays after a fill.</p>", elem_classes="panel-title")
+        words = gr.Textbox(
+            label="Select by words", placeholder="car, person", lines=1, max_lines=1, max_length=400,
+            elem_id="mask-words", visible=names,
+        )  # fmt: skip
+        add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add", visible=names)
         radius = gr.Slider(
             1, 64, value=6, step=1, label="Grow or shrink by (px)", buttons=[], elem_id="mask-radius"
         )
@@ -50,11 +48,12 @@ def _mask_panel() -> dict[str, gr.Button | gr.Slider]:
         with gr.Row(elem_classes="pair"):
             upload_button = gr.Button("Open mask", size="sm", elem_id="mask-upload")
             save_button = gr.Button("Save mask", size="sm", elem_id="mask-save")
-    return {"radius": radius, "grow": grow_button, "shrink": shrink_button, "invert": invert_button,
-            "clear": clear_button, "upload": upload_button, "save": save_button}  # fmt: skip
+    return {"words": words, "add": add, "radius": radius, "grow": grow_button, "shrink": shrink_button,
+            "invert": invert_button, "clear": clear_button, "upload": upload_button,
+            "save": save_button}  # fmt: skip
 
 
-def _result_panel() -> dict[str, gr.Button | gr.Slider | gr.Radio]:
+def _result_panel() -> dict[str, Component]:
     with gr.Column(elem_id="result-panel", elem_classes="card-panel"):
         gr.HTML(
             "<h3>Result</h3><p>Full size. Pixels you did not mark are never touched.</p>",
@@ -70,29 +69,14 @@ def _result_panel() -> dict[str, gr.Button | gr.Slider | gr.Radio]:
 
 
 def _wire(
-    actions: EditActions, canvas: gr.HTML, session: gr.State, fill: gr.Button, mask: dict, result: dict
+    talk: Conversation, actions: EditActions, mask: dict[str, Component], result: dict[str, Component]
 ) -> None:
-    def ask(
-        event: Callable, action: Callable, script: str, *more: gr.components.Component, **options: Any
-    ) -> None:
-        """On the event, send a request to the action and give its answer to the canvas."""
-        outputs = [canvas, session] if options.pop("opens", False) else canvas
-        dependency = event(
-            handler(action), [canvas, session, *more], outputs, js=script,
-            show_progress="hidden", api_visibility="private", concurrency_limit=4, **options,
-        )  # fmt: skip
-        dependency.failure(None, js="() => window.sair.server.failed()", api_visibility="private")
-
-    ask(canvas.open, actions.open, _request("Opening the photo"), opens=True)
-    ask(canvas.upload_mask, actions.upload_mask, _request("Opening the mask"))
-    # The service runs one fill at a time; more are let in here, so that those who wait are told so.
-    ask(fill.click, actions.fill, _request("Starting", mask=True), concurrency_id="model")
-    ask(mask["grow"].click, actions.grow, _request("Growing the mask", mask=True), mask["radius"])
-    ask(mask["shrink"].click, actions.shrink, _request("Shrinking the mask", mask=True), mask["radius"])
-    ask(mask["save"].click, actions.save_mask, _request("Saving the mask", mask=True))
-    ask(
-        result["save"].click, actions.save, _request("Saving the result"), result["format"], result["quality"]
-    )
+    words = [mask["words"], mask["add"]]
+    talk.on(mask["words"].submit, actions.select, "Looking for it", words, model=True)
+    talk.on(mask["grow"].click, actions.grow, "Growing the mask", [mask["radius"]], mask=True)
+    talk.on(mask["shrink"].click, actions.shrink, "Shrinking the mask", [mask["radius"]], mask=True)
+    talk.on(mask["save"].click, actions.save_mask, "Saving the mask", mask=True)
+    talk.on(result["save"].click, actions.save, "Saving the result", [result["format"], result["quality"]])
 
     scripts = {
         mask["invert"]: "editor.changeMask('invert')",
@@ -101,4 +85,4 @@ def _wire(
         result["adopt"]: "editor.useAsPhoto()",
     }
     for button, script in scripts.items():
-        button.click(None, js=f"() => window.sair.{script}", api_visibility="private")
+        in_browser(button.click, f"() => window.sair.{script}")

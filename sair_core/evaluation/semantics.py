@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from sair_core.bundled import BUNDLED_ENCODER
 from sair_core.encoders.semantic import SemanticConfig
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
@@ -26,7 +27,7 @@ from sair_core.images import load_photo
 from sair_core.masks import BINS
 from sair_core.models.sair import Sair
 from sair_core.pipeline import InpaintPipeline
-from sair_core.semantics import BUNDLED_ENCODER, SemanticReader
+from sair_core.semantics import SemanticReader
 
 IN_VIEW = "in view"
 PLAIN = "encoder"

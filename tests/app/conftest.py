@@ -1,37 +1,36 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from app.actions import EditActions
+from app.semantic_actions import SemanticActions
 from app.service import FillService
-from sair_core.errors import EmptyMaskError
-
-
-class MeanPipeline:
-    """Fills with the mean of what is known: the app's tests are about the app."""
-
-    def fill(self, photo, mask, *, seed=0, progress=None):
-        if not mask.any():
-            raise EmptyMaskError("The mask is empty. Paint something.")
-        if progress:
-            progress(0.5, "Filling")
-        mean01 = photo.rgb[~mask].mean(axis=0) / 255
-        image = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
-        return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+from app.session import Session
+from sair_core.images import load_photo
+from tests.app.fakes import MeanPipeline, load_fake_reader, street
 
 
 @pytest.fixture
 def service() -> FillService:
-    return FillService(MeanPipeline, max_megapixels=1.0)
+    return FillService(MeanPipeline, load_reader=load_fake_reader, max_megapixels=1.0)
 
 
 @pytest.fixture
 def actions(service, tmp_path) -> EditActions:
     return EditActions(service, tmp_path / "no examples")
+
+
+@pytest.fixture
+def semantic_actions(service) -> SemanticActions:
+    return SemanticActions(service)
+
+
+@pytest.fixture
+def street_session() -> Session:
+    """With `street()` open, 120 x 160."""
+    return Session(load_photo(street()))
 
 
 @pytest.fixture

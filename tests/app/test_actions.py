@@ -85,12 +85,12 @@ def test_a_result_can_be_filled_again(actions, session, painted_file):
     assert answer.more == {"result": "2", "base": "1", "live": ["1", "2"]}
 
 
-@pytest.mark.parametrize("action", ["fill", "grow", "shrink", "upload_mask", "save_mask", "save"])
+@pytest.mark.parametrize("action", ["fill", "select", "grow", "shrink", "upload_mask", "save_mask", "save"])
 def test_without_a_photo_every_action_says_so(actions, action):
-    more = {"grow": (4,), "shrink": (4,), "save": ("PNG", 95)}.get(action, ())
+    more = {"grow": (4,), "shrink": (4,), "save": ("PNG", 95), "select": ("car", False)}.get(action, ())
     for request, session in ((Request(), None), (Request(open=True), None)):
         answer = getattr(actions, action)(request, session, *more)
-        answer = list(answer)[-1] if action == "fill" else answer
+        answer = list(answer)[-1] if action in ("fill", "select") else answer
         assert (answer.kind, answer.level) == ("notice", "warn")
         assert "pen" in answer.text  # open a photo first; open it again
 
@@ -130,6 +130,23 @@ def test_mask_upload(actions, session, mask_file, tmp_path):
     assert other.level == "error" and "50 x 90" in other.text and "120 x 90" in other.text
     Image.new("L", (120, 90)).save(tmp_path / "black.png")
     assert actions.upload_mask(Request(open=True, file=tmp_path / "black.png"), session).level == "warn"
+
+
+def test_words_become_the_mask(actions, street_session):
+    *progress, answer = actions.select(Request(open=True), street_session, " car ", False)
+    assert all(one.kind == "progress" for one in progress)
+    assert answer.kind == "mask" and answer.text == "car: 8 % of the photo is marked. Press Fill."
+    assert answer.more == {"add": False}
+    picture = answer.pictures[0]
+    assert (picture.x, picture.y, picture.width, picture.height) == (24, 72, 104, 24)
+    added = list(actions.select(Request(open=True), street_session, "sky, car", True))[-1]
+    assert added.more == {"add": True} and "is added" in added.text
+
+
+def test_words_that_name_nothing_are_told(actions, street_session):
+    assert "No unicorn" in list(actions.select(Request(open=True), street_session, "unicorn", False))[-1].text
+    empty = list(actions.select(Request(open=True), street_session, " ", False))[-1]
+    assert empty.level == "warn" and "No label was given" in empty.text
 
 
 def test_mask_download_is_what_was_painted(actions, session, painted_file, mask_file):

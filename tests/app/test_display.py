@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from app import display
-from app.display import display_size, mask_picture, patches, preview
+from app.display import display_size, legend, map_picture, mask_picture, patches, preview
 from sair_core.images import load_photo
+from sair_core.semantic_map import SemanticMap
 
 
 def decode(picture):
@@ -63,3 +64,18 @@ def test_a_mask_is_cut_to_its_painted_part():
     assert (picture.x, picture.y, picture.width, picture.height) == (30, 10, 15, 10)
     assert np.array_equal(decode(picture)[..., -1] > 0, mask[10:20, 30:45])
     assert mask_picture(np.zeros((5, 5), bool)) is None
+
+
+def test_a_map_travels_with_its_confidence_and_is_bounded(monkeypatch):
+    ids = np.repeat(np.arange(4, dtype=np.uint8), 50)[:, None].repeat(300, axis=1)
+    confidence = np.linspace(0, 1, 300, dtype=np.float32)[None].repeat(200, axis=0)
+    found = SemanticMap(tuple("abcd"), ids, confidence, np.zeros((1, 1, 1), np.float16))
+    picture = map_picture(found)
+    assert np.array_equal(decode(picture)[..., 0], ids)
+    assert np.abs(decode(picture)[..., 1] / 255 - confidence).max() < 0.003
+    monkeypatch.setattr(display, "MAX_MAP_PIXELS", 200 * 300 // 4)
+    small = map_picture(found)
+    assert decode(small).shape == (100, 150, 3) and (small.width, small.height) == (300, 200)
+    assert np.array_equal(decode(small)[..., 0], ids[1::2, 1::2])
+    assert [one["label"] for one in legend(found)] == list("abcd")
+    assert all(one["share"] == 0.25 and one["colour"].startswith("#") for one in legend(found))

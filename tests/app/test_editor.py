@@ -7,7 +7,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from app.display import Picture
-from app.editor import SCRIPTS, STATIC, Answer, Request, css, handler, head, read_request, to_message
+from app.editor import SCRIPTS, SHEETS, STATIC, Answer, Request, css, handler, head, read_request, to_message
 
 
 @pytest.fixture
@@ -25,6 +25,8 @@ def test_a_request_is_read(uploaded):
     request = read_request(payload)
     assert request == Request(open=True, base="2", shown="3", mask=uploaded.resolve(), box=(1, 2, 3, 4))
     assert read_request(None) == Request()
+    chosen = read_request({"seen": "1", "label": 2, "at": [3.0, 4], "add": True})
+    assert chosen == Request(seen="1", label=2, at=(3, 4), add=True)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,9 @@ def test_a_request_is_read(uploaded):
         {"file": "x"},
         {"box": 7},
         {"box": ["a"]},
+        {"box": [1, 2]},
+        {"at": [1]},
+        {"label": "road"},
         ["no dict"],
     ],
 )
@@ -75,17 +80,24 @@ def test_handler_wraps_functions_tuples_and_generators():
 
     assert handler(plain)({}, "hello")["notice"]["text"] == "hello"
     assert handler(pair)({})[1] == "session"
+
+    def stream_of_pairs(request):
+        yield Answer("progress"), "chosen"
+
     assert [message["kind"] for message in handler(stream)({})] == ["progress", "result"]
+    ((message, chosen),) = handler(stream_of_pairs)({})
+    assert (message["kind"], chosen) == ("progress", "chosen")
 
 
 def test_everything_static_is_on_the_page_and_nothing_comes_from_outside():
     assert {f"{name}.js" for name in SCRIPTS} == {f.name for f in STATIC.glob("*.js")}
-    assert {f.name for f in STATIC.glob("*.css")} == {"page.css", "editor.css"}
+    assert {f.name for f in STATIC.glob("*.css")} == set(SHEETS)
     page = head() + css() + "".join(f.read_text("utf-8") for f in STATIC.glob("*.html"))
     assert "https://" not in page and "@import" not in page
 
 
 def test_the_template_survives_gradio():
     # gr.HTML reads templates as Handlebars and as a JavaScript template string.
-    template = (STATIC / "editor.html").read_text("utf-8")
-    assert not any(sign in template for sign in ("{{", "${", "`", "\\"))
+    for name in ("editor.html", "meaning.html"):
+        template = (STATIC / name).read_text("utf-8")
+        assert not any(sign in template for sign in ("{{", "${", "`", "\\"))

@@ -3,10 +3,11 @@ import threading
 import numpy as np
 import pytest
 
-from app.service import FillService
-from sair_core.errors import ModelNotFoundError
+from app import service as module
+from app.service import BUNDLED, ENCODER_NAME, FillService
+from sair_core.errors import FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
-from tests.app.conftest import MeanPipeline
+from tests.app.fakes import ColourReader, MeanPipeline
 
 HOLE = np.zeros((8, 8), bool)
 HOLE[2:4, 2:4] = True
@@ -72,3 +73,94 @@ def test_fills_run_one_at_a_time_and_the_second_is_told_that_it_waits(photo):
     news.clear()
     service.start(photo, HOLE, progress=lambda share, text: news.append(text)).result(5)
     assert not any("Waiting" in text for text in news)
+
+
+def test_a_reading_names_every_pixel(photo):
+    service = FillService(lambda: MeanPipeline(model="SIR"))
+    reading = service.start_reading(photo, "sky, road").result()
+    assert reading.map.labels == ("sky", "road") and reading.map.ids.shape == (8, 8) and not reading.completed
+    assert service.start_reading(photo, "sky, road", HOLE).result().completed
+    assert not service.start_reading(photo, "sky, road", HOLE, complete=False).result().completed
+    with pytest.raises(LabelError):
+        service.start_reading(photo, " ,").result()
+    with pytest.raises(FullMaskError):
+        service.start_reading(photo, "sky", np.ones((8, 8), bool)).result()
+
+
+def test_two_readers_are_kept(photo):
+    loads, news = [], []
+
+    def load_reader(encoder, device):
+        loads.append((encoder, device))
+        return ColourReader()
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    for encoder in (BUNDLED, "A a", "A a", BUNDLED, "B b", BUNDLED, "A a"):
+        service.start_reading(
+            photo, "sky", encoder=encoder, progress=lambda share, text: news.append(text)
+        ).result()
+    assert loads == [("A a", "cpu"), ("B b", "cpu"), ("A a", "cpu")]
+    assert sum("Loading the encoder" in text for text in news) == 1
+    assert sum("Fetching" in text for text in news) == 3
+    assert len(service._readers) == 2
+
+
+def test_an_encoder_that_cannot_be_loaded_drives_none_out(photo):
+    outcomes = [ColourReader(), ModelNotFoundError("Not here.")]
+
+    def load_reader(encoder, device):
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    service.start_encoder("A a").result()
+    with pytest.raises(ModelNotFoundError):
+        service.start_encoder("B b").result()
+    assert service.start_reading(photo, "sky", encoder="A a").result() and not outcomes
+
+
+def test_no_fill_waits_for_a_fetch(photo):
+    gate = threading.Event()
+
+    def load_reader(encoder, device):
+        gate.wait(5)
+        return ColourReader()
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    fetch = service.start_encoder("A a")
+    assert service.fill(photo, HOLE).image.size == (8, 8) and not fetch.done()
+    gate.set()
+    fetch.result(5)
+
+
+def test_words_give_a_mask(photo):
+    mask = FillService(MeanPipeline).start_words(photo, "car").result()
+    assert mask.dtype == bool and mask.shape == (8, 8)
+
+
+@pytest.mark.parametrize("name", ["ViT-B-16 openai", "ViT-B/16 laion2b_s34b_b88k", "hf-hub:org/CLIP-v1.2"])
+def test_names_of_encoders(name):
+    assert ENCODER_NAME.fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "ViT-B-16", "/etc x", "../a b", "a ../b", "a/b c", "hf-hub:../..", "a b c"]
+)
+def test_no_path_passes_for_an_encoder(name):
+    with pytest.raises(ModelNotFoundError, match="names no encoder"):
+        module.load_reader(name, "cpu")
+
+
+def test_an_unknown_encoder_is_refused_before_anything_is_fetched():
+    with pytest.raises(ModelNotFoundError, match="no weights 'nobody' for 'ViT-B-16'"):
+        module.load_reader("ViT-B-16 nobody", "cpu")
+
+
+def test_warm_up_with_reader():
+    pipeline = MeanPipeline()
+    service = FillService(lambda: pipeline)
+    service.warm_up(reader=True)
+    service._worker.shutdown(wait=True)
+    assert service._readers == {BUNDLED: pipeline.reader}

@@ -13,7 +13,7 @@ def test_the_theme_asks_for_no_fonts():
     assert "https:" not in theme._get_theme_css() and "@font-face" not in theme._get_theme_css()
 
 
-def test_building_the_page_loads_no_model_and_shows_one_endpoint():
+def test_building_the_page_loads_no_model_and_shows_its_endpoints():
     def load():
         raise AssertionError("loaded")
 
@@ -21,8 +21,20 @@ def test_building_the_page_loads_no_model_and_shows_one_endpoint():
     blocks = build_app(service)
     assert blocks.title == "SAIR Studio" and not service.ready
     functions = blocks.fns.values()
-    assert [fn.api_name for fn in functions if fn.api_visibility == "public"] == ["fill"]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 2
+    assert [fn.api_name for fn in functions if fn.api_visibility == "public"] == [
+        "fill",
+        "semantics",
+        "mask_from_words",
+    ]
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 7
+
+
+def test_without_an_encoder_no_words_are_offered():
+    blocks = build_app(FillService(lambda: None, names=False))
+    assert [fn.api_name for fn in blocks.fns.values() if fn.api_visibility == "public"] == ["fill"]
+    shown = {b.elem_id: getattr(b, "visible", True) for b in blocks.blocks.values() if b.elem_id}
+    assert "meaning" not in shown and "tabs" not in shown
+    assert shown["mask-words"] is False and shown["mask-add"] is False and shown["mask-grow"] is True
 
 
 def test_launch_options_keep_to_this_host():
@@ -32,7 +44,7 @@ def test_launch_options_keep_to_this_host():
 
 
 def test_scripts_and_buttons_agree():
-    template = (editor.STATIC / "editor.html").read_text("utf-8")
+    template = "".join((editor.STATIC / f"{name}.html").read_text("utf-8") for name in ("editor", "meaning"))
     scripts = editor.head()
     for act in set(re.findall(r'data-act="(\w+)"', template)):
         assert re.search(rf"\b{act}\b", scripts), act

@@ -32,6 +32,16 @@ CHROMIUM_FLAGS = [
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of `python app.py` with the bundled model."""
+    yield from _serve(tmp_path_factory, "app.py")
+
+
+@pytest.fixture(scope="session")
+def fake_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app around the fake pipeline: it names colours, and completes what is hidden."""
+    yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--sir")
+
+
+def _serve(tmp_path_factory: pytest.TempPathFactory, *command: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -39,7 +49,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))}
     with log.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "app.py", "--port", str(port)],
+            [sys.executable, *command, "--port", str(port)],
             cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
@@ -54,13 +64,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _wait_for_page(address: str, process: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        assert process.poll() is None, f"app.py ended:\n{log.read_text()}"
+        assert process.poll() is None, f"the app ended:\n{log.read_text()}"
         try:
             urllib.request.urlopen(address, timeout=5).close()
             return
         except OSError:
             time.sleep(0.2)
-    raise AssertionError(f"app.py did not answer within {START_SECONDS} s:\n{log.read_text()}")
+    raise AssertionError(f"the app did not answer within {START_SECONDS} s:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +98,18 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 def narrow_page(browser: Browser, url: str) -> Iterator[Page]:
     """A touch screen of 420 x 860."""
     yield from _page(browser, url, {"width": 420, "height": 860}, has_touch=True)
+
+
+@pytest.fixture
+def fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+    """As `page`, around the fake pipeline."""
+    yield from _page(browser, fake_url, {"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def narrow_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+    """As `narrow_page` but 400 wide, around the fake pipeline."""
+    yield from _page(browser, fake_url, {"width": 400, "height": 860}, has_touch=True)
 
 
 def _page(browser: Browser, url: str, size: dict[str, int], **options: bool) -> Iterator[Page]:

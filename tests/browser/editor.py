@@ -24,7 +24,7 @@ class Editor:
 
     def open(self, source: Path | bytes, name: str = "photo.png") -> None:
         self.choose(source, name)
-        self.page.wait_for_selector(".sair[data-state=open][data-busy=false]")
+        self.page.wait_for_selector("#canvas .sair[data-state=open][data-busy=false]")
 
     def choose(self, source: Path | bytes, name: str = "photo.png", field: str = "photo-file") -> None:
         file = (
@@ -53,7 +53,7 @@ class Editor:
         self.wait_for_result()
 
     def wait_for_result(self) -> None:
-        self.page.wait_for_selector(".sair[data-view=compare][data-busy=false]")
+        self.page.wait_for_selector("#canvas .sair[data-view=compare][data-busy=false]")
 
     def download(self, id: str = "download-button") -> tuple[str, bytes]:
         """Name and bytes of what a button saves."""
@@ -63,7 +63,7 @@ class Editor:
         return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
 
     def idle(self) -> None:
-        self.page.wait_for_selector(".sair[data-busy=false]")
+        self.page.wait_for_selector("#canvas .sair[data-busy=false]")
 
     # ---- what a person sees
 
@@ -93,7 +93,7 @@ class Editor:
 
     def status(self, level: str, text: str) -> None:
         """Wait until the status line says `text` at `level`."""
-        self.page.wait_for_selector(f".sair .status[data-level={level}] .text:has-text({text!r})")
+        self.page.wait_for_selector(f"#canvas .sair .status[data-level={level}] .text:has-text({text!r})")
 
     def cards(self) -> Sequence[Locator]:
         return self.root.locator(".history .card").all()
