@@ -20,7 +20,7 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair
 from sair_core.training.config import TrainConfig
 from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
-from sair_core.training.loop import Batch, begin_folder, log_missing, optimise, run, write_configuration
+from sair_core.training.loop import Batch, begin_folder, optimise, run, write_configuration
 from sair_core.training.meaning import Meaning
 from sair_core.training.state import Average, parameter_groups
 from sair_core.training.validation import Validation
@@ -151,4 +151,6 @@ def _begin_with(model: Sair, start: str) -> None:
             f"Only {share:.0%} of the weights of {start} fit this preset. Name the preset it was made with."
         )
     logger.info("begin with the weights of %s (%.0f %% of this model's)", start, 100 * share)
-    log_missing(logger.warning, missing, unexpected)
+    for what, keys in (("not in it, new", missing), ("in it, not used", unexpected)):
+        if keys:
+            logger.warning("%s: %s", what, ", ".join(keys))

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -162,13 +162,6 @@ def write_configuration(folder: Path, **parts: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "train.json") as path:
         path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
-
-
-def log_missing(log: Callable[..., None], missing: list[str], unexpected: list[str]) -> None:
-    """Name the keys that a start from other weights did not find or did not use."""
-    for what, keys in (("not in it, new", missing), ("in it, not used", unexpected)):
-        if keys:
-            log("%s: %s", what, ", ".join(keys))
 
 
 def _share_done(schedule: Schedule, progress: Progress) -> float:

@@ -14,6 +14,21 @@ from playwright.sync_api import Locator, Page
 Point = tuple[float, float]  # (x, y) in photo px
 
 
+def on_screen(page: Page, widget: str, point: Point) -> Point:
+    """Where a point of the photo lies in the window, on the stage of `window.sair[widget]`."""
+    return tuple(
+        page.evaluate(
+            """([widget, x, y]) => {
+                const { view, stage } = window.sair[widget];
+                const box = stage.getBoundingClientRect();
+                return [box.left + stage.clientLeft + view.x + x * view.scale,
+                        box.top + stage.clientTop + view.y + y * view.scale];
+            }""",
+            [widget, *point],
+        )
+    )
+
+
 class Editor:
     def __init__(self, page: Page):
         self.page = page
@@ -69,17 +84,7 @@ class Editor:
 
     def on_screen(self, point: Point) -> Point:
         """Where a point of the photo lies in the window."""
-        return tuple(
-            self.page.evaluate(
-                """([x, y]) => {
-                    const { view, stage } = window.sair.editor;
-                    const box = stage.getBoundingClientRect();
-                    return [box.left + stage.clientLeft + view.x + x * view.scale,
-                            box.top + stage.clientTop + view.y + y * view.scale];
-                }""",
-                list(point),
-            )
-        )
+        return on_screen(self.page, "editor", point)
 
     def picture(self, layer: str) -> np.ndarray:
         """The pixels that a layer of the stage shows: "before", "after" or "mask", RGBA, stage size."""

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests.app.fakes import street
-from tests.browser.editor import Editor, Point
+from tests.browser.editor import Editor, Point, on_screen
 
 CAR = np.zeros((240, 320), bool)
 CAR[144:192, 48:112] = CAR[144:192, 192:256] = True
@@ -44,17 +44,7 @@ class Meaning:
         return dict(one.inner_text().split("\n") for one in self.root.locator(".label").all())
 
     def on_screen(self, point: Point) -> Point:
-        return tuple(
-            self.page.evaluate(
-                """([x, y]) => {
-                    const { view, stage } = window.sair.meaning;
-                    const box = stage.getBoundingClientRect();
-                    return [box.left + stage.clientLeft + view.x + x * view.scale,
-                            box.top + stage.clientTop + view.y + y * view.scale];
-                }""",
-                list(point),
-            )
-        )
+        return on_screen(self.page, "meaning", point)
 
     def colour(self, point: Point) -> tuple[int, int, int]:
         """What the map's own layer has at a point of the photo."""

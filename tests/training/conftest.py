@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sair_core.training import loop
 from sair_core.training.config import TrainConfig
 
 
@@ -33,3 +34,22 @@ def tiny_run(photo_folder, tmp_path):
         return TrainConfig(**{**fields, **changes})
 
     return make
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """`interrupted(run)`: call `run`, which is interrupted just after its state at step 2 was saved."""
+
+    def call(run):
+        real = loop.save_run
+
+        def save_then_stop(folder, *rest):
+            real(folder, *rest)
+            if rest[-1].step == 2:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(loop, "save_run", save_then_stop)
+            run()
+
+    return call

@@ -51,23 +51,11 @@ def weights(run):
     return torch.load(Path(run) / "state.pt", weights_only=True)
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, monkeypatch):
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interrupted):
     train(tiny_run(output=str(tmp_path / "whole"), save_every=1), show_progress=False)
 
     config = tiny_run(output=str(tmp_path / "parts"))
-    from sair_core.training import loop
-
-    real = loop.save_run
-
-    def save_then_stop(folder, *rest):
-        real(folder, *rest)
-        if rest[-1].step == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_run", save_then_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, show_progress=False)
-    monkeypatch.setattr(loop, "save_run", real)
+    interrupted(lambda: train(config, show_progress=False))
     train(config, resume=True, show_progress=False)
 
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")

@@ -99,23 +99,13 @@ def test_every_form_trains_by_the_same_command(tiny_run, config, monkeypatch, se
     assert before.keys() == model.own_state().keys() and not [k for k in before if "semantic_encoder" in k]
 
 
-def test_resumed_equals_uninterrupted_with_words_and_labels(tiny_run, config, monkeypatch, tmp_path):
-    from sair_core.training import loop
-
+def test_resumed_equals_uninterrupted_with_words_and_labels(
+    tiny_run, config, monkeypatch, tmp_path, interrupted
+):
     monkeypatch.setitem(presets.PRESETS, "tiny", config)
     fields = dict(preset="tiny", guide_share=0.5, size_px=64, final_size_px=64, steps=4, final_share=0.0)
     train(tiny_run(output=str(tmp_path / "whole"), **fields), show_progress=False)
-    real = loop.save_run
-
-    def save_then_stop(folder, *rest):
-        real(folder, *rest)
-        if rest[-1].step == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_run", save_then_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False)
-    monkeypatch.setattr(loop, "save_run", real)
+    interrupted(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
     train(tiny_run(output=str(tmp_path / "parts"), **fields), resume=True, show_progress=False)
     whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
     assert all(torch.equal(parts["model"][k], v) for k, v in whole["model"].items())

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.errors import ConfigError, MissingDependencyError
-from sair_core.training import loop
 from sair_core.training.align import task
 from sair_core.training.align.__main__ import main
 from sair_core.training.align.task import AlignTask, align, photo_loss, pixel_loss
@@ -99,19 +98,9 @@ def test_it_learns_to_tell_sky_from_grass(tiny_align, tmp_path):
     assert accuracies[-1] > 0.9
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tiny_align, tmp_path, monkeypatch):
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_align, tmp_path, monkeypatch, interrupted):
     align(tiny_align(output=str(tmp_path / "whole"), steps=4), show_progress=False)
-    real = loop.save_run
-
-    def save_then_stop(folder, *rest):
-        real(folder, *rest)
-        if rest[-1].step == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "save_run", save_then_stop)
-    with pytest.raises(KeyboardInterrupt):
-        align(tiny_align(output=str(tmp_path / "parts"), steps=4), show_progress=False)
-    monkeypatch.setattr(loop, "save_run", real)
+    interrupted(lambda: align(tiny_align(output=str(tmp_path / "parts"), steps=4), show_progress=False))
     monkeypatch.setattr(task, "MiniLm", lambda: pytest.fail("words are taught once"))
     align(tiny_align(output=str(tmp_path / "parts"), steps=4), resume=True, show_progress=False)
     whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
