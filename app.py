@@ -34,11 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from app.service import FillService, load_pipeline
     from app.ui import build_app, launch_options
-    from sair_core.bundled import BUNDLED, BUNDLED_ENCODER
 
-    service = FillService(
-        lambda: load_pipeline(args.model, args.device), names=(BUNDLED / BUNDLED_ENCODER).is_dir()
-    )
+    service = FillService(lambda: load_pipeline(args.model, args.device))
     blocks = build_app(service)
     blocks.launch(
         server_name=args.host,

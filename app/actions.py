@@ -51,23 +51,33 @@ class EditActions:
             return refusal(error), session
         height, width = photo.size_px
         text = f"{width} x {height} px. {HINT}"
-        more = {"width": width, "height": height, "alpha": photo.mode in ("RGBA", "LA")}
+        more = {"width": width, "height": height, "alpha": photo.alpha is not None}
+        if session is not None:
+            session.stop()
         return Answer("photo", text=text, pictures=(preview(photo),), more=more), Session(photo)
 
-    def fill(self, request: Request, session: Session | None) -> Iterator[Answer]:
-        """Fill the painted part. Answers with progress until the result is there."""
+    def fill(
+        self, request: Request, session: Session | None, words: str = "", strength: float = 1.0
+    ) -> Iterator[Answer]:
+        """Fill the painted part, with what the words name if there are any. Answers with progress until the
+        result is there."""
         try:
             photo = photo_of(request, session)
             mask = painted_mask(request, photo.size_px)
             _check_hole(mask)
             assert session is not None
-            result = yield from follow(lambda report: self.service.start(photo, mask, progress=report))
+            result = yield from follow(
+                lambda report: self.service.start(
+                    photo, mask, words=words, strength=strength, progress=report
+                )
+            )
             filled = load_photo(result.image, max_megapixels=self.service.max_megapixels)
         except SairError as error:
             yield refusal(error)
             return
         id = session.add(filled)
-        text = f"Filled in {result.seconds:.1f} s. Drag the divider to compare. Your mask is kept in Paint."
+        what = f"Filled with {words.strip()}" if words.strip() else "Filled"
+        text = f"{what} in {result.seconds:.1f} s. Drag the divider to compare. Your mask is kept in Paint."
         more = {"result": id, "base": request.base, "live": list(session.results)}
         yield Answer("result", "good", text, tuple(patches(filled, mask)), more=more)
 

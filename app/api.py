@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from app.display import legend
+from app.editor import new_file
 from app.service import FillService
-from sair_core.errors import SairError
+from app.zoom_actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
+from sair_core.errors import ConfigError, SairError
 from sair_core.images import Photo, encode_image, load_photo
 from sair_core.masks import as_mask, mask_to_image
+from sair_core.window import Window
 
 FILL = """Fill the white part of a mask in a photo.
 
 photo: an image file of up to 50 megapixels.
 mask: an image file of the photo's size or proportions, white = fill.
-seed: kept for models that draw; the same three always give the same file.
+words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
+seed: kept for models that draw; the same inputs always give the same file.
 Returns a PNG of the photo's size and mode (upright, ICC profile kept); pixels outside the mask are identical.
 Fails with a plain message when a file cannot be read, the mask is empty, full or of another size."""
 
@@ -43,42 +46,102 @@ Returns a black and white PNG of the photo's size, white = marked (all black whe
 a mask as /fill takes it.
 Fails with a plain message when the file cannot be read or no word is given."""
 
+VIEW = f"""Show a part of a photo at any scale, with detail made by the model.
+
+photo: an image file of up to 50 megapixels.
+mask: optional, an image file of the photo's size or proportions; what is white is filled first.
+centre_y, centre_x: the middle of the view, from -1 (top, left edge) to 1 (bottom, right edge) of the photo.
+scale: pixels of the view per pixel of the photo, from 1/64 to 64; at 1 they are the photo's own.
+width, height: of the view, from 1 to {MAX_VIEW_PX} px.
+Returns a PNG of width x height px, black outside the photo.
+Fails with a plain message when a file cannot be read or a number is out of range."""
+
+EXPORT = """Write a whole photo enlarged, with detail made by the model.
+
+photo: an image file of up to 50 megapixels.
+scale: how many times as wide and as high, from 1 to 64.
+format: PNG, JPEG, WebP or TIFF; TIFF holds the largest pictures.
+mask: optional, an image file of the photo's size or proportions; what is white is filled first.
+Returns the file. Transparency and the ICC profile are kept.
+Fails with a plain message when a file cannot be read, the scale is out of range or the result too large."""
+
 
 def add_endpoints(service: FillService) -> None:
     """Add the named endpoints to the running Blocks; they have no place on the page."""
 
-    def fill(photo: str, mask: str, seed: float = 0) -> str:
+    def fill(photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
         with _spoken_errors():
             opened = _opened(service, photo, mask=mask)
-            result = service.fill(opened, as_mask(mask, opened.size_px), seed=int(seed or 0))
-            return _kept(encode_image(result.image, "PNG"), "filled.png", out)
+            result = service.fill(
+                opened, as_mask(mask, opened.size_px), seed=int(seed or 0), words=words, strength=strength
+            )
+            return _kept(encode_image(result.image, "PNG"), "filled.png")
 
     def semantics(photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:
         with _spoken_errors():
             opened = _opened(service, photo)
-            hole = as_mask(mask, opened.size_px) if mask else None
-            found = service.start_reading(opened, labels, hole).result().map
-            return _kept(found.png(), "map.png", out), legend(found)
+            found = service.start_reading(opened, labels, _hole(opened, mask)).result().map
+            return _kept(found.png(), "map.png"), legend(found)
 
     def mask_from_words(photo: str, words: str) -> str:
         with _spoken_errors():
             mask = service.start_words(_opened(service, photo), words).result()
-            return _kept(encode_image(mask_to_image(mask), "PNG"), "mask.png", out)
+            return _kept(encode_image(mask_to_image(mask), "PNG"), "mask.png")
+
+    def view(
+        photo: str,
+        mask: str | None = None,
+        centre_y: float = 0,
+        centre_x: float = 0,
+        scale: float = 1,
+        width: float = 1024,
+        height: float = 768,
+    ) -> str:
+        with _spoken_errors():
+            opened = _opened(service, photo)
+            size = int(height), int(width)
+            if max(size) > MAX_VIEW_PX:
+                raise ConfigError(f"A view has at most {MAX_VIEW_PX} px a side, not {size[1]} x {size[0]}.")
+            window = Window.around(opened.size_px, (centre_y, centre_x), scale, size)
+            image = service.start_view(opened, window, mask=_hole(opened, mask)).result()
+            return _kept(encode_image(image, "PNG"), "view.png")
+
+    def export(photo: str, scale: float = 2, format: str = "PNG", mask: str | None = None) -> str:
+        with _spoken_errors():
+            if format not in FORMATS:
+                raise ConfigError(f"{format!r} is no format. Choose {', '.join(FORMATS)}.")
+            opened = _opened(service, photo)
+            window = whole_window(opened.size_px, scale)
+            check_size(window.size_px, format)
+            path = new_file(f"photo.{FORMATS[format]}")
+            service.start_export(opened, path, window, mask=_hole(opened, mask)).result()
+            return str(path)
 
     with gr.Column(visible=False):
         photo = gr.File(label="Photo: an image file", type="filepath")
         mask = gr.File(label="Mask: an image file of the photo's size, white = fill", type="filepath")
         seed = gr.Number(0, label="Seed: a whole number", precision=0)
         words = gr.Textbox(label="Words with commas between")
+        guide = gr.Textbox("", label="What to fill with")  # its value makes it optional
+        strength = gr.Slider(0, 1, 1, label="How much the words count")
+        centre_y = gr.Number(0, label="Middle of the view, down: from -1 to 1")
+        centre_x = gr.Number(0, label="Middle of the view, across: from -1 to 1")
+        scale = gr.Number(1, label="Pixels of the view per pixel of the photo")
+        width = gr.Number(1024, label="Width of the view in px", precision=0)
+        height = gr.Number(768, label="Height of the view in px", precision=0)
+        times = gr.Number(2, label="How many times as wide and as high")
+        format = gr.Radio(list(FORMATS), value="PNG", label="Format")
         out = gr.File(label="PNG")
+        enlarged = gr.File(label="The enlarged photo")
         places = gr.JSON(label="Legend: label, colour and share of each")
         trigger = gr.Button()
-    endpoints = [(fill, [photo, mask, seed], out, FILL)]
-    if service.names:
-        endpoints += [
-            (semantics, [photo, words, mask], [out, places], SEMANTICS),
-            (mask_from_words, [photo, words], out, MASK_FROM_WORDS),
-        ]
+    endpoints = [
+        (fill, [photo, mask, seed, guide, strength], out, FILL),
+        (semantics, [photo, words, mask], [out, places], SEMANTICS),
+        (mask_from_words, [photo, words], out, MASK_FROM_WORDS),
+        (view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
+        (export, [photo, times, format, mask], enlarged, EXPORT),
+    ]
     for work, inputs, outputs, description in endpoints:
         trigger.click(
             work, inputs, outputs, api_name=work.__name__, api_description=description,
@@ -93,6 +156,10 @@ def _opened(service: FillService, photo: str, **files: str) -> Photo:
     return load_photo(photo, max_megapixels=service.max_megapixels)
 
 
+def _hole(photo: Photo, mask: str | None) -> np.ndarray | None:
+    return as_mask(mask, photo.size_px) if mask else None
+
+
 @contextlib.contextmanager
 def _spoken_errors() -> Iterator[None]:
     """What is raised on purpose is answered as a message."""
@@ -102,10 +169,8 @@ def _spoken_errors() -> Iterator[None]:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _kept(data: bytes, name: str, component: gr.File) -> str:
+def _kept(data: bytes, name: str) -> str:
     """The data as a file of its own where Gradio serves from."""
-    root = Path(component.GRADIO_CACHE)
-    root.mkdir(parents=True, exist_ok=True)
-    path = Path(tempfile.mkdtemp(dir=root)) / name
+    path = new_file(name)
     path.write_bytes(data)
     return str(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,7 +15,15 @@ from PIL import Image
 from app.display import display_size, mask_picture
 from app.editor import Answer, Request
 from app.session import NoMapError, NoPhotoError, Session
-from sair_core.errors import EmptyMaskError, FullMaskError, LabelError, MaskError, PhotoError, SairError
+from sair_core.errors import (
+    CancelledError,
+    EmptyMaskError,
+    FullMaskError,
+    LabelError,
+    MaskError,
+    PhotoError,
+    SairError,
+)
 from sair_core.images import Photo
 from sair_core.masks import as_mask
 
@@ -86,24 +95,32 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.0095 or not share else f"{max(100 * share, 0.1):.1f} %"
 
 
-def follow(start: Callable[[Report], Future[T]]) -> Generator[Answer, None, T]:
+def follow(
+    start: Callable[[Report], Future[T]], sign: threading.Event | None = None
+) -> Generator[Answer, None, T]:
     """Progress as answers until the work is done; returns what it gave and raises what it raised.
 
-    start: is given a function to report to, and begins the work.
+    start: is given a function to report to, and begins the work. sign: set when nobody wants the work any
+    more, known to it too: CancelledError is raised at once, whether or not the work has noticed yet.
     """
+    sign = sign or threading.Event()
     news: queue.Queue[tuple[float, str]] = queue.Queue()
     future = start(lambda share, text: news.put((share, text)))
     try:
-        for share, text in _until_done(future, news):
+        for share, text in _until_done(future, news, sign):
             yield Answer("progress", more={"share": share, "text": text})
     finally:
-        future.cancel()  # the visitor left before it was this work's turn; else nothing happens
+        future.cancel()  # nobody waits for it any more, or it is done and nothing happens
+    if sign.is_set():
+        raise CancelledError("Stopped as asked.")
     return future.result()
 
 
-def _until_done(future: Future, news: queue.Queue[tuple[float, str]]) -> Iterator[tuple[float, str]]:
+def _until_done(
+    future: Future, news: queue.Queue[tuple[float, str]], sign: threading.Event
+) -> Iterator[tuple[float, str]]:
     """Progress as it comes; only the newest where several wait."""
-    while True:
+    while not sign.is_set():
         try:
             item = news.get(timeout=0.05)
             while not news.empty():

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from sair_core.images import Photo
 from sair_core.semantic_map import SemanticMap, palette
+from sair_core.window import Window, resample
 
 MAX_DISPLAY_PIXELS = 16_000_000  # browsers on phones refuse larger canvases
 MAX_LOSSLESS_PIXELS = 3_000_000  # above, a PNG takes longer than anybody wants to wait
@@ -27,10 +28,10 @@ class Picture:
 
     data: bytes
     suffix: str
-    x: int = 0
-    y: int = 0
-    width: int = 0
-    height: int = 0
+    x: float = 0
+    y: float = 0
+    width: float = 0
+    height: float = 0
 
 
 def display_size(size_px: tuple[int, int]) -> tuple[int, int]:
@@ -49,6 +50,17 @@ def preview(photo: Photo) -> Picture:
 def patches(photo: Photo, mask: np.ndarray) -> list[Picture]:
     """The parts of `photo` around the mask, bool `(H, W)`: all that a fill can have changed."""
     return [_picture(photo, box, (box[2] - box[0], box[3] - box[1])) for box in _boxes(mask)]
+
+
+def window_picture(photo: Photo, rgb: np.ndarray, window: Window) -> Picture:
+    """What was made of a window of the photo, uint8 `(h, w, 3)`, with its profile and its transparency."""
+    pixels = rgb
+    if photo.alpha is not None:
+        alpha = resample(np.repeat(photo.alpha[..., None], 3, axis=2), window, "bicubic")
+        pixels = np.dstack([rgb, alpha[..., :1]])
+    height, width = (n / window.scale for n in window.size_px)
+    data = _encode(Image.fromarray(pixels), "PNG", icc_profile=_profile(photo))
+    return Picture(data, "png", window.left, window.top, width, height)
 
 
 def mask_picture(mask: np.ndarray) -> Picture | None:
@@ -120,19 +132,22 @@ def _boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
 def _picture(photo: Photo, box: tuple[int, int, int, int], size_px: tuple[int, int]) -> Picture:
     top, left, bottom, right = box
     pixels = photo.rgb[top:bottom, left:right]
-    has_alpha = photo.mode in ("RGBA", "LA")
+    has_alpha = photo.alpha is not None
     if has_alpha:
-        alpha = np.asarray(photo.to_image().getchannel("A"))[top:bottom, left:right]
-        pixels = np.dstack([pixels, alpha])
+        pixels = np.dstack([pixels, photo.alpha[top:bottom, left:right]])
     image = Image.fromarray(pixels)
     if (image.height, image.width) != size_px:
         image = image.resize((size_px[1], size_px[0]), Image.Resampling.LANCZOS)
     place = {"x": left, "y": top, "width": right - left, "height": bottom - top}
-    # A grey profile does not belong to the RGB that is shown.
-    profile = photo.icc_profile if photo.mode in ("RGB", "RGBA") else None
+    profile = _profile(photo)
     if has_alpha or size_px[0] * size_px[1] <= MAX_LOSSLESS_PIXELS:
         return Picture(_encode(image, "PNG", icc_profile=profile), "png", **place)
     return Picture(_encode(image, "JPEG", quality=95, subsampling=0, icc_profile=profile), "jpg", **place)
+
+
+def _profile(photo: Photo) -> bytes | None:
+    """A grey profile does not belong to the RGB that is shown."""
+    return photo.icc_profile if photo.mode in ("RGB", "RGBA") else None
 
 
 def _encode(image: Image.Image, format: str, **options: object) -> bytes:

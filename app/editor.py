@@ -7,6 +7,7 @@ sends the whole photo back after every stroke. Here the file itself is uploaded 
 from __future__ import annotations
 
 import inspect
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,13 +20,14 @@ from gradio.utils import get_upload_folder
 
 from app.display import Picture
 from app.session import ORIGINAL
+from sair_core.window import Window
 
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "parts", "mask", "timeline", "viewport", "history", "editor", "talk", "server", "pointer", "keys",
-    "labels", "legend", "meaning", "main",
+    "companion", "labels", "legend", "meaning", "sharp", "zoom", "export", "main",
 )  # fmt: skip
-SHEETS = ("page.css", "editor.css", "meaning.css")
+SHEETS = ("page.css", "editor.css", "meaning.css", "zoom.css")
 MOUNT = """
 const bridge = { trigger, upload, watch, props };
 window.sair.%s(element, bridge);  // events: %s
@@ -39,7 +41,9 @@ class Request:
     base, shown, seen: ids ("original", "1", ...) of what is edited, what can be saved, what is on the stage.
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
     (left, top, width, height) in display px. label, at, add: which label of the map was chosen, or which of
-    its places (x, y) in photo px, and whether the mask so far is kept. problem: why an upload did not work.
+    its places (x, y) in photo px, and whether the mask so far is kept. window: what the Zoom tab shows of the
+    photo; against: what it is compared with; number: of this request, said again in the answer.
+    problem: why an upload did not work.
     """
 
     open: bool = False
@@ -53,18 +57,22 @@ class Request:
     label: int | None = None
     at: tuple[int, int] | None = None
     add: bool = False
+    window: Window | None = None
+    against: str | None = None
+    number: int | None = None
     problem: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a widget hears. pictures: sent as files of their own; file: offered for download as `name`."""
+    """What a widget hears. pictures: sent as files of their own; file: its bytes, or where it lies (see
+    `new_file`), offered for download as `name`."""
 
-    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "download"]
+    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "view", "download"]
     level: Literal["info", "good", "busy", "warn", "error"] = "info"
     text: str = ""
     pictures: tuple[Picture, ...] = ()
-    file: bytes | None = None
+    file: bytes | Path | None = None
     name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
 
@@ -75,22 +83,39 @@ def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
-    return gr.HTML(
-        {"examples": examples},
-        html_template=(STATIC / "editor.html").read_text("utf-8"),
-        js_on_load=MOUNT % ("mount", "'open', 'upload_mask'"),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
+    return _widget("editor", "mount", "'open', 'upload_mask'", elem_id, examples=examples)
 
 
 def meaning_map(elem_id: str) -> gr.HTML:
     """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
     shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
+    return _widget("meaning", "mountMeaning", "'choose', 'seen'", elem_id)
+
+
+def zoom_view(elem_id: str) -> gr.HTML:
+    """The photo at any scale, beside plain enlargement. It shares the editor's photo in the browser; it fires
+    "view" when another part of the photo is to be shown, "drop" when that is no longer wanted."""
+    return _widget("zoom", "mountZoom", "'view', 'drop'", elem_id)
+
+
+def export_line(
+    elem_id: str, choice: dict[str, Any], view: str, limits: dict[str, dict[str, int]]
+) -> gr.HTML:
+    """The line that says how large an export becomes, with a conversation of its own: what is exported and
+    what is looked at are under way at the same time.
+
+    choice: `{"what", "scale", "format"}` at the start; view: the "what" that means what is in view, all else
+    is the whole photo; limits: `{"megapixels", "side"}` by format.
+    """
+    return _widget("export", "mountExport", "", elem_id, choice=choice, view=view, limits=limits)
+
+
+def _widget(page: str, mount: str, events: str, elem_id: str, **value: Any) -> gr.HTML:
+    """A page of `static/` with the script that brings it to life, which finds `value` in its props."""
     return gr.HTML(
-        {},
-        html_template=(STATIC / "meaning.html").read_text("utf-8"),
-        js_on_load=MOUNT % ("mountMeaning", "'choose', 'seen'"),
+        value,
+        html_template=(STATIC / f"{page}.html").read_text("utf-8"),
+        js_on_load=MOUNT % (mount, events),
         apply_default_css=False,
         elem_id=elem_id,
     )
@@ -135,9 +160,12 @@ def read_request(payload: dict[str, Any] | None) -> Request:
             label=None if payload.get("label") is None else int(payload["label"]),
             at=_whole(payload.get("at"), 2),
             add=bool(payload.get("add")),
+            window=_window(payload.get("window")),
+            against=_text(payload.get("against")),
+            number=None if payload.get("number") is None else int(payload["number"]),
             problem=_text(payload.get("problem")),
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise gr.Error("The editor sent a request that is not understood. Reload the page.") from error
 
 
@@ -149,7 +177,7 @@ def to_message(answer: Answer) -> dict[str, Any]:
         message["notice"] = {"level": answer.level, "text": answer.text}
     message["pictures"] = [
         {
-            "file": _served(one.data, f"view.{one.suffix}"),
+            "file": _file_data(_saved(one.data, f"view.{one.suffix}"), f"view.{one.suffix}"),
             "x": one.x,
             "y": one.y,
             "width": one.width,
@@ -158,8 +186,16 @@ def to_message(answer: Answer) -> dict[str, Any]:
         for one in answer.pictures
     ]
     if answer.file is not None:
-        message.update(file=_served(answer.file, answer.name), name=answer.name)
+        path = answer.file if isinstance(answer.file, Path) else _saved(answer.file, answer.name)
+        message.update(file=_file_data(path, answer.name), name=answer.name)
     return message
+
+
+def new_file(name: str) -> Path:
+    """A place for a file that Gradio serves from there as it is; nothing else is in its folder."""
+    root = Path(get_upload_folder())
+    root.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=root)) / name
 
 
 def _text(value: object) -> str | None:
@@ -174,6 +210,13 @@ def _whole(values: Any, count: int) -> tuple[int, ...] | None:
     return tuple(int(value) for value in values)
 
 
+def _window(data: dict[str, Any] | None) -> Window | None:
+    if data is None:
+        return None
+    place = (float(data[name]) for name in ("top", "left", "scale"))
+    return Window(*place, (int(data["height"]), int(data["width"])))
+
+
 def _uploaded(data: dict[str, Any] | None) -> Path | None:
     if data is None:
         return None
@@ -184,9 +227,12 @@ def _uploaded(data: dict[str, Any] | None) -> Path | None:
     return path
 
 
-def _served(data: bytes, name: str) -> dict[str, Any]:
-    path = processing_utils.save_bytes_to_cache(data, name, get_upload_folder())
-    return {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+def _saved(data: bytes, name: str) -> Path:
+    return Path(processing_utils.save_bytes_to_cache(data, name, get_upload_folder()))
+
+
+def _file_data(path: Path, name: str) -> dict[str, Any]:
+    return {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
 def head() -> str:

@@ -11,7 +11,7 @@ from app.common import follow, mask_answer, painted_mask, percent, photo_of, ref
 from app.display import display_size, legend, map_picture
 from app.editor import Answer, Request
 from app.service import BUNDLED, FillService
-from app.session import NoMapError, Session
+from app.session import MadeMap, NoMapError, Session
 from sair_core.errors import SairError
 from sair_core.masks import hole_ratio
 from sair_core.semantic_map import SemanticMap
@@ -54,7 +54,8 @@ class SemanticActions:
             yield refusal(error)
             return
         assert session is not None
-        session.map = request.seen or request.base, reading.map
+        of = request.seen or request.base
+        session.map = MadeMap(of, reading.map, hole, under_mask == COMPLETED, encoder)
         lacking = under_mask == COMPLETED and hole is not None and not reading.completed
         more = {"legend": legend(reading.map), "hole": hole is not None}
         level, text = ("warn", NO_SIR) if lacking else ("good", HINT)
@@ -63,20 +64,20 @@ class SemanticActions:
     def choose(self, request: Request, session: Session | None) -> Answer:
         """Make a label the mask, or of the label at one place the region around it."""
         try:
-            of, found = _map_of(request, session)
-            mask, label = _chosen(found, request)
+            made = made_map(request, session)
+            mask, label = _chosen(made.map, request)
             if not mask.any():
                 return Answer("notice", "warn", f"This map shows no {label}. Choose another label.")
         except SairError as error:
             return refusal(error)
         done = "added to the mask" if request.add else "marked"
         text = f"{label}: {percent(hole_ratio(mask))} of the photo is {done}. Press Fill."
-        return mask_answer(mask, text, display_size(mask.shape), of=of, add=request.add)
+        return mask_answer(mask, text, display_size(mask.shape), of=made.of, add=request.add)
 
     def save(self, request: Request, session: Session | None, what: str) -> Answer:
         """Offer the newest map as a file. what: a key of FILES."""
         try:
-            _, found = _map_of(request, session)
+            found = made_map(request, session).map
         except SairError as error:
             return refusal(error)
         name, encode = FILES[what]
@@ -104,10 +105,11 @@ class SemanticActions:
         yield Answer("notice", "good", f"{name} is loaded and chosen. Press Show map."), name
 
 
-def _map_of(request: Request, session: Session | None) -> tuple[str, SemanticMap]:
+def made_map(request: Request, session: Session | None, *, of: str | None = None) -> MadeMap:
+    """The newest map. Raises NoMapError where there is none, or with `of` none of the photo of that id."""
     photo_of(request, session)
     assert session is not None
-    if session.map is None:
+    if session.map is None or of not in (None, session.map.of):
         raise NoMapError("There is no map of this photo yet. Type labels and press Show map.")
     return session.map
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -17,10 +18,12 @@ from sair_core.errors import FullMaskError, ModelNotFoundError, SairError
 from sair_core.images import Photo
 from sair_core.masks import as_mask
 from sair_core.semantic_map import SemanticMap
+from sair_core.window import Window
 from sair_core.words import parse_labels
 
 if TYPE_CHECKING:
     from sair_core.pipeline import FillResult
+    from sair_core.zoom import FeatureCache
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ BUNDLED = "Bundled"
 ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
 T = TypeVar("T")
 Progress = Callable[[float, str], None]
+Cancelled = Callable[[], bool]
 
 
 class Reader(Protocol):
@@ -39,7 +43,7 @@ class Reader(Protocol):
 
     def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Any: ...
 
-    def name(self, embedding: Any, labels: Sequence[str]) -> SemanticMap: ...
+    def name(self, embedding: Any, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap: ...
 
 
 class Pipeline(Protocol):
@@ -49,10 +53,41 @@ class Pipeline(Protocol):
     reader: Reader
 
     def fill(
-        self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
     ) -> FillResult: ...
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image: ...
+
+    def view(
+        self,
+        photo: Photo,
+        mask: np.ndarray | None = None,
+        *,
+        window: Window | None = None,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Image.Image: ...
+
+    def export(
+        self,
+        photo: Photo,
+        path: Path,
+        *,
+        mask: np.ndarray | None = None,
+        window: Window | None = None,
+        quality: int = 95,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> tuple[int, int]: ...
 
 
 @dataclass(frozen=True)
@@ -107,19 +142,16 @@ class FillService:
         load: Callable[[], Pipeline],
         *,
         load_reader: Callable[[str, str], Reader] = load_reader,
-        names: bool = True,
         max_megapixels: float = MAX_MEGAPIXELS,
     ):
         """load: called on first need, in the working thread; called again later if it raised.
 
-        names: whether there is an encoder that names pixels; without one the app offers no words.
         load_reader: another encoder by its name, on a device. max_megapixels: photos with more pixels are
         refused before they are decoded.
         """
         self.max_megapixels = max_megapixels
         self._load = load
         self._load_reader = load_reader
-        self.names = names
         self._pipeline: Pipeline | None = None
         self._readers: dict[str, Reader] = {}  # the bundled one, and the last other one
         # One thread for all work: torch keeps its own workers per calling thread. Another one fetches
@@ -140,22 +172,31 @@ class FillService:
         self._worker.submit(self._warm_up, reader)
 
     def start(
-        self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        words: str = "",
+        strength: float = 1.0,
+        progress: Progress | None = None,
     ) -> Future[FillResult]:
         """Queue a fill. mask: bool `(H, W)`, True = hole. The future's result is a FillResult.
 
+        words: what to fill with; blank: what the model sees fit. strength: how much they count, in [0, 1].
         progress is called from another thread. The future raises what the pipeline raises (SairError kinds);
         so do all the others.
         """
 
         def work(pipeline: Pipeline, report: Progress) -> FillResult:
-            return pipeline.fill(photo, mask, seed=seed, progress=report)
+            guide = words if words.strip() else None
+            return pipeline.fill(photo, mask, seed=seed, words=guide, strength=strength, progress=report)
 
         return self._start(work, progress)
 
-    def fill(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> FillResult:
+    def fill(self, photo: Photo, mask: np.ndarray, **options: Any) -> FillResult:
         """As `start`, but waits."""
-        return self.start(photo, mask, seed=seed).result()
+        return self.start(photo, mask, **options).result()
 
     def start_reading(
         self,
@@ -165,9 +206,10 @@ class FillService:
         *,
         complete: bool = True,
         encoder: str = BUNDLED,
+        window: Window | None = None,
         progress: Progress | None = None,
     ) -> Future[Reading]:
-        """Queue the naming of every pixel.
+        """Queue the naming of every pixel, of the photo or of a window of it.
 
         hole: bool `(H, W)`, not looked into; complete: let SIR say what it hides, where the model has one.
         encoder: BUNDLED, or a name as `load_reader` takes it.
@@ -182,7 +224,7 @@ class FillService:
             embedding = reader.read(photo.rgb, hole, complete=complete)
             report(0.8, "Naming what is in it")
             completed = hole is not None and complete and reader.model is not None
-            return Reading(reader.name(embedding, names), completed)
+            return Reading(reader.name(embedding, names, window=window), completed)
 
         return self._start(work, progress)
 
@@ -195,6 +237,53 @@ class FillService:
             self._reader(BUNDLED, pipeline, report)
             report(0.4, f"Looking for: {words.strip()}")
             return as_mask(pipeline.mask_from_words(photo, words))
+
+        return self._start(work, progress)
+
+    def start_view(
+        self,
+        photo: Photo,
+        window: Window,
+        *,
+        mask: np.ndarray | None = None,
+        cache: FeatureCache | None = None,
+        cancelled: Cancelled | None = None,
+        progress: Progress | None = None,
+    ) -> Future[Image.Image]:
+        """Queue what is seen of a photo through a window, RGB of the window's size.
+
+        mask: bool `(H, W)`, a hole to fill first. cache: where what the model has computed of the photo is
+        looked up and kept. cancelled: asked again and again; once True, the future raises CancelledError.
+        """
+
+        def work(pipeline: Pipeline, report: Progress) -> Image.Image:
+            return pipeline.view(
+                photo, mask, window=window, cache=cache, progress=report, cancelled=cancelled
+            )
+
+        return self._start(work, progress)
+
+    def start_export(
+        self,
+        photo: Photo,
+        path: Path,
+        window: Window,
+        *,
+        mask: np.ndarray | None = None,
+        quality: int = 95,
+        cache: FeatureCache | None = None,
+        cancelled: Cancelled | None = None,
+        progress: Progress | None = None,
+    ) -> Future[tuple[int, int]]:
+        """Queue the writing of what is seen through a window to a file, whose suffix says the format. The
+        future's result is its (height, width); when it raises, no file is left. The rest as in `start_view`.
+        """
+
+        def work(pipeline: Pipeline, report: Progress) -> tuple[int, int]:
+            return pipeline.export(
+                photo, path, mask=mask, window=window, quality=quality, cache=cache, progress=report,
+                cancelled=cancelled,
+            )  # fmt: skip
 
         return self._start(work, progress)
 

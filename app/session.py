@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from app.hosting import hosted
 from sair_core.errors import PhotoError, SairError
 from sair_core.images import Photo
 from sair_core.semantic_map import SemanticMap
 
+if TYPE_CHECKING:
+    from sair_core.zoom import FeatureCache
+
 ORIGINAL = "original"
 MAX_RESULTS = 20
 MAX_PIXELS = 240_000_000  # of all results together: about 0.7 GB as RGB
+FEATURE_BYTES, HOSTED_FEATURE_BYTES = 512 * 2**20, 128 * 2**20  # what the model remembers for one visitor
 
 
 class NoPhotoError(PhotoError):
@@ -19,14 +31,34 @@ class NoMapError(SairError):
     """No map was made of what is open."""
 
 
+class MadeMap(NamedTuple):
+    """A map, and what it was made with: enough to make it again at another scale.
+
+    of: id of the photo it shows. hole: bool `(H, W)`, what was not looked into; completed by the model where
+    `complete`. encoder: its name, as the service takes it.
+    """
+
+    of: str
+    map: SemanticMap
+    hole: np.ndarray | None
+    complete: bool
+    encoder: str
+
+
 class Session:
-    """A photo, its results (oldest first; photos too, so that each can be filled again), its newest map."""
+    """A photo, its results (oldest first; photos too, so that each can be filled again), its newest map.
+
+    It is shared by all that the visitor has under way at a time.
+    """
 
     def __init__(self, photo: Photo):
         self.photo = photo
         self.results: dict[str, Photo] = {}
-        self.map: tuple[str, SemanticMap] | None = None  # the newest, and the id of the photo it shows
+        self.map: MadeMap | None = None
         self._count = 0
+        self._features: FeatureCache | None = None
+        self._signs: dict[str, threading.Event] = {}
+        self._exported: Path | None = None
 
     def add(self, result: Photo) -> str:
         """Keep a result and let the oldest ones go where they are too many. Returns its id, "1", "2", ..."""
@@ -47,3 +79,30 @@ class Session:
                 "This result is no longer kept. Choose a newer one, or the original, and go on."
             )
         return self.results[id]
+
+    @property
+    def features(self) -> FeatureCache:
+        """What the model remembers of these photos, so that moving over them computes nothing twice."""
+        if self._features is None:
+            from sair_core.zoom import FeatureCache  # brings torch, which building the page does without
+
+            self._features = FeatureCache(HOSTED_FEATURE_BYTES if hosted() else FEATURE_BYTES)
+        return self._features
+
+    def begin(self, kind: str) -> threading.Event:
+        """A sign that new work of a kind ("view", "export") is to stop; older work of that kind stops now."""
+        self.stop(kind)
+        sign = self._signs[kind] = threading.Event()
+        return sign
+
+    def stop(self, *kinds: str) -> None:
+        """Stop the work under way, of all kinds unless some are named."""
+        for kind in kinds or list(self._signs):
+            if kind in self._signs:
+                self._signs[kind].set()
+
+    def keep_export(self, folder: Path) -> None:
+        """Remember where the newest export lies; the one before it has been fetched and goes."""
+        if self._exported is not None:
+            shutil.rmtree(self._exported, ignore_errors=True)
+        self._exported = folder

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app import api, editor
 from app.service import FillService
-from app.tabs import edit, semantics
+from app.tabs import edit, semantics, zoom
 from app.theme import studio_theme
 from app.workbench import Workbench
 
@@ -20,7 +20,11 @@ MAX_FILE_SIZE = "200mb"
 
 # Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
 # first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
-TABS: dict[str, Callable[[Workbench], None]] = {"Edit": edit.build, "Semantics": semantics.build}
+TABS: dict[str, Callable[[Workbench], None]] = {
+    "Edit": edit.build,
+    "Zoom": zoom.build,
+    "Semantics": semantics.build,
+}
 
 
 def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
@@ -36,13 +40,10 @@ def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
             (editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False
         )
         bench = Workbench(service, gr.State(None), examples)
-        if service.names:
-            with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-                for title, build in TABS.items():
-                    with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
-                        build(bench)
-        else:
-            edit.build(bench)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            for title, build in TABS.items():
+                with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
+                    build(bench)
         api.add_endpoints(service)
     return blocks.queue(max_size=64)
 

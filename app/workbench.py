@@ -13,6 +13,7 @@ from gradio.components import Component
 
 from app.editor import handler
 from app.service import FillService
+from app.session import Session
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,18 @@ class Workbench:
     def conversation(self, widget: gr.HTML, talk: str) -> Conversation:
         """talk: the name of the widget's side in the browser, an object with `request` and `failed`."""
         return Conversation(widget, self.session, f"window.sair.{talk}")
+
+    def signal(self, event: Callable, act: Callable[[Session], None]) -> None:
+        """On the event, act on the visitor's session at once, beside all work under way."""
+
+        def run(session: Session | None) -> None:
+            if session is not None:
+                act(session)
+
+        event(
+            run, self.session, None, show_progress="hidden", api_visibility="private", concurrency_limit=None,
+            trigger_mode="multiple",
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,18 +62,23 @@ class Conversation:
         mask: bool = False,
         also: Sequence[Component] = (),
         model: bool = False,
+        often: bool = False,
     ) -> None:
         """busy: the text shown until the first answer. more: components whose values are given after Request
         and Session; also: those that the action answers after its Answer. mask: send what is painted.
-        model: the action waits for the model."""
+        model: the action waits for the model. often: the widget sees to it that one answer comes before the
+        next question; that question may follow on the answer's heels."""
         part = "mask" if mask else ""
         script = f"{self.talk}.request({json.dumps(busy)}, {json.dumps(part)})"
         # The service works on one thing at a time; several are let in, so that those who wait are told so.
         queue: dict[str, Any] = {"concurrency_id": "model"} if model else {}
+        # Gradio closes an event a little after its last answer, and "once" drops what is asked before that.
+        mode = "multiple" if often else "once"
         dependency = event(
             handler(action), [self.widget, self.session, *more], [self.widget, *also],
             js=f"async (_, ...rest) => [await {script}, ...rest]",
-            show_progress="hidden", api_visibility="private", concurrency_limit=4, **queue,
+            show_progress="hidden", api_visibility="private", concurrency_limit=4,
+            trigger_mode=mode, **queue,
         )  # fmt: skip
         dependency.failure(None, js=f"() => {self.talk}.failed()", api_visibility="private")
 

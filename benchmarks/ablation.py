@@ -134,7 +134,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--output", required=True, type=Path, help="folder of the runs")
     add("--variants", nargs="+", choices=VARIANTS, default=["none", "full"])
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--preset", default="lite-semantic", help="default: %(default)s")
+    add("--preset", default="lite", help="default: %(default)s")
     add("--steps", type=int, default=1000, help="of each run (default: %(default)s)")
     add("--size", type=int, default=96, help="side of the photos in px (default: %(default)s)")
     add("--batch", type=int, default=16, help="photos a step (default: %(default)s)")

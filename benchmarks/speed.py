@@ -7,6 +7,7 @@ The photos are synthetic; nothing is downloaded.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -31,6 +32,7 @@ sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 
 WARM_RUNS = 5
+ZOOM_SCALES = (1.05, 2.0, 4.0, 8.0, 20.5, 64.0)  # at 1 a view is the photo's own pixels
 APP_STARTS = 2  # the first one warms the disk
 APP_LIMIT_SECONDS = 120.0
 CHILD_LIMIT_SECONDS = 600.0
@@ -70,7 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if Path(args.model).is_dir():
         args.model = str(Path(args.model).resolve())  # the children run in the repository's root
     limit_cores(args.cores)
-    rows = [*small_fill(args), *large_fill(args), *naming(args), *imports(), app_start(args)]
+    rows = [
+        *small_fill(args),
+        *large_fill(args),
+        *naming(args),
+        *viewing(args),
+        *exporting(args),
+        *imports(),
+        app_start(args),
+    ]
     facts = machine_facts()
     print(format_rows(rows))
     print("; ".join(f"{name}: {value}" for name, value in {**facts, "device": args.device}.items()))
@@ -195,7 +205,62 @@ def peak_memory_gb() -> float:
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
 
-CHILDREN = {"small": fill_small, "large": fill_large, "map": semantic_map}
+def zoom(args: argparse.Namespace) -> dict[str, float]:
+    """Median seconds of views of 1024 x 768 px of a 12-megapixel photo whose features are there, by scale."""
+    from sair_core import InpaintPipeline
+    from sair_core.images import load_photo
+
+    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
+    photo = load_photo(synthetic_photo(3000, 4000))
+    seconds = {}
+    for scale in ZOOM_SCALES:
+        times = []
+        for _ in range(1 + WARM_RUNS):
+            began = time.perf_counter()
+            pipe.view(photo, centre_yx=(0.1, -0.2), scale=scale)
+            times.append(time.perf_counter() - began)
+        seconds[f"{scale:g}"] = statistics.median(times[1:])
+        seconds[f"cold {scale:g}"] = times[0]
+    return seconds
+
+
+def export_large(args: argparse.Namespace) -> dict[str, float]:
+    """Seconds, peak memory in GB and progress of the export of a 2-megapixel photo at x4; then how soon after
+    the asking an export ends that is cancelled."""
+    from sair_core import InpaintPipeline
+    from sair_core.errors import CancelledError
+
+    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
+    photo = synthetic_photo(1224, 1632)
+    reports: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        height, width = pipe.export(
+            photo, Path(folder) / "out.png", scale=4, progress=lambda share, text: reports.append(share)
+        )
+        seconds = time.perf_counter() - began
+        asked: list[float] = []
+
+        def cancelled() -> bool:
+            if time.perf_counter() - began > 1.0 and not asked:
+                asked.append(time.perf_counter())
+            return bool(asked)
+
+        began = time.perf_counter()
+        with contextlib.suppress(CancelledError):
+            pipe.export(
+                photo, Path(folder) / "out.tif", scale=6, cache=type(pipe._cache)(), cancelled=cancelled
+            )
+        ended = time.perf_counter()
+    return {
+        "seconds": seconds, "megapixels": height * width / 1e6, "reports": len(set(reports)),
+        "peak_gb": peak_memory_gb(), "cancel": ended - asked[0],
+    }  # fmt: skip
+
+
+CHILDREN = {
+    "small": fill_small, "large": fill_large, "map": semantic_map, "zoom": zoom, "export": export_large
+}  # fmt: skip
 
 # Seconds of `import sair_core`, then of what the pipeline itself imports once torch is there.
 IMPORTS = """
@@ -261,6 +326,38 @@ def naming(args: argparse.Namespace) -> list[Row]:
     return [
         Row(name.format("new photo"), seconds.get("first"), "s", 1.5, note),
         Row(name.format("other labels"), seconds.get("labels"), "s", 0.3, note),
+    ]
+
+
+def viewing(args: argparse.Namespace) -> list[Row]:
+    """Views of a 12-megapixel photo at several scales, and how much the time depends on the scale."""
+    seconds, note = run_child(fill_command(args, "zoom"))
+    name = "view of 1024 x 768 px of 4000 x 3000 px at x{}, features there"
+    rows = [Row(name.format(f"{s:g}"), seconds.get(f"{s:g}"), "s", 0.6, note) for s in ZOOM_SCALES]
+    warm = [seconds[f"{s:g}"] for s in ZOOM_SCALES if f"{s:g}" in seconds]
+    spread = max(warm) / min(warm) - 1 if warm else None
+    return [
+        *rows,
+        Row(
+            "the slowest of these over the fastest",
+            None if spread is None else 100 * spread,
+            "% more",
+            20,
+            note,
+        ),
+        Row("the first view at x8, features computed", seconds.get("cold 8"), "s", None, note),
+    ]
+
+
+def exporting(args: argparse.Namespace) -> list[Row]:
+    """Two megapixels at x4."""
+    figures, note = run_child(fill_command(args, "export"))
+    name = "export of 1632 x 1224 px at x4 (32 megapixels), {}"
+    return [
+        Row(name.format("PNG"), figures.get("seconds"), "s", None, note),
+        Row(name.format("peak resident memory"), figures.get("peak_gb"), "GB", 1.5, note),
+        Row(name.format("different progress reports"), figures.get("reports"), "", None, note),
+        Row("a cancelled export ends within", figures.get("cancel"), "s", 1.0, note),
     ]
 
 

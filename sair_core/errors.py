@@ -55,3 +55,7 @@ class DeviceError(SairError):
 
 class MissingDependencyError(SairError):
     """An optional package is needed for what was asked."""
+
+
+class CancelledError(SairError):
+    """The work was stopped because its caller asked for that."""

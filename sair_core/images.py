@@ -58,6 +58,11 @@ class Photo:
         """(height, width)."""
         return self.rgb.shape[0], self.rgb.shape[1]
 
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """uint8 (H, W), 255 = opaque; None for a photo without transparency."""
+        return self._native[..., -1] if self.mode in ("RGBA", "LA") else None
+
     def composite(self, fill_rgb01: np.ndarray, mask: np.ndarray) -> Image.Image:
         """The photo with new colours at the mask's pixels.
 

@@ -18,19 +18,21 @@ from sair_core.coords import cell_of, pixel_coords
 from sair_core.crops import Crop, plan_crops
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
-from sair_core.errors import EmptyMaskError, FullMaskError, LabelError
+from sair_core.errors import ConfigError, EmptyMaskError, FullMaskError, LabelError
+from sair_core.export import export
 from sair_core.harmonic import remove_seam
 from sair_core.hub import load_model
 from sair_core.images import Photo, PhotoSource, load_photo
 from sair_core.masks import MaskSource, as_mask, mask_to_image
-from sair_core.models.sair import Sair, SairFeatures
+from sair_core.models.sair import Sair, decode_chunked
 from sair_core.reduce import reduce_known
 from sair_core.semantic_map import SemanticMap
 from sair_core.semantics import SemanticReader
+from sair_core.window import Window
 from sair_core.words import EVERYTHING_ELSE, parse_labels
+from sair_core.zoom import FeatureCache, PhotoFunction, model_key
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
-DECODE_BYTES = 64 * 2**20  # activations of one chunk of queries
 Guide = tuple[Tensor, float]  # a text embedding (1, D) and how much it counts, in [0, 1]
 ProgressCallback = Callable[[float, str], None]
 
@@ -64,6 +66,9 @@ class InpaintPipeline:
         self.bf16 = bf16
         self.mirror = mirror
         self._reader: SemanticReader | None = None
+        self._cache = FeatureCache()
+        self._key = model_key()
+        self._filled: tuple[Photo, np.ndarray, Photo] | None = None
 
     @classmethod
     def from_pretrained(
@@ -155,12 +160,14 @@ class InpaintPipeline:
         *,
         complete: bool = True,
         denoise: float = 0.0,
+        window: Window | None = None,
     ) -> SemanticMap:
         """Name every pixel of a photo.
 
         labels: "sky, car" or a list; "everything else" stands for what none of the others is. mask: a hole
         that is not looked into; complete: with a model that has semantics, SIR says what it hides.
-        denoise: labels that are nowhere more likely than this are left out.
+        denoise: labels that are nowhere more likely than this are left out. window: the map of this window
+        of the photo, at its scale, instead of the photo's own pixels.
         The same photo and mask with other labels is answered at once.
 
         Raises LabelError, PhotoError and MaskError kinds.
@@ -171,7 +178,8 @@ class InpaintPipeline:
         hole = None if mask is None else as_mask(mask, photo.size_px)
         if hole is not None and hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
-        return self.reader.name(self.reader.read(photo.rgb, hole, complete=complete), names, denoise=denoise)
+        embedding = self.reader.read(photo.rgb, hole, complete=complete)
+        return self.reader.name(embedding, names, denoise=denoise, window=window)
 
     def mask_from_words(self, photo: PhotoSource | Photo, words: str | Sequence[str]) -> Image.Image:
         """A mask (PIL "L", 255 = hole) of all that the words name. It is empty when the photo shows none.
@@ -183,6 +191,81 @@ class InpaintPipeline:
             raise LabelError("Name what should be selected, for example: car, person.")
         found = self.semantics(photo, [*names, EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
+
+    def view(
+        self,
+        photo: PhotoSource | Photo,
+        mask: MaskSource | None = None,
+        centre_yx: tuple[float, float] = (0.0, 0.0),
+        scale: float = 1.0,
+        size_px: tuple[int, int] = (768, 1024),
+        *,
+        window: Window | None = None,
+        cache: FeatureCache | None = None,
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Image.Image:
+        """What is seen of a photo through a window: a PIL image, "RGB", of size_px (height, width).
+
+        mask: a hole to fill first. centre_yx: the middle of the window, in [-1, 1] over the photo. scale:
+        output px per photo px in [1/64, 64]; at 1 these are the photo's own pixels. What lies outside the
+        photo is black. window: instead of centre, scale and size. Only what is shown is decoded, from
+        features that are kept in `cache` (the pipeline's own unless given): moving and zooming encodes
+        nothing twice.
+
+        Raises ConfigError, PhotoError and MaskError kinds; CancelledError soon after `cancelled` says so.
+        """
+        photo, cache = self._seen(photo, mask, cache)
+        window = window or Window.around(photo.size_px, centre_yx, scale, size_px)
+        report, stop = progress or (lambda share, text: None), cancelled or (lambda: False)
+        return Image.fromarray(self._function(photo, cache).render(window, report, stop))
+
+    def export(
+        self,
+        photo: PhotoSource | Photo,
+        path: str | Path,
+        *,
+        scale: float = 2.0,
+        mask: MaskSource | None = None,
+        window: Window | None = None,
+        quality: int = 95,
+        cache: FeatureCache | None = None,
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> tuple[int, int]:
+        """Write the whole photo at `scale` times its size, or a window of it, to a file; `(height, width)`.
+
+        path: its suffix says the format: .png, .jpg, .webp (at most 100 megapixels, quality 1 to 100) or
+        .tif, which goes straight to disk at any size. Alpha and the ICC profile are kept. Rendered piece by
+        piece: memory does not grow with the output. The rest as in `view`.
+        """
+        photo, cache = self._seen(photo, mask, cache)
+        window = window or Window.whole(photo.size_px, scale)
+        rows, columns = window.inside(photo.size_px)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            raise ConfigError("The window lies outside the photo. Choose a part of the photo.")
+        window = window.part(rows, columns)
+        report, stop = progress or (lambda share, text: None), cancelled or (lambda: False)
+        function = self._function(photo, cache)
+        export(function, path, window, quality=quality, progress=report, cancelled=stop)
+        return window.size_px
+
+    def _seen(
+        self, photo: PhotoSource | Photo, mask: MaskSource | None, cache: FeatureCache | None
+    ) -> tuple[Photo, FeatureCache]:
+        """The photo with its hole filled, and the cache for it. The last filled one is remembered."""
+        if not isinstance(photo, Photo):
+            photo = load_photo(photo)
+        if mask is not None:
+            hole = as_mask(mask, photo.size_px)
+            if self._filled is None or self._filled[0] is not photo or (self._filled[1] != hole).any():
+                self._filled = photo, hole, load_photo(self.fill(photo, hole).image)
+            photo = self._filled[2]
+        return photo, self._cache if cache is None else cache
+
+    def _function(self, photo: Photo, cache: FeatureCache) -> PhotoFunction:
+        options = {"device": self.device, "bf16": self.bf16, "key": self._key}
+        return PhotoFunction(self.model, photo, cache, **options)
 
     def _fill_crops(
         self,
@@ -242,11 +325,3 @@ class InpaintPipeline:
         out = np.zeros_like(known01)
         out[wanted] = values.mean(dim=0).cpu().numpy()
         return out
-
-
-def decode_chunked(model: Sair, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-    """`model.decode`, float32 `(B, N, 3)`, in chunks whose activations fit DECODE_BYTES; the same numbers."""
-    # Four neighbours, and about three activations of the hidden width alive at once.
-    per_query = 4 * 3 * features.projected.shape[1] * features.projected.element_size() * len(coords_yx)
-    chunks = coords_yx.split(max(1, DECODE_BYTES // per_query), dim=1)
-    return torch.cat([model.decode(features, chunk, cell) for chunk in chunks], dim=1).float()

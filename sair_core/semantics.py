@@ -22,6 +22,7 @@ from sair_core.encoders.text import TextEncoder, build_text_encoder
 from sair_core.models.sair import Sair
 from sair_core.reduce import reduce_known
 from sair_core.semantic_map import SemanticMap
+from sair_core.window import Window
 from sair_core.words import EVERYTHING_ELSE, vocabulary
 
 MAX_WORK_PX = 512  # long side at which a photo is read
@@ -85,9 +86,17 @@ class SemanticReader:
         self._known.move_to_end(key)
         return self._known[key]
 
-    def name(self, embedding: Embedding, labels: Sequence[str], *, denoise: float = 0.0) -> SemanticMap:
+    def name(
+        self,
+        embedding: Embedding,
+        labels: Sequence[str],
+        *,
+        denoise: float = 0.0,
+        window: Window | None = None,
+    ) -> SemanticMap:
         """The nearest label of every pixel; labels as `parse_labels` gives them.
 
+        window: the pixels of this window instead, at its scale; beyond the photo its edge goes on.
         denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).
         "everything else" stands for the vocabularies' words that mean none of the other labels.
         """
@@ -97,7 +106,8 @@ class SemanticReader:
         if denoise > 0:
             # Finite, because 0 * -inf in the interpolation is no number.
             logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(-1e4)
-        ids, confidence = _name_pixels(logits.cpu(), group, len(labels), embedding.size_px)
+        window = window or Window.whole(embedding.size_px, 1.0)
+        ids, confidence = _name_pixels(logits.cpu(), group, len(labels), window, embedding.size_px)
         vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
         return SemanticMap(tuple(labels), ids, confidence, vectors)
 
@@ -142,13 +152,15 @@ class SemanticReader:
 
 
 def _name_pixels(
-    logits: Tensor, group: np.ndarray, labels: int, size_px: tuple[int, int]
+    logits: Tensor, group: np.ndarray, labels: int, window: Window, photo_px: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits `(N, h, w)` of words, sampled bilinearly at every pixel; ids and confidence of their labels."""
-    height, width = size_px
-    across = _bilinear(logits.shape[2], width).T  # (w, W)
-    down = _bilinear(logits.shape[1], height)
-    ids, confidence = np.empty(size_px, np.uint8), np.empty(size_px, np.float32)
+    """Logits `(N, h, w)` of words over a photo, sampled bilinearly; ids and confidence of their labels."""
+    height, width = window.size_px
+    down, across = (
+        _bilinear(cells, window.centres(axis) / photo_px[axis]) for axis, cells in enumerate(logits.shape[1:])
+    )
+    across = across.T  # (w, W)
+    ids, confidence = np.empty(window.size_px, np.uint8), np.empty(window.size_px, np.float32)
     rows = max(1, STRIP_VALUES // (len(logits) * width))
     member = F.one_hot(torch.from_numpy(group), labels).float()  # (N, labels)
     for top in range(0, height, rows):
@@ -160,10 +172,11 @@ def _name_pixels(
     return ids, confidence
 
 
-def _bilinear(cells: int, pixels: int) -> Tensor:
-    """`(pixels, cells)`: weights of cell-centred linear interpolation, edges repeated."""
-    eye = torch.eye(cells)[None]
-    return F.interpolate(eye, pixels, mode="linear", align_corners=False)[0].T
+def _bilinear(cells: int, places: np.ndarray) -> Tensor:
+    """`(N, cells)`: weights of cell-centred linear interpolation at places in [0, 1], edges repeated."""
+    position = (places * cells - 0.5).clip(0, cells - 1)
+    near = 1 - np.abs(position[:, None] - np.arange(cells))
+    return torch.from_numpy(near.clip(0, None)).float()
 
 
 def _digest(rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> bytes:

@@ -8,6 +8,7 @@ from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.pipeline import InpaintPipeline
 from sair_core.semantics import SemanticReader, _bilinear, _name_pixels
+from sair_core.window import Window
 from sair_core.words import EVERYTHING_ELSE
 
 
@@ -119,9 +120,10 @@ def test_large_photos_are_read_reduced_and_named_in_full(reader):
 
 def test_naming_in_strips_equals_naming_at_once(monkeypatch):
     logits, group = torch.randn(5, 7, 9) * 5, np.array([0, 1, 1, 2, 2])
-    whole = _name_pixels(logits, group, 3, (50, 61))
+    window = Window.whole((50, 61), 1.0)
+    whole = _name_pixels(logits, group, 3, window, (50, 61))
     monkeypatch.setattr("sair_core.semantics.STRIP_VALUES", 1)
-    strips = _name_pixels(logits, group, 3, (50, 61))
+    strips = _name_pixels(logits, group, 3, window, (50, 61))
     np.testing.assert_array_equal(whole[0], strips[0])
     np.testing.assert_allclose(whole[1], strips[1], rtol=1e-5)
     expected = torch.nn.functional.interpolate(logits[None], (50, 61), mode="bilinear")[0].softmax(0)
@@ -131,9 +133,21 @@ def test_naming_in_strips_equals_naming_at_once(monkeypatch):
 
 @pytest.mark.parametrize(("cells", "pixels"), [(4, 16), (16, 16), (1, 5), (9, 4)])
 def test_rows_of_the_bilinear_matrix_add_up(cells, pixels):
-    weights = _bilinear(cells, pixels)
+    weights = _bilinear(cells, (np.arange(pixels) + 0.5) / pixels)
     assert weights.shape == (pixels, cells)
     torch.testing.assert_close(weights.sum(1), torch.ones(pixels))
+
+
+def test_a_window_of_the_map_is_the_map_at_that_scale(reader, two_colours):
+    embedding = reader.read(two_colours)
+    whole = reader.name(embedding, ["red", "blue"])
+    part = reader.name(embedding, ["red", "blue"], window=Window.box(16, 24, 32, 48, 1.0))
+    np.testing.assert_array_equal(part.ids, whole.ids[16:48, 24:72])
+    np.testing.assert_allclose(part.confidence, whole.confidence[16:48, 24:72], atol=1e-5)
+    large = reader.name(embedding, ["red", "blue"], window=Window.whole((64, 96), 6.5))
+    assert large.ids.shape == (416, 624)
+    centres = large.ids[3::13, 3::13]  # of every other pixel of the photo
+    assert (centres == whole.ids[::2, ::2]).mean() > 0.98
 
 
 def test_the_pipelines_contract(tiny_pipe, reader, two_colours, monkeypatch):

@@ -10,9 +10,10 @@
   class Editor {
     constructor(root) {
       this.root = root;
+      this.main = "#fill-button";
       this.stage = root.querySelector(".stage");
       this.view = new Viewport(this.stage, ["before", "after", "mask"]);
-      this.view.onchange = () => this.placeDivider();
+      this.view.onchange = () => sair.placeDivider(this);
       this.view.painters = {
         before: (context) => this.paintPhoto(context, this.beforeId()),
         after: (context) => this.paintPhoto(context, this.state.shown),
@@ -86,24 +87,8 @@
       this.refresh();
     }
 
-    placeDivider() {
-      if (!this.timeline) return;
-      const { stage, divider } = this;
-      const { left, right, top, bottom } = this.view.frame();
-      const at = left + divider * (right - left);
-      const handle = Math.max(24, Math.min(stage.clientWidth - 24, at)) - at; // never half outside
-      const places = {
-        divider: at, handle, "photo-left": left, "photo-top": top,
-        "photo-right": stage.clientWidth - right, "photo-bottom": stage.clientHeight - bottom,
-      };
-      for (const [name, value] of Object.entries(places)) stage.style.setProperty(`--${name}`, `${value}px`);
-      stage.dataset.side = divider < 0.12 ? "after" : divider > 0.88 ? "before" : "both";
-      this.root.querySelector(".divider").setAttribute("aria-valuenow", Math.round(divider * 100));
-    }
-
     setDivider(share) {
-      this.divider = Math.max(0, Math.min(1, share));
-      this.placeDivider();
+      sair.moveDivider(this, share);
     }
 
     // Attributes and labels that follow from the state; the look of every state lives in the style sheet.
@@ -215,7 +200,7 @@
     // ---- what the server answered
 
     showPhoto(message, [photo]) {
-      this.timeline = new Timeline(photo, photo.width / message.width, message.alpha);
+      this.timeline = new Timeline(photo, [message.width, message.height], message.alpha);
       this.mask = new MaskLayer(photo.width, photo.height);
       this.state = { base: ORIGINAL, shown: null, view: "paint" };
       this.divider = 0;

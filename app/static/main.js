@@ -9,17 +9,18 @@
     const editor = new sair.Editor(root);
     const server = new sair.Server(editor, bridge);
     const pointer = new sair.Pointer(editor, root.querySelector(".ring"));
-    editor.onchange = () => sair.meaning?.follow();
+    const follow = () => [sair.zoom, sair.meaning].forEach((widget) => widget?.follow());
+    editor.onchange = follow;
     new sair.Keys(editor, pointer);
     Object.assign(sair, { editor, server });
     bindButtons(editor, root);
     bindFiles(server, root);
     fillExamples(server, root, bridge.props.value?.examples ?? []);
-    sair.meaning?.follow();
+    follow();
     // A mouse click on a control gives the focus back, so that the next key is a shortcut and not a click.
     document.addEventListener("click", (event) => {
       const control = event.target instanceof Element && event.target.closest("button");
-      if (control && event.detail > 0 && !control.closest("dialog")) editor.stage.focus({ preventScroll: true });
+      if (control && event.detail > 0 && !control.closest("dialog")) sair.front()?.stage.focus({ preventScroll: true });
     });
   };
 

@@ -16,29 +16,20 @@
     context.globalCompositeOperation = "source-over";
   }
 
-  class Meaning {
+  class Meaning extends sair.Companion {
     constructor(root) {
-      this.root = root;
-      this.stage = root.querySelector(".stage");
-      this.view = new sair.Viewport(this.stage, ["photo", "labels", "outline"]);
+      super(root, ["photo", "labels", "outline"], "#map-button");
       this.view.painters = {
         photo: (context) => this.paintPhoto(context),
         labels: (context) => this.paintLabels(context),
         outline: (context) => this.paintOutline(context),
       };
-      this.timeline = null; // the editor's, of the photo that is shown
-      this.photo = null; // id of that photo in it
       this.map = null; // LabelMap of that photo
       this.hole = null; // canvas: the mask that the map was made without looking under
       this.look = "labels";
       this.adding = false;
       this.busy = false;
       this.asked = null; // timeline and photo that the answer under way belongs to
-      new ResizeObserver(() => this.follow()).observe(this.stage); // the tab was opened
-    }
-
-    get visible() {
-      return this.stage.clientWidth > 0;
     }
 
     // Shows what the editor shows. A map of another photo goes; one of this photo stays.
@@ -48,12 +39,8 @@
       if (!this.met) this.talk.bridge.trigger("seen");
       this.met = true;
       document.body.dataset.sairMarked = Boolean(editor.mask?.bounds());
-      if (this.timeline === editor.timeline && this.photo === editor.seenId()) return;
-      const opened = this.timeline !== editor.timeline;
-      this.timeline = editor.timeline;
-      this.photo = editor.seenId();
+      if (!this.meet()) return;
       this.setMap(null);
-      if (opened) this.view.open(this.timeline.photo.width, this.timeline.photo.height);
       if (!this.busy) this.notice("info", HINT);
     }
 
@@ -71,15 +58,6 @@
       sair.drawLegend(this);
       this.setLook(this.look);
       this.view.redraw();
-    }
-
-    notice(level, text) {
-      sair.setStatus(this.root, level, text);
-    }
-
-    progress(share, text) {
-      sair.setProgress(this.root, share);
-      if (text) this.notice("busy", text);
     }
 
     setBusy(busy, text) {
@@ -246,16 +224,13 @@
     meaning.talk = new MeaningTalk(meaning, bridge);
     new MeaningPointer(meaning, root.querySelector(".tip"));
     sair.meaning = meaning;
-    const acts = {
+    meaning.bind({
       labels: () => meaning.setLook("labels"),
       confidence: () => meaning.setLook("confidence"),
       add: () => [(meaning.adding = !meaning.adding), meaning.refresh()],
       zoomin: () => meaning.view.zoom(1.4),
       zoomout: () => meaning.view.zoom(1 / 1.4),
-      fit: () => meaning.view.fit(),
-      open: () => sair.choosePhoto(),
-    };
-    root.addEventListener("click", (event) => acts[event.target.closest("[data-act]")?.dataset.act]?.());
+    });
     root.querySelector(".size input").addEventListener("input", (event) => meaning.setOpacity(Number(event.target.value)));
     meaning.setOpacity(60);
     meaning.refresh();

@@ -4,7 +4,7 @@
   const sair = window.sair;
 
   class Pointer {
-    // editor: or any widget with stage, view, timeline and busy; ring: what follows the mouse on the stage
+    // editor: or any widget with stage, view, timeline and busy; ring: what follows the mouse on the stage, or null
     constructor(editor, ring) {
       this.editor = editor;
       this.stage = editor.stage;
@@ -17,7 +17,7 @@
       on("pointermove", this.move);
       on("pointerup", this.release);
       on("pointercancel", this.release);
-      on("pointerleave", () => (this.ring.hidden = true));
+      on("pointerleave", this.leave);
       this.stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     }
 
@@ -26,9 +26,14 @@
       return [event.clientX - box.left - this.stage.clientLeft, event.clientY - box.top - this.stage.clientTop];
     }
 
+    // Whether anything can be done on the stage.
+    free() {
+      return this.editor.timeline && !this.editor.busy;
+    }
+
     press(event) {
       const { editor } = this;
-      if (!editor.timeline || editor.busy || event.target.closest("button, a, input")) return;
+      if (!this.free() || event.target.closest("button, a, input")) return;
       if (event.button > 1) return;
       this.stage.setPointerCapture(event.pointerId);
       this.stage.focus({ preventScroll: true });
@@ -37,7 +42,7 @@
       if (this.down.size === 2) return this.startPinch();
       if (this.down.size > 2) return;
       if (event.button === 1 || this.space) this.mode = "pan";
-      else this.mode = this.modeOf();
+      else this.mode = this.modeOf(event);
       if (this.mode === "stroke") editor.mask.begin();
       this.follow(this.at(event), this.at(event));
     }
@@ -111,9 +116,17 @@
       this.ring.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
     }
 
+    leave() {
+      if (this.ring) this.ring.hidden = true;
+    }
+
     // With Ctrl (a pinch on a trackpad arrives so too) the wheel zooms; without, the page scrolls as usual.
+    zooms(event) {
+      return event.ctrlKey || event.metaKey;
+    }
+
     wheel(event) {
-      if (!this.editor.timeline || !(event.ctrlKey || event.metaKey)) return;
+      if (!this.editor.timeline || !this.zooms(event)) return;
       event.preventDefault();
       this.editor.view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0025)), ...this.at(event));
     }

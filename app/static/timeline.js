@@ -7,11 +7,12 @@
   const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
 
   class Timeline {
-    // photo: ImageBitmap of the opened photo; scale: its pixels per photo pixel; alpha: it has transparency
-    constructor(photo, scale, alpha) {
+    // photo: ImageBitmap of the opened photo; size: [width, height] of the photo itself; alpha: it has transparency
+    constructor(photo, size, alpha) {
       this.id = String((Timeline.opened = (Timeline.opened ?? 0) + 1));
       this.photo = photo;
-      this.scale = scale;
+      this.size = size;
+      this.scale = photo.width / size[0]; // pixels of `photo` per photo pixel
       this.alpha = alpha;
       this.entries = new Map();
       this.images = new Map(); // id -> canvas, the few last used

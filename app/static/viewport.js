@@ -15,6 +15,7 @@
       this.x = 0; // CSS px of the picture's corner on the stage
       this.y = 0;
       this.fitted = true;
+      this.limits = () => [this.fitScale(), MAX_SCALE]; // the smallest and the largest scale
       this.onchange = () => {};
       new ResizeObserver(() => this.resize()).observe(stage);
     }
@@ -41,8 +42,9 @@
     // Zooms by a factor and keeps the picture point under (x, y), CSS px on the stage, where it is.
     zoom(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
       if (!this.size) return;
-      const scale = Math.max(this.fitScale(), Math.min(MAX_SCALE, this.scale * factor));
-      if (scale <= this.fitScale() * 1.001) return this.fit();
+      const [least, most] = this.limits();
+      const scale = Math.max(least, Math.min(most, this.scale * factor));
+      if (Math.abs(scale / this.fitScale() - 1) < 0.001) return this.fit();
       this.fitted = false;
       this.x = x - ((x - this.x) * scale) / this.scale;
       this.y = y - ((y - this.y) * scale) / this.scale;
@@ -87,6 +89,12 @@
       };
     }
 
+    // The picture's corner on the stage in screen pixels: whole ones, so that at 1x every pixel is met.
+    corner() {
+      const ratio = window.devicePixelRatio || 1;
+      return [Math.round(this.x * ratio), Math.round(this.y * ratio)];
+    }
+
     context(name) {
       const canvas = this.layers[name];
       const ratio = window.devicePixelRatio || 1;
@@ -95,7 +103,7 @@
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
       const context = canvas.getContext("2d");
       const scale = this.scale * ratio;
-      context.setTransform(scale, 0, 0, scale, this.x * ratio, this.y * ratio);
+      context.setTransform(scale, 0, 0, scale, ...this.corner());
       context.imageSmoothingEnabled = scale < 3; // from there on single pixels are shown as they are
       context.imageSmoothingQuality = "high";
       return context;

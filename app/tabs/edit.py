@@ -18,24 +18,37 @@ def build(bench: Workbench) -> None:
             canvas = editor_canvas(actions.example_cards(), elem_id="canvas")
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
-            mask = _mask_panel(bench.service.names)
+            guide = _guide_panel()
+            mask = _mask_panel()
             result = _result_panel()
     talk = bench.conversation(canvas, "server")
     talk.on(canvas.open, actions.open, "Opening the photo", also=[bench.session])
     talk.on(canvas.upload_mask, actions.upload_mask, "Opening the mask")
-    talk.on(fill.click, actions.fill, "Starting", mask=True, model=True)
+    for event in (fill.click, guide["words"].submit):
+        talk.on(event, actions.fill, "Starting", list(guide.values()), mask=True, model=True)
     _wire(talk, actions, mask, result)
 
 
-def _mask_panel(names: bool) -> dict[str, Component]:
-    """names: whether words can be looked for."""
+def _guide_panel() -> dict[str, Component]:
+    with gr.Column(elem_id="guide-panel", elem_classes="card-panel"):
+        words = gr.Textbox(
+            label="Fill with (optional)", placeholder="grass", lines=1, max_lines=1, max_length=400,
+            info="What should be there. Left empty, the surroundings decide.", elem_id="fill-words",
+        )  # fmt: skip
+        strength = gr.Slider(
+            0, 1, value=1, step=0.05, label="How much these words count", buttons=[], elem_id="fill-strength"
+        )
+    return {"words": words, "strength": strength}
+
+
+def _mask_panel() -> dict[str, Component]:
     with gr.Column(elem_id="mask-panel", elem_classes="card-panel"):
         gr.HTML("<h3>Mask</h3><p>What you marked. It stays after a fill.</p>", elem_classes="panel-title")
         words = gr.Textbox(
             label="Select by words", placeholder="car, person", lines=1, max_lines=1, max_length=400,
-            elem_id="mask-words", visible=names,
+            elem_id="mask-words",
         )  # fmt: skip
-        add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add", visible=names)
+        add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add")
         radius = gr.Slider(
             1, 64, value=6, step=1, label="Grow or shrink by (px)", buttons=[], elem_id="mask-radius"
         )

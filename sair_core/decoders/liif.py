@@ -71,12 +71,17 @@ class LiifDecoder(nn.Module):
         """
         size = (projected.shape[-2], projected.shape[-1])
         index, offset, weight = four_neighbours(coords_yx, size)
-        x = gather(projected, index) + self.first_coord(self._coord_part(offset, cell, size)).flatten(1, 2)
+        where = self._coord_part(offset, cell, size).transpose(1, 2)  # (B, 4, N, 2 or 4)
+        x = gather(projected, index)  # (B, 4, N, hidden)
         if shared is not None:
-            x = x + shared.to(x.dtype).repeat_interleave(4, dim=1)
-        x = F.relu(x)
+            x = x + shared.to(x.dtype).unsqueeze(1)
+        # One pass over memory: what is fetched plus the coordinate part.
+        x = torch.addmm(
+            x.flatten(0, 2), where.flatten(0, 2).to(x.dtype), self.first_coord.weight.T.to(x.dtype)
+        )
+        x = F.relu_(x)
         for layer in self.middle:
-            x = F.relu(layer(x))
+            x = F.relu_(layer(x))
         return self.last(blend(x, weight))
 
     def forward(self, features: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:

@@ -67,12 +67,12 @@ class LteDecoder(nn.Module):
         """
         size = (projected.shape[-2], projected.shape[-1])
         index, offset, weight = four_neighbours(coords_yx, size)
-        amplitude, frequency = gather(projected, index).chunk(2, dim=-1)  # (B, 4 N, hidden) each
+        amplitude, frequency = gather(projected, index).chunk(2, dim=-1)  # (B, 4, N, hidden) each
         # Angles in float32: bfloat16 is too coarse for the phase of a fast wave.
         along_y, along_x = frequency.float().chunk(2, dim=-1)
-        offset = offset.flatten(1, 2)
+        offset = offset.transpose(1, 2)  # (B, 4, N, 2)
         angle = along_y * offset[..., :1] + along_x * offset[..., 1:]
-        angle = math.pi * (angle + self.phase(cells_in_features(cell, size))[:, None].float())
+        angle = math.pi * (angle + self.phase(cells_in_features(cell, size))[:, None, None].float())
         x = amplitude * torch.cat([angle.cos(), angle.sin()], dim=-1).to(amplitude.dtype)
         for layer in self.middle:
             x = F.relu(layer(x))

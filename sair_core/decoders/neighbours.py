@@ -8,17 +8,23 @@ from torch import Tensor
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
-    """Rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4 N, C)`."""
+    """Rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4, N, C)`."""
     batch, channels, height, width = features.shape
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)  # (B h w, C)
     start = torch.arange(batch, device=index.device).view(-1, 1, 1) * (height * width)
-    return F.embedding((index + start).flatten(1), table)
+    return F.embedding((index + start).transpose(1, 2), table)
 
 
 def blend(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sum over the neighbours: `(B, 4 N, C)` and `(B, N, 4)` to `(B, N, C)`."""
-    values = values.view(*weight.shape, -1)
-    return (values * weight.unsqueeze(-1).to(values.dtype)).sum(dim=2)
+    """Weighted sum over the neighbours: `(B * 4 * N, C)` and `(B, N, 4)` to `(B, N, C)`; leading axes of the
+    values may be apart."""
+    batch, count, _ = weight.shape
+    values = values.view(batch, 4, count, -1)
+    weight = weight.to(values.dtype).transpose(1, 2).unsqueeze(-1)  # (B, 4, N, 1)
+    out = values[:, 0] * weight[:, 0]
+    for i in range(1, 4):
+        out = torch.addcmul(out, values[:, i], weight[:, i])
+    return out
 
 
 def cells_in_features(cell: Tensor, size_cells: tuple[int, int]) -> Tensor:

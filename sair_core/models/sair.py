@@ -25,6 +25,8 @@ from sair_core.models.air import Air
 from sair_core.models.sir import Sir, SirConfig
 
 SEMANTICS = ("full", "none", "unfilled", "only")
+# Activations of one chunk of queries: on a CPU they should stay in its caches, elsewhere they need to fit.
+CPU_DECODE_BYTES, DECODE_BYTES = 12 * 2**20, 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,15 @@ class Sair(CheckpointModel):
     def forward(self, rgb01: Tensor, hole01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """`decode(encode(rgb01, hole01), coords_yx, cell)`."""
         return self.decode(self.encode(rgb01, hole01), coords_yx, cell)
+
+
+def decode_chunked(model: Sair, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
+    """`model.decode`, float32 `(B, N, 3)`, in chunks sized by the memory they take; the same numbers."""
+    room = CPU_DECODE_BYTES if coords_yx.device.type == "cpu" else DECODE_BYTES
+    # Four neighbours, and about three activations of the hidden width alive at once.
+    per_query = 4 * 3 * features.projected.shape[1] * features.projected.element_size() * len(coords_yx)
+    chunks = coords_yx.split(max(1, room // per_query), dim=1)
+    return torch.cat([model.decode(features, chunk, cell) for chunk in chunks], dim=1).float()
 
 
 def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor:

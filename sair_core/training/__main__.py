@@ -26,7 +26,7 @@ HELP = {
     "batch": "photos a step at --size-px",
     "queries": "pixels asked for a photo at --size-px",
     "hole_share": "share of these inside the hole",
-    "scale_share": "share of samples whose target is finer than their input",
+    "scale_share": "share of the steps where finer pixels than the picture's are asked for",
     "scale_max": "how much finer at most",
     "squared_weight": "weight of the squared error beside L1",
     "semantic_weight": "weight of the semantics' distance to those of the unmasked picture",

@@ -15,7 +15,8 @@ class TrainConfig:
     batch and queries are per step at `size_px`. In the last `final_share` of the run photos are seen at
     `final_size_px` and the batch shrinks so that a step costs the same; queries a photo grow instead.
     hole_share: share of the queried pixels that lie inside the hole: the weight of the hole in the loss.
-    scale_share: share of the samples where the target is up to `scale_max` times finer than the input.
+    scale_share: share of the steps where pixels are asked for that are up to `scale_max` times finer than the
+    picture, of which there are then 4 or 16 smaller ones in the place of each.
     squared_weight: weight of the squared error beside L1. L1 alone asks for the median of what could be in
     a hole; some squared error moves the answer towards the mean, which PSNR rewards.
     semantic_weight, label_weight: of the semantics' distance to those of the unmasked picture, and of their

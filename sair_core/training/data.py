@@ -27,6 +27,7 @@ T = TypeVar("T")
 NEAREST = Image.Resampling.NEAREST
 MIN_SIDE_PX = 64
 MAX_SIDE_PX = 1024  # photos are kept in memory at most this large
+FINER_PARTS = (2, 4)  # pictures a side in the place of one, where finer pixels are asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +90,11 @@ def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T
 class FillSamples(Dataset):
     """Sample `i` depends on `(seed, i)` alone, so a run can be continued anywhere.
 
-    A sample is `rgb01 (3, S, S)`, `hole01 (1, S, S)`, `coords_yx (Q, 2)`, `cell (2,)`, `target01 (Q, 3)`,
-    `ids (Q,)`: the queried pixels' classes, 255 where nobody knows.
+    A sample is a stack of k pictures: `rgb01 (k, 3, S, S)`, `hole01 (k, 1, S, S)`, and what is asked of each,
+    `coords_yx (k, Q, 2)`, `cell (k, 2)`, `target01 (k, Q, 3)`, `inside (k, Q)`: whether in the hole, `ids
+    (k, Q)`: the pixels' classes, 255 where nobody knows. In most batches k is 1 and the target is as fine as
+    the picture. In a share of them k pictures of a part of `size_px` are asked for up to `scale_max` times
+    finer pixels; half of those have no hole.
     """
 
     def __init__(
@@ -100,30 +104,43 @@ class FillSamples(Dataset):
         size_px: int,
         queries: int,
         hole_share: float,
+        batch: int = 1,
         scale_share: float = 0.0,
         scale_max: float = 1.0,
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.hole_share, self.seed = hole_share, seed
-        self.scale_share, self.scale_max = scale_share, scale_max
+        self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, 2, index])
-        epoch, place = divmod(index, len(self.photos))
-        photo = self.photos[np.random.default_rng([self.seed, 3, epoch]).permutation(len(self.photos))[place]]
-        scale = rng.uniform(1, self.scale_max) if rng.random() < self.scale_share else 1.0
-        cut = _random_square(photo.rgb, rng, self.size_px)
+        # One batch has pictures of one size.
+        of_batch = np.random.default_rng([self.seed, 4, index // self.batch])
+        finer = of_batch.random() < self.scale_share
+        parts = int(of_batch.choice(FINER_PARTS)) if finer else 1
+        pictures = [
+            self._picture(rng, index * parts**2 + i, self.size_px // parts, finer) for i in range(parts**2)
+        ]
+        return {name: torch.stack([one[name] for one in pictures]) for name in pictures[0]}
+
+    def _picture(
+        self, rng: np.random.Generator, place: int, size_px: int, finer: bool
+    ) -> dict[str, torch.Tensor]:
+        photo = self._photo(place)
+        scale = rng.uniform(1, self.scale_max) if finer else 1.0
+        cut = _random_square(photo.rgb, rng, round(size_px * scale))
         part = cut(photo.rgb)
         # The target is as fine as was asked, or as the photo is.
-        fine_px = max(self.size_px, min(round(self.size_px * scale), len(part)))
+        fine_px = max(size_px, min(round(size_px * scale), len(part)))
         fine = _resized(part, fine_px)
-        coarse = fine if fine_px == self.size_px else _resized(fine, self.size_px)
-        mask = irregular_mask(rng, (self.size_px, self.size_px), BINS[rng.integers(len(BINS))])
-        fine_mask = mask
-        if fine_px != self.size_px:
-            fine_mask = mask[_nearest(self.size_px, fine_px)][:, _nearest(self.size_px, fine_px)]
-        chosen = self._choose(rng, fine_mask)
+        coarse = fine if fine_px == size_px else _resized(fine, size_px, Image.Resampling.BICUBIC)
+        mask = np.zeros((size_px, size_px), bool)
+        if not finer or rng.random() < 0.5:
+            mask = irregular_mask(rng, (size_px, size_px), BINS[rng.integers(len(BINS))])
+        at = _nearest(size_px, fine_px)
+        fine_mask = mask if fine_px == size_px else mask[at][:, at]
+        chosen = self._choose(rng, fine_mask, round(self.queries * (size_px / self.size_px) ** 2))
         rows, columns = np.divmod(chosen, fine_px)
         coords = np.stack([(2 * rows + 1) / fine_px - 1, (2 * columns + 1) / fine_px - 1], axis=1)
         ids = np.full(len(chosen), VOID, np.uint8)
@@ -136,14 +153,20 @@ class FillSamples(Dataset):
             "coords_yx": torch.from_numpy(coords).float(),
             "cell": torch.full((2,), 2 / fine_px),
             "target01": torch.from_numpy(fine.reshape(-1, 3)[chosen]).float() / 255,
+            "inside": torch.from_numpy(fine_mask.ravel()[chosen]),
             "ids": torch.from_numpy(ids.astype(np.int64)),
         }
 
-    def _choose(self, rng: np.random.Generator, mask: np.ndarray) -> np.ndarray:
+    def _photo(self, place: int) -> TrainPhoto:
+        """All photos in a new order each epoch."""
+        epoch, place = divmod(place, len(self.photos))
+        return self.photos[np.random.default_rng([self.seed, 3, epoch]).permutation(len(self.photos))[place]]
+
+    def _choose(self, rng: np.random.Generator, mask: np.ndarray, queries: int) -> np.ndarray:
         flat = mask.ravel()
         hole, known = np.flatnonzero(flat), np.flatnonzero(~flat)
-        inside = round(self.queries * self.hole_share)
-        return np.concatenate([rng.choice(hole, inside), rng.choice(known, self.queries - inside)])
+        inside = round(queries * self.hole_share) if len(hole) else 0
+        return np.concatenate([rng.choice(hole, inside), rng.choice(known, queries - inside)])
 
 
 class _From(Sampler):
@@ -159,19 +182,26 @@ class _From(Sampler):
             index += 1
 
 
-def batches(samples: Dataset, batch: int, start: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Endless batches of samples from number `start` on, stacked along a first axis."""
+def batches(
+    samples: Dataset, batch: int, start: int, workers: int
+) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+    """Endless batches of samples from number `start` on: how many, and what they stack, strung together."""
     return iter(
         DataLoader(
             samples,
             batch_size=batch,
             sampler=_From(start),
             num_workers=workers,
+            collate_fn=_strung_together,
             pin_memory=torch.cuda.is_available(),
             prefetch_factor=4 if workers else None,
             worker_init_fn=_leave_signals_to_the_trainer,
         )
     )
+
+
+def _strung_together(samples: list[dict[str, torch.Tensor]]) -> tuple[int, dict[str, torch.Tensor]]:
+    return len(samples), {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def _leave_signals_to_the_trainer(_: int) -> None:
@@ -197,8 +227,9 @@ def _nearest(cells: int, pixels: int) -> np.ndarray:
     return ((2 * np.arange(pixels) + 1) * cells) // (2 * pixels)
 
 
-def _resized(square: np.ndarray, side_px: int) -> np.ndarray:
+def _resized(
+    square: np.ndarray, side_px: int, filter: Image.Resampling = Image.Resampling.LANCZOS
+) -> np.ndarray:
     if len(square) == side_px:
         return np.ascontiguousarray(square)
-    image = Image.fromarray(np.ascontiguousarray(square))
-    return np.asarray(image.resize((side_px, side_px), Image.Resampling.LANCZOS))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(square)).resize((side_px, side_px), filter))

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from sair_core.checkpoint import save_checkpoint, start_from
 from sair_core.config import to_dict
+from sair_core.coords import cell_of, grid_coords, sample_cubic
 from sair_core.devices import autocast, has_bf16, keep_freed_memory, pick_device
 from sair_core.errors import ConfigError, DataError
 from sair_core.folders import Classes, classes_file, photo_files, read_classes
 from sair_core.hub import load_model
 from sair_core.models.presets import preset
-from sair_core.models.sair import Sair
+from sair_core.models.sair import Sair, SairFeatures
 from sair_core.training.config import TrainConfig
 from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
 from sair_core.training.loop import Batch, begin_folder, optimise, run, write_configuration
@@ -58,7 +60,6 @@ class FillTask:
         named = self.model.semantic_encoder is not None
         classes = _classes(config.data) if named else None
         self.photos, self.validation = _photos(config, classes)
-        self.next_sample = 0
         if start:
             _begin_with(self.model, start)
         self.model.to(self.device, memory_format=torch.channels_last)
@@ -74,25 +75,24 @@ class FillTask:
         precision = "bfloat16" if config.bf16 and has_bf16(self.device) else "float32"
         logger.info("%.1f M parameters on %s, %s", count / 1e6, self.device, precision)
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[Batch]:
-        self.next_sample = first_sample
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[int, Batch]]:
         size_px, batch, queries = self.config.shape(phase)
         samples = FillSamples(
             self.photos,
             size_px=size_px,
             queries=queries,
             hole_share=self.config.hole_share,
+            batch=batch,
             scale_share=self.config.scale_share,
             scale_max=self.config.scale_max,
             seed=self.config.seed,
         )
         return batches(samples, batch, first_sample, self.config.workers)
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Batch, first_sample: int) -> float:
         config = self.config
         # By sample number, so that a resumed run draws what it would have drawn.
-        rng = np.random.default_rng([config.seed, 9, self.next_sample])
-        self.next_sample += len(batch["rgb01"])
+        rng = np.random.default_rng([config.seed, 9, first_sample])
         with autocast(self.device, config.bf16):
             teacher = words = None
             if self.meaning is not None:
@@ -101,12 +101,29 @@ class FillTask:
                     words = self.meaning.words(rng, teacher, batch)
             features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
             rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
+            if self._finer(batch):
+                rgb = rgb + self._missing(features, batch)
             error = rgb - batch["target01"]  # the hole's weight is its share of the queries
             loss = error.abs().mean() + config.squared_weight * error.square().mean()
             if self.model.sir is not None:
                 distance, labels = self.meaning.losses(features, teacher, batch)
                 loss = loss + config.semantic_weight * distance + config.label_weight * labels
         return optimise(self.model, self.optimiser, loss, config.clip_norm)
+
+    @staticmethod
+    def _finer(batch: Batch) -> bool:
+        """Whether pixels are asked for that are finer than the picture's."""
+        return bool((batch["cell"][:, 0] < 1.999 / batch["rgb01"].shape[-1]).any())
+
+    def _missing(self, features: SairFeatures, batch: Batch) -> Tensor:
+        """What a view adds to the function outside the hole: its error at the picture's own pixels,
+        interpolated (see `sair_core.zoom`). `(B, Q, 3)`."""
+        rgb01 = batch["rgb01"]
+        size = rgb01.shape[-2:]
+        coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
+        found = self.model.decode(features, coords, cell_of(size, device=rgb01.device).expand(len(rgb01), -1))
+        missing = (rgb01 - found.transpose(1, 2).unflatten(2, size)) * (1 - batch["hole01"])
+        return sample_cubic(missing, batch["coords_yx"]) * ~batch["inside"].unsqueeze(-1)
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         return self.validation(self.model, self.device, self.config.bf16)

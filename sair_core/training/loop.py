@@ -51,13 +51,13 @@ class Task(Protocol):
     optimiser: torch.optim.Optimizer
     device: torch.device
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[Batch]:
-        """Endless batches from sample number `first_sample` on."""
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[int, Batch]]:
+        """Endless batches from sample number `first_sample` on, each with its number of samples."""
         ...
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Batch, first_sample: int) -> float:
         """One optimiser step on a batch on the device; returns the loss, and leaves the weights as they are
-        when it is not finite."""
+        when it is not finite. first_sample: number of the batch's first sample, to draw by."""
         ...
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
@@ -105,10 +105,11 @@ def run(task: Task, schedule: Schedule, folder: Path, *, resume: bool, show_prog
                 phase = schedule.phase(share)
                 loader = task.loader(phase, progress.samples)
             started = time.perf_counter()
-            batch = {k: v.to(task.device, non_blocking=True) for k, v in next(loader).items()}
+            samples, batch = next(loader)
+            batch = {k: v.to(task.device, non_blocking=True) for k, v in batch.items()}
             for group in task.optimiser.param_groups:
                 group["lr"] = schedule.rate(progress.step, share)
-            loss = task.step(batch)
+            loss = task.step(batch, progress.samples)
             if not math.isfinite(loss):
                 raise CheckpointError(
                     f"The loss is not a number at step {progress.step}; {folder} keeps the last good state. "
@@ -116,7 +117,7 @@ def run(task: Task, schedule: Schedule, folder: Path, *, resume: bool, show_prog
                 )
             task.average.update(task.model, progress.step)
             progress.step += 1
-            progress.samples += len(next(iter(batch.values())))
+            progress.samples += samples
             progress.seconds += time.perf_counter() - started
             smooth_loss = loss if smooth_loss is None else 0.99 * smooth_loss + 0.01 * loss
             if progress.step % LOG_EVERY == 0:

@@ -8,6 +8,7 @@ from app.actions import EditActions
 from app.semantic_actions import SemanticActions
 from app.service import FillService
 from app.session import Session
+from app.zoom_actions import ZoomActions
 from sair_core.images import load_photo
 from tests.app.fakes import MeanPipeline, load_fake_reader, street
 
@@ -25,6 +26,11 @@ def actions(service, tmp_path) -> EditActions:
 @pytest.fixture
 def semantic_actions(service) -> SemanticActions:
     return SemanticActions(service)
+
+
+@pytest.fixture
+def zoom_actions(service) -> ZoomActions:
+    return ZoomActions(service)
 
 
 @pytest.fixture

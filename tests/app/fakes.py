@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
 from PIL import Image
 
-from sair_core.errors import EmptyMaskError, ModelNotFoundError
+from sair_core.errors import CancelledError, EmptyMaskError, ModelNotFoundError
+from sair_core.images import load_photo
 from sair_core.masks import mask_to_image
 from sair_core.semantic_map import SemanticMap
+from sair_core.window import resample
 from sair_core.words import EVERYTHING_ELSE, parse_labels
 
 COLOURS = {
@@ -46,7 +49,9 @@ class ColourReader:
             rgb[hole] = COLOURS["road"] if complete and self.model else COLOURS["sky"]
         return rgb
 
-    def name(self, embedding, labels):
+    def name(self, embedding, labels, *, window=None):
+        if window is not None:
+            embedding = resample(embedding, window, "nearest")
         known = np.array([COLOURS.get(label, (255, 0, 255)) for label in labels], float)
         distance = np.linalg.norm(embedding[:, :, None] - known, axis=-1)
         confidence = 1 / (1 + distance.min(axis=-1) / 50)
@@ -58,22 +63,58 @@ class ColourReader:
         )
 
 
+def gradient(height: int = 240, width: int = 320) -> np.ndarray:
+    """A picture whose colour says where it is: red from left to right, green from top to bottom."""
+    picture = np.full((height, width, 3), 40, np.uint8)
+    picture[..., 0] = np.linspace(0, 255, width).round()
+    picture[..., 1] = np.linspace(0, 255, height).round()[:, None]
+    return picture
+
+
 class MeanPipeline:
-    """Fills with the mean of what is known, names by colour."""
+    """Fills with the mean of what is known, names by colour, enlarges smoothly with blue turned round.
+
+    row_seconds: how long an export takes for every 64 rows of its file.
+    """
 
     device = "cpu"
 
-    def __init__(self, model: object = None):
+    def __init__(self, model: object = None, row_seconds: float = 0.0):
         self.reader = ColourReader(model)
+        self.row_seconds = row_seconds
 
-    def fill(self, photo, mask, *, seed=0, progress=None):
+    def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
         if not mask.any():
             raise EmptyMaskError("The mask is empty. Paint something.")
         if progress:
             progress(0.5, "Filling")
         mean01 = photo.rgb[~mask].mean(axis=0) / 255
+        if words is not None:
+            mean01 += strength * (np.array(COLOURS[words.strip()]) / 255 - mean01)
         image = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
         return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+
+    def view(self, photo, mask=None, *, window, cache=None, progress=None, cancelled=None) -> Image.Image:
+        if cancelled and cancelled():
+            raise CancelledError("Stopped as asked.")
+        if mask is not None:
+            photo = load_photo(self.fill(photo, mask).image)
+        rgb = resample(photo.rgb, window, "bicubic")
+        rgb[..., 2] = 255 - rgb[..., 2]
+        return Image.fromarray(rgb)
+
+    def export(
+        self, photo, path, *, mask=None, window, quality=95, cache=None, progress=None, cancelled=None
+    ):
+        rows = range(0, window.size_px[0], 64)
+        for i in rows:
+            time.sleep(self.row_seconds)
+            if progress:
+                progress((i + 64) / (rows[-1] + 64), "Rendering")
+            if cancelled and cancelled():
+                raise CancelledError("Stopped as asked.")
+        self.view(photo, mask, window=window).save(path)
+        return window.size_px
 
     def mask_from_words(self, photo, words) -> Image.Image:
         names = parse_labels(words)

@@ -12,6 +12,7 @@ from app.service import FillService
 from app.session import Session
 from sair_core.errors import MaskError, MaskSizeError, ModelNotFoundError
 from sair_core.images import load_photo
+from tests.app.fakes import COLOURS
 
 BOX = (40, 30, 50, 40)
 
@@ -21,9 +22,9 @@ def session(photo_file):
     return Session(load_photo(photo_file))
 
 
-def filled(actions, session, painted_file, base="original"):
+def filled(actions, session, painted_file, *guide, base="original"):
     request = Request(open=True, base=base, mask=painted_file, box=BOX)
-    return list(actions.fill(request, session))
+    return list(actions.fill(request, session, *guide))
 
 
 def test_open_gives_the_photo_upright(actions, tmp_path, noise):
@@ -52,6 +53,13 @@ def test_a_photo_that_is_too_large_is_refused_by_its_header(actions, tmp_path):
 def test_a_failed_upload_is_told(actions):
     answer, _ = actions.open(Request(problem="File too large"), None)
     assert answer.level == "error" and "File too large" in answer.text
+
+
+def test_words_say_what_the_hole_is_filled_with(actions, session, painted_file):
+    answer = filled(actions, session, painted_file, " car ", 1.0)[-1]
+    assert answer.text.startswith("Filled with car in ")
+    mask = painted_mask(Request(mask=painted_file, box=BOX), session.photo.size_px)
+    assert np.abs(session.get("1").rgb[mask].astype(int) - COLOURS["car"]).max() <= 1
 
 
 def test_only_examples_of_the_folder_can_be_opened(service, tmp_path, photo_file):

@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.service import FillService
 from app.ui import build_app, launch_options
-from tests.app.fakes import MeanPipeline, street
+from tests.app.fakes import COLOURS, MeanPipeline, street
 
 
 @pytest.fixture
@@ -29,22 +29,27 @@ def client(tmp_path_factory):
 
 def test_what_is_public_is_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/fill", "/semantics", "/mask_from_words"]
+    assert list(endpoints) == ["/fill", "/semantics", "/mask_from_words", "/view", "/export"]
     names = {
         name: [one["parameter_name"] for one in about["parameters"]] for name, about in endpoints.items()
     }
     assert names == {
-        "/fill": ["photo", "mask", "seed"],
+        "/fill": ["photo", "mask", "seed", "words", "strength"],
         "/semantics": ["photo", "labels", "mask"],
         "/mask_from_words": ["photo", "words"],
+        "/view": ["photo", "mask", "centre_y", "centre_x", "scale", "width", "height"],
+        "/export": ["photo", "scale", "format", "mask"],
     }
-    photo, _, seed = endpoints["/fill"]["parameters"]
+    photo, _, seed, words, _ = endpoints["/fill"]["parameters"]
     assert photo["python_type"]["type"] == "filepath"
     assert seed["python_type"]["type"] == "int" and seed["parameter_default"] == 0
+    assert words["parameter_default"] == ""
     _, labels, mask = endpoints["/semantics"]["parameters"]
     assert labels["python_type"]["type"] == "str" and mask["parameter_default"] is None
     assert "white = fill" in endpoints["/fill"]["description"]
     assert "palette PNG" in endpoints["/semantics"]["description"]
+    assert "1/64 to 64" in endpoints["/view"]["description"]
+    assert "TIFF" in endpoints["/export"]["description"]
     assert "white = marked" in endpoints["/mask_from_words"]["description"]
 
 
@@ -54,6 +59,19 @@ def test_fill(client, photo_file, mask_file, noise):
     hole = np.asarray(Image.open(mask_file)) > 0
     assert Image.open(out).format == "PNG"
     assert np.array_equal(image[~hole], noise[~hole]) and len(np.unique(image[hole], axis=0)) == 1
+
+
+def test_fill_with_words(client, photo_file, mask_file):
+    files = handle_file(str(photo_file)), handle_file(str(mask_file))
+    hole = np.asarray(Image.open(mask_file)) > 0
+
+    def colour(words, strength):
+        out = client.predict(*files, 0, words, strength, api_name="/fill")
+        return np.asarray(Image.open(out))[hole][0].astype(int)
+
+    car, half, none = colour("car", 1), colour("car", 0.5), colour("", 1)
+    assert np.abs(car - COLOURS["car"]).max() <= 1
+    assert np.abs(2 * half - car - none).max() <= 2
 
 
 def test_errors_are_messages(client, photo_file, mask_file, tmp_path):
@@ -105,3 +123,41 @@ def test_wrong_words_are_messages(client, street_file):
     ):
         with pytest.raises(gradio_client.exceptions.AppError, match="No label was given"):
             client.predict(*arguments, api_name=endpoint)
+
+
+def test_view(client, photo_file, mask_file, noise):
+    photo = handle_file(str(photo_file))
+    shown = np.asarray(Image.open(client.predict(photo, None, 0, 0, 1, 120, 90, api_name="/view")))
+    assert np.array_equal(shown[..., :2], noise[..., :2])  # the fake turns blue round
+    place = {"scale": 4, "width": 40, "height": 20, "centre_y": -1, "centre_x": -1}
+    corner = Image.open(client.predict(photo, **place, api_name="/view"))
+    assert corner.format == "PNG" and corner.size == (40, 20)
+    assert not np.asarray(corner)[:9, :19, :2].any()  # outside the photo
+    filled = client.predict(photo, handle_file(str(mask_file)), 0, 0, 1, 120, 90, api_name="/view")
+    assert len(np.unique(np.asarray(Image.open(filled))[41:59, 51:79].reshape(-1, 3), axis=0)) == 1
+
+
+def test_export(client, photo_file):
+    photo = handle_file(str(photo_file))
+    for format, suffix in (("PNG", ".png"), ("JPEG", ".jpg"), ("WebP", ".webp"), ("TIFF", ".tif")):
+        path = client.predict(photo, 2.5, format, api_name="/export")
+        assert path.endswith(suffix) and Image.open(path).size == (300, 225)
+
+
+def test_sizes_that_cannot_be_are_messages(client, photo_file):
+    photo = handle_file(str(photo_file))
+    cases = [
+        ((photo, None, 0, 0, 65, 100, 100), "/view", "between 1/64 and 64"),
+        ((photo, None, 0, 0, 1, 5000, 100), "/view", "at most 1600 px a side"),
+        ((photo, None, 0, 0, 1, 0, 100), "/view", "at least 1 x 1"),
+        ((photo, 0.5, "PNG"), "/export", "from 1 to 64"),
+    ]
+    for arguments, endpoint, text in cases:
+        with pytest.raises(gradio_client.exceptions.AppError, match=text):
+            client.predict(*arguments, api_name=endpoint)
+
+
+def test_a_shared_host_writes_less(client, photo_file, monkeypatch):
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    with pytest.raises(gradio_client.exceptions.AppError, match="at most 32 megapixels"):
+        client.predict(handle_file(str(photo_file)), 64, "TIFF", api_name="/export")  # 44 megapixels

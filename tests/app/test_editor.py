@@ -7,7 +7,20 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from app.display import Picture
-from app.editor import SCRIPTS, SHEETS, STATIC, Answer, Request, css, handler, head, read_request, to_message
+from app.editor import (
+    SCRIPTS,
+    SHEETS,
+    STATIC,
+    Answer,
+    Request,
+    css,
+    handler,
+    head,
+    new_file,
+    read_request,
+    to_message,
+)
+from sair_core.window import Window
 
 
 @pytest.fixture
@@ -27,6 +40,9 @@ def test_a_request_is_read(uploaded):
     assert read_request(None) == Request()
     chosen = read_request({"seen": "1", "label": 2, "at": [3.0, 4], "add": True})
     assert chosen == Request(seen="1", label=2, at=(3, 4), add=True)
+    place = {"top": 1.5, "left": 2, "scale": 2, "width": 30, "height": 20}
+    zoomed = read_request({"window": place, "against": "nearest", "number": 7})
+    assert zoomed == Request(window=Window(1.5, 2.0, 2.0, (20, 30)), against="nearest", number=7)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +58,12 @@ def test_a_request_is_read(uploaded):
         {"box": [1, 2]},
         {"at": [1]},
         {"label": "road"},
+        {"window": [1, 2]},
+        {"window": {"top": 0, "left": 0, "scale": 1, "width": 0, "height": 10}},
+        {"window": {"top": 0, "left": 0, "scale": 65, "width": 10, "height": 10}},
+        {"window": {"top": float("nan"), "left": 0, "scale": 1, "width": 10, "height": 10}},
+        {"window": {"top": 0, "left": 0}},
+        {"number": "x"},
         ["no dict"],
     ],
 )
@@ -61,6 +83,15 @@ def test_an_answer_carries_files_that_gradio_serves():
     shown = message["pictures"][0]
     assert [shown[key] for key in ("x", "y", "width", "height")] == [1, 2, 3, 4]
     assert Path(shown["file"]["path"]).is_relative_to(get_upload_folder())
+
+
+def test_a_file_on_disk_is_offered_as_it_lies():
+    path = new_file("photo-2x.tif")
+    path.write_bytes(b"large")
+    message = to_message(Answer("download", file=path, name=path.name))
+    assert message["file"]["path"] == str(path) and message["name"] == "photo-2x.tif"
+    assert path.is_relative_to(get_upload_folder())  # Gradio copies what lies elsewhere
+    assert new_file("photo-2x.tif") != path
 
 
 def test_no_two_answers_are_equal():
@@ -98,6 +129,6 @@ def test_everything_static_is_on_the_page_and_nothing_comes_from_outside():
 
 def test_the_template_survives_gradio():
     # gr.HTML reads templates as Handlebars and as a JavaScript template string.
-    for name in ("editor.html", "meaning.html"):
+    for name in ("editor.html", "meaning.html", "zoom.html", "export.html"):
         template = (STATIC / name).read_text("utf-8")
         assert not any(sign in template for sign in ("{{", "${", "`", "\\"))

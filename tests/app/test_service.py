@@ -5,8 +5,9 @@ import pytest
 
 from app import service as module
 from app.service import BUNDLED, ENCODER_NAME, FillService
-from sair_core.errors import FullMaskError, LabelError, ModelNotFoundError
+from sair_core.errors import CancelledError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
+from sair_core.window import Window
 from tests.app.fakes import ColourReader, MeanPipeline
 
 HOLE = np.zeros((8, 8), bool)
@@ -164,3 +165,14 @@ def test_warm_up_with_reader():
     service.warm_up(reader=True)
     service._worker.shutdown(wait=True)
     assert service._readers == {BUNDLED: pipeline.reader}
+
+
+def test_views_readings_and_exports_of_a_window(photo, tmp_path):
+    service, window = FillService(MeanPipeline), Window(2.0, 2.0, 3.0, (6, 9))
+    assert service.start_view(photo, window).result().size == (9, 6)
+    assert service.start_view(photo, window, mask=HOLE).result().size == (9, 6)
+    assert service.start_reading(photo, "sky", window=window).result().map.ids.shape == (6, 9)
+    assert service.start_export(photo, tmp_path / "a.png", window).result() == (6, 9)
+    with pytest.raises(CancelledError):
+        service.start_export(photo, tmp_path / "b.png", window, cancelled=lambda: True).result()
+    assert [one.name for one in tmp_path.iterdir()] == ["a.png"]

@@ -33,3 +33,21 @@ def test_two_results_are_kept_of_the_largest_photo(monkeypatch):
     for i in range(4):
         session.add(grey(i))
     assert len(session.results) == 2
+
+
+def test_new_work_of_a_kind_stops_the_one_before():
+    session = Session(grey(0))
+    session.stop("view")  # there is none yet
+    view, export = session.begin("view"), session.begin("export")
+    newer = session.begin("view")
+    assert view.is_set() and not newer.is_set() and not export.is_set()
+    session.stop()
+    assert newer.is_set() and export.is_set()
+
+
+@pytest.mark.parametrize("host, size", [("0", module.FEATURE_BYTES), ("1", module.HOSTED_FEATURE_BYTES)])
+def test_every_visitor_has_features_of_their_own(monkeypatch, host, size):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("SAIR_HOSTED", host)
+    one, other = Session(grey(0)), Session(grey(0))
+    assert one.features is one.features is not other.features and one.features.max_bytes == size

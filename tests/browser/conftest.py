@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,7 +113,14 @@ def narrow_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
     yield from _page(browser, fake_url, {"width": 400, "height": 860}, has_touch=True)
 
 
-def _page(browser: Browser, url: str, size: dict[str, int], **options: bool) -> Iterator[Page]:
+@pytest.fixture
+def phone_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+    """A touch screen of 360 x 740 with two pixels for one, around the fake pipeline."""
+    size = {"width": 360, "height": 740}
+    yield from _page(browser, fake_url, size, has_touch=True, device_scale_factor=2)
+
+
+def _page(browser: Browser, url: str, size: dict[str, int], **options: Any) -> Iterator[Page]:
     context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce", **options)
     page = context.new_page()
     page.set_default_timeout(60_000)

@@ -15,8 +15,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sir", action="store_true", help="complete what a mask hides")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long a reading takes")
+    parser.add_argument(
+        "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
+    )
     args = parser.parse_args()
-    pipeline = MeanPipeline(model="SIR" if args.sir else None)
+    pipeline = MeanPipeline("SIR" if args.sir else None, row_seconds=args.row_seconds)
     read = pipeline.reader.read
 
     def slow_read(*rest, **options):

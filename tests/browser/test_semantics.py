@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.app.fakes import street
+from tests.app.fakes import COLOURS, street
 from tests.browser.editor import Editor, Point, on_screen
 
 CAR = np.zeros((240, 320), bool)
@@ -203,6 +203,21 @@ def test_select_by_words(fake_page, png):
     editor.act("undo")
     assert np.array_equal(editor.mask(), CAR)
     editor.fill()
+
+
+def test_fill_with_words(fake_page, png):
+    editor = Editor(fake_page)
+    editor.open(png(street(240, 320)))
+    editor.stroke((60, 60), (90, 60))
+    fake_page.fill("#fill-words input, #fill-words textarea", "car")
+    fake_page.keyboard.press("Enter")
+    editor.status("good", "Filled with car in")
+    _, data = editor.download()
+    assert np.abs(np.asarray(Image.open(io.BytesIO(data)))[60, 75].astype(int) - COLOURS["car"]).max() <= 1
+    fake_page.locator("#fill-strength input[type=range]").fill("0")
+    fake_page.fill("#fill-words input, #fill-words textarea", "")
+    editor.fill()
+    editor.status("good", "Filled in")
 
 
 def test_the_editor_keeps_everything_while_another_tab_is_open(meaning):

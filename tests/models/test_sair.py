@@ -116,9 +116,9 @@ def test_checkpoints_come_back_and_keep_the_bundled_name(
 
 
 def test_configurations_older_than_these_options_are_still_read():
-    older = to_dict(PRESETS["lite"])
+    older = to_dict(PRESETS["paper"])
     del older["semantic_stride_px"], older["sir"]["edge_aware"]
-    assert from_dict(SairConfig, older) == PRESETS["lite"]
+    assert from_dict(SairConfig, older) == PRESETS["paper"]
 
 
 def test_unfilled_semantics_are_the_encoders_tokens(semantic_config, tiny_semantic_encoder, photo_and_hole):
@@ -296,22 +296,19 @@ def test_shape_errors_say_what_is_wanted(small_config):
 
 
 def test_presets():
-    assert set(PRESETS) >= {"paper", "lite", "lite-semantic"}
+    assert set(PRESETS) == {"paper", "lite"}
     paper = preset("paper")
     assert paper.semantic.name == "ViT-B-16" and paper.appearance.name == "table4"
     assert paper.decoder.arguments["hidden"] == 256 and paper.decoder.arguments["layers"] == 4
     assert preset("paper", semantics="none").semantics == "none"
-    assert not Sair(preset("lite")).semantic_encoder
+    assert not Sair(preset("lite", semantics="none")).semantic_encoder
     with pytest.raises(ConfigError, match="known are.*lite"):
         preset("huge")
 
 
-def test_lite_semantic_is_lite_with_the_bundled_encoder(tiny_semantic_encoder):
-    config = preset("lite-semantic")
+def test_lite_uses_the_bundled_encoder(tiny_semantic_encoder):
+    config = preset("lite")
     assert config.semantic.name == "sair-clip" and config.sir.context_blocks == 3
-    assert replace(
-        config, semantics="none", semantic=None, sir=SirConfig(), semantic_stride_px=None
-    ) == preset("lite")
     model = Sair(config, tiny_semantic_encoder)
     hole = torch.zeros(1, 1, 64, 48)
     hole[..., 16:32, 16:32] = 1

@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sair_core.coords import sample
 from sair_core.errors import DataError
 from sair_core.folders import Classes, photo_files
 from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
@@ -55,39 +56,71 @@ def test_a_sample_depends_on_its_number_only():
 def test_every_photo_comes_once_an_epoch():
     s = samples()
     for epoch in range(3):
-        blues = {round(float(s[3 * epoch + i]["rgb01"][2].mean() * 255 / 40)) for i in range(3)}
+        blues = {round(float(s[3 * epoch + i]["rgb01"][0, 2].mean() * 255 / 40)) for i in range(3)}
         assert blues == {0, 1, 2}
 
 
-@pytest.mark.parametrize("scale_share", [0.0, 1.0])
-def test_targets_are_the_photos_colours_at_the_queried_coordinates(scale_share):
+FINER = dict(size_px=64, scale_share=1.0, scale_max=4.0)
+
+
+def pictures(**changes):
+    """Twelve samples, their pictures one by one."""
+    for number in range(12):
+        stack = samples(**changes)[number]
+        for i in range(len(stack["rgb01"])):
+            yield {name: values[i] for name, values in stack.items()}
+
+
+@pytest.mark.parametrize("changes", [{}, FINER])
+def test_targets_are_the_photos_colours_at_the_queried_coordinates(changes):
     """The picture is linear in y and x, so bilinear sampling of the input must give the target."""
-    from sair_core.coords import sample
+    for one in pictures(**changes):
+        side = one["rgb01"].shape[-1]
+        count = round(200 * (side / changes.get("size_px", 32)) ** 2)
+        assert one["hole01"].shape == (1, side, side)
+        assert one["coords_yx"].shape == (count, 2) and one["target01"].shape == (count, 3)
+        inner = (one["coords_yx"].abs() < 0.85).all(dim=1)
+        expected = sample(one["rgb01"][None], one["coords_yx"][None])[0]
+        assert (expected - one["target01"])[inner].abs().max() < 0.06
+        in_hole = sample(one["hole01"][None], one["coords_yx"][None], mode="nearest")[0, :, 0]
+        if one["hole01"].any():
+            assert one["inside"].float().mean() == pytest.approx(0.75, abs=0.1 if changes else 1e-6)
+            assert (in_hole == one["inside"]).float().mean() > (0.85 if changes else 0.999)
+        else:
+            assert changes and not one["inside"].any()
+        assert (one["cell"] <= 2 / side + 1e-9).all()
 
+
+def test_finer_targets_come_with_more_and_smaller_pictures():
+    sizes, factors, holes = set(), [], []
     for number in range(12):
-        s = samples(scale_share=scale_share, scale_max=2.0)[number]
-        assert s["rgb01"].shape == (3, 32, 32) and s["hole01"].shape == (1, 32, 32)
-        assert s["coords_yx"].shape == (200, 2) and s["target01"].shape == (200, 3)
-        inner = (s["coords_yx"].abs() < 0.9).all(dim=1)
-        expected = sample(s["rgb01"][None], s["coords_yx"][None])[0]
-        assert (expected - s["target01"])[inner].abs().max() < 0.04
-        in_hole = sample(s["hole01"][None], s["coords_yx"][None], mode="nearest")[0, :, 0]
-        assert in_hole.mean() == pytest.approx(0.75, abs=0.03 if scale_share else 1e-6)
-        assert (s["cell"] <= 2 / 32 + 1e-9).all()
-    assert scale_share == 0 or any(
-        (samples(scale_share=1.0, scale_max=2.0)[i]["cell"] < 2 / 33).all() for i in range(12)
-    )
+        batch = samples(**FINER)[number]
+        count, _, side, _ = batch["rgb01"].shape
+        assert count * side**2 == 64**2
+        sizes.add(side)
+        factors += (2 / batch["cell"][:, 0] / side).tolist()
+        holes += batch["hole01"].flatten(1).any(1).tolist()
+    assert sizes == {16, 32} and min(factors) >= 1 and max(factors) > 2.5
+    assert 0.3 < np.mean(holes) < 0.7
 
 
-@pytest.mark.parametrize("scale_share", [0.0, 1.0])
-def test_classes_belong_to_the_queried_pixels(scale_share):
-    for number in range(12):
-        s = samples(scale_share=scale_share, scale_max=2.0)[number]
-        if round(float(s["rgb01"][2].mean() * 255 / 40)) == 2:
-            assert (s["ids"] == 255).all()
+def test_a_batch_has_pictures_of_one_size():
+    mixed = samples(size_px=64, scale_share=0.5, scale_max=2.0, batch=3)
+    kinds = [{mixed[3 * i + j]["rgb01"].shape for j in range(3)} for i in range(8)]
+    assert all(len(kind) == 1 for kind in kinds) and len(set.union(*kinds)) > 1
+    count, batch = next(batches(mixed, 3, start=0, workers=0))
+    assert count == 3 and batch["rgb01"].numel() == 3 * 3 * 64 * 64
+    assert len(batch["ids"]) == len(batch["rgb01"])
+
+
+@pytest.mark.parametrize("changes", [{}, FINER])
+def test_classes_belong_to_the_queried_pixels(changes):
+    for one in pictures(**changes):
+        if round(float(one["rgb01"][2].mean() * 255 / 40)) == 2:
+            assert (one["ids"] == 255).all()
             continue
-        expected = s["target01"][:, 1] * 255 / 20  # green is 2 x, a class every 10 px
-        assert (s["ids"] - expected + 0.5).abs().max() < 0.75
+        expected = one["target01"][:, 1] * 255 / 20  # green is 2 x, a class every 10 px
+        assert (one["ids"] - expected + 0.5).abs().max() < 0.85
 
 
 def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folder):
@@ -104,5 +137,5 @@ def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folde
 def test_batches_start_anywhere():
     first = batches(samples(), 2, start=0, workers=0)
     next(first)
-    second, resumed = next(first), next(batches(samples(), 2, start=2, workers=0))
-    assert all(torch.equal(second[k], resumed[k]) for k in second)
+    (count, second), (_, resumed) = next(first), next(batches(samples(), 2, start=2, workers=0))
+    assert count == 2 and all(torch.equal(second[k], resumed[k]) for k in second)

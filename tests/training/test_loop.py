@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 
+from sair_core.coords import grid_coords
 from sair_core.errors import CheckpointError, ConfigError
 from sair_core.hub import load_model
 from sair_core.models import presets
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
-from sair_core.training.fill import train
+from sair_core.training.fill import FillTask, train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,6 +65,24 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interr
         assert all(torch.equal(v, parts[part][k]) for k, v in whole[part].items()), part
 
 
+def test_what_is_missing_meets_the_pictures_own_pixels(tiny_run):
+    """What training adds outside the hole is what a view adds."""
+    task = FillTask(tiny_run(), None)
+    rgb01, hole01 = torch.rand(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
+    hole01[0, :, :, :8] = 1
+    coords = grid_coords((16, 16)).flatten(0, 1).expand(2, -1, -1)
+    batch = {"rgb01": rgb01, "hole01": hole01, "coords_yx": coords, "cell": torch.full((2, 2), 2 / 16),
+             "inside": hole01.flatten(1).bool()}  # fmt: skip
+    assert not task._finer(batch) and task._finer({**batch, "cell": torch.full((2, 2), 2 / 20)})
+    features = task.model.encode(rgb01, hole01)
+    found = task.model.decode(features, coords, batch["cell"])
+    missing = task._missing(features, batch)
+    true = rgb01.flatten(2).transpose(1, 2)
+    known = ~batch["inside"]
+    torch.testing.assert_close((found + missing)[known], true[known], atol=1e-5, rtol=0)
+    assert not missing[~known].any()
+
+
 def test_training_learns(tiny_run, tmp_path):
     train(
         tiny_run(steps=60, learning_rate=5e-3, scale_share=0.0, validate_every=60, save_every=60),
@@ -93,10 +112,10 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny
     real = fill.batches
 
     def poisoned(samples, batch, start, workers):
-        for i, item in enumerate(real(samples, batch, start, workers)):
+        for i, (count, item) in enumerate(real(samples, batch, start, workers)):
             if start + i * batch >= 6:
                 item["target01"][:] = float("nan")
-            yield item
+            yield count, item
 
     monkeypatch.setattr(fill, "batches", poisoned)
     with pytest.raises(CheckpointError, match="not a number at step 3"):
@@ -134,7 +153,7 @@ def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path
     run = tmp_path / "killed"
     command = [sys.executable, "-m", "sair_core.training", "--data", str(photo_folder), "--output", str(run),
                "--size-px", "32", "--final-size-px", "32", "--batch", "1", "--queries", "16",
-               "--steps", "100000",
+               "--steps", "100000", "--semantics", "none",
                "--workers", workers, "--device", "cpu", "--val-share", "0.1", "--validate-every", "1000000",
                "--save-every", "1000000"]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -144,9 +144,8 @@ class AlignTask:
             fused=self.device.type != "mps",
         )
         self.average = Average(self.model, config.ema)
-        self.next_sample = 0
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[Batch]:
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[int, Batch]]:
         config = self.config
         samples = AlignSamples(
             self.photos,
@@ -159,17 +158,15 @@ class AlignTask:
             named_batch=config.named_batch,
             seed=config.seed,
         )
-        self.next_sample = first_sample
         return batches(samples, config.batch + samples.named_batch, first_sample, config.workers)
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Batch, first_sample: int) -> float:
         self.model.train()
         with autocast(self.device, self.config.bf16):
             found = self.model(batch["rgb01"].contiguous(memory_format=torch.channels_last))
         scale = self.model.scale()
         # By sample number, so that a resumed run draws what it would have drawn.
-        rng = np.random.default_rng([self.config.seed, 8, self.next_sample])
-        self.next_sample += len(batch["word"])
+        rng = np.random.default_rng([self.config.seed, 8, first_sample])
         names = self.words.draw_names(rng).to(self.device)
         count = min(self.config.distractors, len(self.words.others))
         others = rng.choice(len(self.words.others), count, replace=False)

@@ -1,0 +1,146 @@
+"""`python -m sair_core.evaluation.zoom`: photos reduced, then enlarged again, beside bicubic and Lanczos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from sair_core.errors import ConfigError, SairError
+from sair_core.evaluation import report
+from sair_core.evaluation.metrics import psnr, ssim
+from sair_core.evaluation.samples import list_samples
+from sair_core.images import load_photo
+from sair_core.pipeline import InpaintPipeline
+from sair_core.window import Window
+
+MIN_SIDE_PX = 24  # of a reduced photo
+RESAMPLED = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
+# The sRGB form of Rec. 601's luma, as super-resolution papers measure it (16 to 235).
+LUMA_601 = np.array([65.481, 128.553, 24.966]) / 255
+BARS_DB = {2.0: 0.5, 3.0: 0.5, 4.0: 0.3, 6.0: 0.0}  # PSNR-Y over the better of the two
+
+Enlarge = Callable[[np.ndarray, float], np.ndarray]
+Figures = dict[str, dict[str, float]]  # method -> figure -> mean over photos
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status: 0, or 1 after an error or a missed bar."""
+    args = _arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    started = time.perf_counter()
+    try:
+        methods = _methods(args)
+        photos = [load_photo(one.path).rgb for one in list_samples(args.data, args.limit)]
+        tables = {scale: measure(photos, scale, methods) for scale in args.scales}
+    except SairError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    met = _show(tables, len(photos))
+    minutes = round((time.perf_counter() - started) / 60, 1)
+    facts = {**report.machine_facts(), "minutes": minutes}
+    print("; ".join(f"{name}: {value}" for name, value in facts.items()))
+    if args.json:
+        content = {"photos": len(photos), "figures": tables, "machine": facts}
+        args.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return int(not met)
+
+
+def measure(photos: Sequence[np.ndarray], scale: float, methods: dict[str, Enlarge]) -> Figures:
+    """Mean PSNR-Y, PSNR and SSIM of photos that were reduced by `scale` and enlarged by each method.
+
+    photos: uint8 `(H, W, 3)`. They are cut to a multiple of the scale and reduced with antialiased bicubic; a
+    border of `scale` px is not scored, as is usual.
+    """
+    values: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
+    for rgb in tqdm(photos, desc=f"x{scale:g}", unit="photo", leave=False):
+        small_px = [int(n / scale) for n in rgb.shape[:2]]
+        if min(small_px) < MIN_SIDE_PX:
+            raise ConfigError(
+                f"A photo of {rgb.shape[1]} x {rgb.shape[0]} px is too small for x{scale:g}. Use larger ones."
+            )
+        true = rgb[: round(small_px[0] * scale), : round(small_px[1] * scale)]
+        small = Image.fromarray(true).resize(small_px[::-1], Image.Resampling.BICUBIC)
+        for name, enlarge in methods.items():
+            found = enlarge(np.asarray(small), scale)
+            values[name].append(_compare(found, true, round(scale)))
+    return {
+        name: dict(zip(("psnr_y", "psnr", "ssim"), (statistics.fmean(column) for column in zip(*rows))))
+        for name, rows in values.items()
+    }
+
+
+def _compare(found: np.ndarray, true: np.ndarray, border_px: int) -> tuple[float, float, float]:
+    inner = np.s_[border_px:-border_px, border_px:-border_px]
+    found, true = found[inner], true[inner]
+    luma = [(np.rint(picture @ LUMA_601 + 16)).astype(np.uint8) for picture in (found, true)]
+    return psnr(*luma), psnr(found, true), ssim(found, true)
+
+
+def _methods(args: argparse.Namespace) -> dict[str, Enlarge]:
+    def plain(name: str) -> Enlarge:
+        def enlarge(rgb: np.ndarray, scale: float) -> np.ndarray:
+            size = tuple(round(n * scale) for n in reversed(rgb.shape[:2]))
+            return np.asarray(Image.fromarray(rgb).resize(size, RESAMPLED[name]))
+
+        return enlarge
+
+    def ours(pipe: InpaintPipeline) -> Enlarge:
+        return lambda rgb, scale: np.asarray(pipe.view(rgb, window=Window.whole(rgb.shape[:2], scale)))
+
+    methods = {name: plain(name) for name in RESAMPLED}
+    for model in args.model:
+        methods[Path(model).name] = ours(InpaintPipeline.from_pretrained(model, device=args.device))
+    return methods
+
+
+def _show(tables: dict[float, Figures], photos: int) -> bool:
+    """Prints the table; returns whether every bar that there is was met, by the first model."""
+    rows = [("scale", "method", "PSNR-Y", "PSNR", "SSIM", "over the better", "bar")]
+    met = True
+    for scale, figures in tables.items():
+        best = max(figures[name]["psnr_y"] for name in RESAMPLED)
+        for place, (name, one) in enumerate(figures.items()):
+            gain, bar = one["psnr_y"] - best, BARS_DB.get(scale)
+            judged = place == len(RESAMPLED) and bar is not None
+            if judged:
+                met &= gain >= bar
+            rows.append(
+                (
+                    f"x{scale:g}" if place == 0 else "",
+                    name,
+                    f"{one['psnr_y']:.2f}",
+                    f"{one['psnr']:.2f}",
+                    f"{one['ssim']:.4f}",
+                    "" if name in RESAMPLED else f"{gain:+.2f} dB",
+                    f"{bar:+.1f} dB {'met' if gain >= bar else 'missed'}" if judged else "",
+                )
+            )
+    print(report.align(rows))
+    print(f"{photos} photos; PSNR in dB")
+    return met
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.zoom", description=__doc__)
+    add = parser.add_argument
+    add("--data", required=True, type=Path, help="folder of photos")
+    add("--model", nargs="+", default=["sair-lite"], help="name, folder or hub id (default: sair-lite)")
+    add("--scales", nargs="+", type=float, default=list(BARS_DB), help="default: 2 3 4 6")
+    add("--limit", type=int, default=100, help="photos, spread evenly over the folder (default: %(default)s)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
+    add("--json", type=Path, metavar="FILE", help="write the figures")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
