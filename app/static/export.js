@@ -51,13 +51,11 @@
       const megapixels = (width * height) / 1e6;
       const text = `${width} x ${height} px, ${megapixels.toFixed(megapixels < 0.1 ? 3 : 1)} megapixels`;
       const limit = this.limits[format];
-      if (megapixels > limit.megapixels) {
-        return ["warn", `${text}. At most ${limit.megapixels} can be written as ${format} here. ${this.advice(megapixels)}`];
-      }
-      if (Math.max(width, height) > limit.side) {
-        return ["warn", `${text}. ${format} holds at most ${limit.side} px a side. ${this.advice(megapixels)}`];
-      }
-      return ["info", text];
+      let bound = null;
+      if (Math.max(width, height) > limit.side) bound = `${limit.side} px a side`;
+      if (megapixels > limit.megapixels) bound = `${limit.megapixels} here`;
+      if (!bound) return ["info", text];
+      return ["warn", `${text}, but ${format} is limited to ${bound}. ${this.advice(megapixels)}`];
     }
 
     advice(megapixels) {
@@ -68,7 +66,7 @@
       if (format !== "TIFF" && megapixels <= this.limits.TIFF.megapixels) ways.push("TIFF");
       const most = Math.min(Math.sqrt((limit.megapixels * 1e6) / (width * height)), limit.side / Math.max(width, height));
       if (what === this.view) ways.push("a smaller window");
-      else ways.push(most >= 1 ? `a scale of at most ${written(most)}` : this.view);
+      else ways.push(most >= 1 ? `a scale up to ${written(most)}` : this.view);
       return `Choose ${ways.join(", or ")}.`;
     }
 

@@ -150,7 +150,7 @@
       const times = written(this.times);
       const caption = CAPTIONS[this.baseline];
       if (this.times <= 1 && this.baseline !== "labels") {
-        return `${times}x: up to 1x both sides show the photo's own pixels. Zoom in to compare.`;
+        return `${times}x: the photo's own pixels on both sides. Zoom in to compare.`;
       }
       return `Sharp at ${times}x: ${caption} on the left, SAIR on the right.`;
     }

@@ -74,14 +74,14 @@ def gradient(height: int = 240, width: int = 320) -> np.ndarray:
 class MeanPipeline:
     """Fills with the mean of what is known, names by colour, enlarges smoothly with blue turned round.
 
-    row_seconds: how long an export takes for every 64 rows of its file.
+    row_seconds: how long an export takes for every 64 rows of its file; view_seconds: how long a view takes.
     """
 
     device = "cpu"
 
-    def __init__(self, model: object = None, row_seconds: float = 0.0):
+    def __init__(self, model: object = None, row_seconds: float = 0.0, view_seconds: float = 0.0):
         self.reader = ColourReader(model)
-        self.row_seconds = row_seconds
+        self.row_seconds, self.view_seconds = row_seconds, view_seconds
 
     def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
         if not mask.any():
@@ -95,13 +95,13 @@ class MeanPipeline:
         return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
 
     def view(self, photo, mask=None, *, window, cache=None, progress=None, cancelled=None) -> Image.Image:
-        if cancelled and cancelled():
-            raise CancelledError("Stopped as asked.")
-        if mask is not None:
-            photo = load_photo(self.fill(photo, mask).image)
-        rgb = resample(photo.rgb, window, "bicubic")
-        rgb[..., 2] = 255 - rgb[..., 2]
-        return Image.fromarray(rgb)
+        until = time.monotonic() + self.view_seconds
+        while True:
+            if cancelled and cancelled():
+                raise CancelledError("Stopped as asked.")
+            if time.monotonic() >= until:
+                return Image.fromarray(self._enlarged(photo, mask, window))
+            time.sleep(0.01)
 
     def export(
         self, photo, path, *, mask=None, window, quality=95, cache=None, progress=None, cancelled=None
@@ -113,8 +113,15 @@ class MeanPipeline:
                 progress((i + 64) / (rows[-1] + 64), "Rendering")
             if cancelled and cancelled():
                 raise CancelledError("Stopped as asked.")
-        self.view(photo, mask, window=window).save(path)
+        Image.fromarray(self._enlarged(photo, mask, window)).save(path)
         return window.size_px
+
+    def _enlarged(self, photo, mask, window) -> np.ndarray:
+        if mask is not None:
+            photo = load_photo(self.fill(photo, mask).image)
+        rgb = resample(photo.rgb, window, "bicubic")
+        rgb[..., 2] = 255 - rgb[..., 2]
+        return rgb
 
     def mask_from_words(self, photo, words) -> Image.Image:
         names = parse_labels(words)

@@ -18,8 +18,9 @@ def main() -> None:
     parser.add_argument(
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
     )
+    parser.add_argument("--view-seconds", type=float, default=0.2, help="how long a view takes")
     args = parser.parse_args()
-    pipeline = MeanPipeline("SIR" if args.sir else None, row_seconds=args.row_seconds)
+    pipeline = MeanPipeline("SIR" if args.sir else None, args.row_seconds, args.view_seconds)
     read = pipeline.reader.read
 
     def slow_read(*rest, **options):

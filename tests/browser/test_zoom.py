@@ -16,6 +16,7 @@ from tests.browser.editor import Editor, Point, on_screen
 
 HEIGHT, WIDTH = 240, 320
 OURS_BLUE, PLAIN_BLUE = 255 - 40, 40  # of `gradient()`, as the fake pipeline shows it and as it is
+PLACES = ("#zoom .tools", "#zoom .stage", "#zoom .status", "#export-button", "#export-cancel")
 # Red and green say which place of the photo is seen; the last value is where, by the view's own geometry.
 SAMPLES = """(layer) => {
     const { view, stage } = window.sair.zoom, ratio = devicePixelRatio;
@@ -194,7 +195,7 @@ def test_slider_field_and_buttons(zoom):
     assert zoom.root.locator(".times input").input_value() == "64"
     zoom.act("one")
     assert zoom.scale == pytest.approx(1)
-    zoom.status("good", "both sides show the photo's own pixels")
+    zoom.status("good", "the photo's own pixels on both sides")
     zoom.act("fit")
     assert zoom.scale == pytest.approx(fit)
     zoom.page.mouse.dblclick(*zoom.middle())
@@ -368,8 +369,8 @@ def test_progress_moves_and_cancel_is_quick(zoom):
 def test_what_is_too_large_is_said_before(zoom):
     zoom.choose("Whole photo", 64)
     zoom.line(
-        "20480 x 15360 px, 314.6 megapixels. At most 100 can be written as PNG here. "
-        "Choose TIFF, or a scale of at most 36.08."
+        "20480 x 15360 px, 314.6 megapixels, but PNG is limited to 100 here. "
+        "Choose TIFF, or a scale up to 36.08."
     )
     zoom.choose("Whole photo", None, "TIFF")
     zoom.line("20480 x 15360 px, 314.6 megapixels")
@@ -384,10 +385,7 @@ def test_what_is_too_large_is_said_before(zoom):
 
 def test_nothing_jumps(zoom):
     def places():
-        return [
-            zoom.page.locator(one).bounding_box()
-            for one in ("#zoom .tools", "#zoom .stage", "#zoom .status", "#export-button", "#export-cancel")
-        ]
+        return [zoom.page.locator(one).bounding_box() for one in PLACES]
 
     start = places()
     for times in (7.3, 64, 1):
@@ -395,6 +393,9 @@ def test_nothing_jumps(zoom):
         assert places() == start
         zoom.sharp()
         assert places() == start
+    zoom.choose("Whole photo", 64)
+    zoom.line("limited to")
+    assert places() == start
     zoom.choose("Whole photo", 2)
     zoom.export()
     assert places() == start
@@ -442,8 +443,10 @@ def test_on_a_phone(phone_fake_page, png):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for selector in ("#zoom .stage", "#export-button"):  # one below the other
         assert page.locator(selector).bounding_box()["width"] > 260
+    heights = [page.locator(one).bounding_box()["height"] for one in PLACES]
     zoom.times(6.5)
     zoom.sharp()
+    assert [page.locator(one).bounding_box()["height"] for one in PLACES] == heights
     assert zoom.scale == pytest.approx(6.5)  # of the screen's own pixels, two for one here
     assert page.evaluate("window.sair.zoom.view.scale") == pytest.approx(3.25)
     assert (np.abs(zoom.picture("after")[:, 2] - OURS_BLUE) <= 1).all()
