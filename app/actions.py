@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from app.common import file_of, follow, mask_answer, painted_mask, percent, photo_of, refusal
 from app.display import display_size, patches, preview, thumbnail
 from app.editor import Answer, Request
 from app.service import FillService
 from app.session import Session
-from sair_core.errors import EmptyMaskError, FullMaskError, MaskError, SairError
+from sair_core.errors import EmptyMaskError, FullMaskError, SairError
 from sair_core.images import encode_image, load_photo
 from sair_core.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
 
@@ -50,7 +49,8 @@ class EditActions:
         except SairError as error:
             return refusal(error), session
         height, width = photo.size_px
-        text = f"{width} x {height} px. {HINT}"
+        first = " This file holds several pictures: the first one is open." if photo.first_of_several else ""
+        text = f"{width} x {height} px.{first} {HINT}"
         more = {"width": width, "height": height, "alpha": photo.alpha is not None}
         if session is not None:
             session.stop()
@@ -93,7 +93,7 @@ class EditActions:
         """Put an uploaded mask (white = fill) in the place of what is painted."""
         try:
             photo = photo_of(request, session)
-            mask = read_mask(file_of(request), photo.size_px)
+            mask = as_mask(file_of(request), photo.size_px)
         except SairError as error:
             return refusal(error)
         height, width = display_size(photo.size_px)
@@ -151,20 +151,6 @@ class EditActions:
         return Answer(
             "download", "good", text, file=data, name=f"sair-result-{request.shown}.{FORMATS[format]}"
         )
-
-
-def read_mask(path: Path, size_px: tuple[int, int]) -> np.ndarray:
-    """An uploaded mask as bool `size_px`. Raises MaskError kinds, for huge ones before they are decoded."""
-    try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise MaskError(
-            "This file is no picture that can be read. Use a PNG: white is what gets filled."
-        ) from error
-    if pixels > 4 * size_px[0] * size_px[1] + 1_000_000:
-        raise MaskError("This mask is far larger than the photo. Use one of the photo's size.")
-    return as_mask(path, size_px)
 
 
 def _reshaped(

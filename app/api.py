@@ -20,7 +20,7 @@ from sair_core.window import Window
 
 FILL = """Fill the white part of a mask in a photo.
 
-photo: an image file of up to 50 megapixels.
+photo: an image file of up to LIMIT megapixels.
 mask: an image file of the photo's size or proportions, white = fill.
 words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
 seed: kept for models that draw; the same inputs always give the same file.
@@ -29,7 +29,7 @@ Fails with a plain message when a file cannot be read, the mask is empty, full o
 
 SEMANTICS = """Name every pixel of a photo by the nearest of the labels given.
 
-photo: an image file of up to 50 megapixels.
+photo: an image file of up to LIMIT megapixels.
 labels: words with commas between; "everything else" stands for what none of the others is.
 mask: optional, an image file of the photo's size or proportions; what is white is not looked into, and is
 completed by the model where it can.
@@ -40,7 +40,7 @@ size."""
 
 MASK_FROM_WORDS = """Mark everything in a photo that words name.
 
-photo: an image file of up to 50 megapixels.
+photo: an image file of up to LIMIT megapixels.
 words: what to mark, with commas between: "car, person".
 Returns a black and white PNG of the photo's size, white = marked (all black when the photo shows none of it):
 a mask as /fill takes it.
@@ -48,7 +48,7 @@ Fails with a plain message when the file cannot be read or no word is given."""
 
 VIEW = f"""Show a part of a photo at any scale, with detail made by the model.
 
-photo: an image file of up to 50 megapixels.
+photo: an image file of up to LIMIT megapixels.
 mask: optional, an image file of the photo's size or proportions; what is white is filled first.
 centre_y, centre_x: the middle of the view, from -1 (top, left edge) to 1 (bottom, right edge) of the photo.
 scale: pixels of the view per pixel of the photo, from 1/64 to 64; at 1 they are the photo's own.
@@ -58,7 +58,7 @@ Fails with a plain message when a file cannot be read or a number is out of rang
 
 EXPORT = """Write a whole photo enlarged, with detail made by the model.
 
-photo: an image file of up to 50 megapixels.
+photo: an image file of up to LIMIT megapixels.
 scale: how many times as wide and as high, from 1 to 64.
 format: PNG, JPEG, WebP or TIFF; TIFF holds the largest pictures.
 mask: optional, an image file of the photo's size or proportions; what is white is filled first.
@@ -144,7 +144,8 @@ def add_endpoints(service: FillService) -> None:
     ]
     for work, inputs, outputs, description in endpoints:
         trigger.click(
-            work, inputs, outputs, api_name=work.__name__, api_description=description,
+            work, inputs, outputs, api_name=work.__name__,
+            api_description=description.replace("LIMIT", f"{service.max_megapixels:g}"),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
 

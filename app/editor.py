@@ -25,9 +25,9 @@ from sair_core.window import Window
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "parts", "mask", "timeline", "viewport", "history", "editor", "talk", "server", "pointer", "keys",
-    "companion", "labels", "legend", "meaning", "sharp", "zoom", "export", "main",
+    "companion", "labels", "legend", "meaning", "sharp", "zoom", "export", "curve", "train", "main",
 )  # fmt: skip
-SHEETS = ("page.css", "editor.css", "meaning.css", "zoom.css")
+SHEETS = ("page.css", "editor.css", "meaning.css", "zoom.css", "train.css")
 MOUNT = """
 const bridge = { trigger, upload, watch, props };
 window.sair.%s(element, bridge);  // events: %s
@@ -42,8 +42,8 @@ class Request:
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
     (left, top, width, height) in display px. label, at, add: which label of the map was chosen, or which of
     its places (x, y) in photo px, and whether the mask so far is kept. window: what the Zoom tab shows of the
-    photo; against: what it is compared with; number: of this request, said again in the answer.
-    problem: why an upload did not work.
+    photo; against: what it is compared with; number: of this request, said again in the answer. run: name of
+    the training that is looked at; step: of its picture. problem: why an upload did not work.
     """
 
     open: bool = False
@@ -60,6 +60,8 @@ class Request:
     window: Window | None = None
     against: str | None = None
     number: int | None = None
+    run: str | None = None
+    step: int | None = None
     problem: str | None = None
 
 
@@ -68,7 +70,7 @@ class Answer:
     """What a widget hears. pictures: sent as files of their own; file: its bytes, or where it lies (see
     `new_file`), offered for download as `name`."""
 
-    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "view", "download"]
+    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "view", "run", "download"]
     level: Literal["info", "good", "busy", "warn", "error"] = "info"
     text: str = ""
     pictures: tuple[Picture, ...] = ()
@@ -108,6 +110,19 @@ def export_line(
     is the whole photo; limits: `{"megapixels", "side"}` by format.
     """
     return _widget("export", "mountExport", "", elem_id, choice=choice, view=view, limits=limits)
+
+
+def training_view(elem_id: str) -> gr.HTML:
+    """How a training stands: its curves, its pictures, its log. It fires "look" to be told again, "models"
+    when other ones can be begun with, "stop_run", "resume_run", "use_model" and "use_first" when pressed."""
+    events = "'look', 'models', 'stop_run', 'resume_run', 'use_model', 'use_first'"
+    return _widget("train", "mountTrain", events, elem_id)
+
+
+def folder_line(elem_id: str, hint: str) -> gr.HTML:
+    """The lines that say what is in a folder, with a conversation of their own. They fire "check" when
+    another folder was typed. hint: said before that."""
+    return _widget("folder", "mountFolder", "'check'", elem_id, hint=hint)
 
 
 def _widget(page: str, mount: str, events: str, elem_id: str, **value: Any) -> gr.HTML:
@@ -163,6 +178,8 @@ def read_request(payload: dict[str, Any] | None) -> Request:
             window=_window(payload.get("window")),
             against=_text(payload.get("against")),
             number=None if payload.get("number") is None else int(payload["number"]),
+            run=_text(payload.get("run")),
+            step=None if payload.get("step") is None else int(payload["step"]),
             problem=_text(payload.get("problem")),
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:

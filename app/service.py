@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
+from app.hosting import hosted
 from sair_core.errors import FullMaskError, ModelNotFoundError, SairError
 from sair_core.images import Photo
 from sair_core.masks import as_mask
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_MEGAPIXELS = 50.0
+DEFAULT_MODEL = "sair-lite"
 BUNDLED = "Bundled"
 # Names only, never a path: the visitor must not reach the server's files through the encoder's field.
 ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
@@ -98,7 +100,7 @@ class Reading:
     completed: bool
 
 
-def load_pipeline(model: str, device: str) -> Pipeline:
+def load_pipeline(model: str, device: str = "auto") -> Pipeline:
     """Imports torch and reads the weights: seconds, so never at the app's own import."""
     from sair_core.pipeline import InpaintPipeline
 
@@ -107,7 +109,10 @@ def load_pipeline(model: str, device: str) -> Pipeline:
 
 def load_reader(encoder: str, device: str) -> Reader:
     """A reader with an encoder of open_clip's ("NAME TAG") or of the hub's ("hf-hub:..."): fetched, then kept
-    on disk. Raises ModelNotFoundError when it is no such name or cannot be fetched."""
+    on disk. Raises ModelNotFoundError when it is no such name or cannot be fetched, and wherever the app is
+    hosted: a visitor's wish must not fill the host's disk."""
+    if hosted():
+        raise ModelNotFoundError("Other encoders are not fetched on this host. Choose the bundled one.")
     if not ENCODER_NAME.fullmatch(encoder):
         raise ModelNotFoundError(
             f"{encoder!r} names no encoder. Write an open_clip name and the tag of its weights, for example "
@@ -141,16 +146,21 @@ class FillService:
         self,
         load: Callable[[], Pipeline],
         *,
+        model: str = DEFAULT_MODEL,
+        load_model: Callable[[str], Pipeline] = load_pipeline,
         load_reader: Callable[[str, str], Reader] = load_reader,
         max_megapixels: float = MAX_MEGAPIXELS,
     ):
         """load: called on first need, in the working thread; called again later if it raised.
 
-        load_reader: another encoder by its name, on a device. max_megapixels: photos with more pixels are
-        refused before they are decoded.
+        model: what `load` loads is called. load_model: another model by its name. load_reader: another
+        encoder by its name, on a device. max_megapixels: photos with more pixels are refused before they are
+        decoded.
         """
         self.max_megapixels = max_megapixels
+        self.model = self.first_model = model  # the one in use, the one that the app began with
         self._load = load
+        self._load_model = load_model
         self._load_reader = load_reader
         self._pipeline: Pipeline | None = None
         self._readers: dict[str, Reader] = {}  # the bundled one, and the last other one
@@ -287,6 +297,19 @@ class FillService:
 
         return self._start(work, progress)
 
+    def start_model(self, model: str, *, progress: Progress | None = None) -> Future[None]:
+        """Queue the change to another model, by name or folder: whatever is asked for after this is done with
+        it, whoever asks. When it cannot be loaded the one in use stays."""
+
+        def work(report: Progress) -> None:
+            report(0.2, "Loading the model")
+            pipeline = self._load_model(model)
+            with self._lock:
+                self._pipeline, self.model = pipeline, model
+                self._readers.pop(BUNDLED, None)  # it came with the model before
+
+        return self._queue(work, progress)
+
     def start_encoder(self, encoder: str, *, progress: Progress | None = None) -> Future[None]:
         """Queue the fetching of an encoder, beside all other work; the next reading with it need not wait."""
 
@@ -297,13 +320,16 @@ class FillService:
         return self._fetcher.submit(work)
 
     def _start(self, work: Callable[[Pipeline, Progress], T], progress: Progress | None) -> Future[T]:
+        return self._queue(lambda report: self._run(work, report), progress)
+
+    def _queue(self, work: Callable[[Progress], T], progress: Progress | None) -> Future[T]:
         report = progress or (lambda share, text: None)
         with self._lock:
             ahead = self._waiting
             self._waiting += 1
         if ahead:
             report(0.0, "Waiting for the work before this one")
-        future = self._worker.submit(self._run, work, report)
+        future = self._worker.submit(work, report)
         future.add_done_callback(self._leave)
         return future
 

@@ -9,14 +9,16 @@ from typing import Any
 import gradio as gr
 
 from app import api, editor
+from app.fetching import refuse_addresses
+from app.hosting import hosted, kept_files, max_upload, max_waiting
 from app.service import FillService
-from app.tabs import edit, semantics, zoom
+from app.tabs import edit, semantics, train, zoom
 from app.theme import studio_theme
+from app.training_jobs import TrainingJobs
 from app.workbench import Workbench
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
-MAX_FILE_SIZE = "200mb"
 
 # Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
 # first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
@@ -25,27 +27,30 @@ TABS: dict[str, Callable[[Workbench], None]] = {
     "Zoom": zoom.build,
     "Semantics": semantics.build,
 }
+TRAIN = {"Train": train.build}  # reads this machine's folders
 
 
-def build_app(service: FillService, examples: Path = EXAMPLES) -> gr.Blocks:
+def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJobs | None = None) -> gr.Blocks:
     """The whole app around a service. Nothing is loaded or started here.
 
-    examples: folder with photos to try; it may be missing.
+    examples: folder with photos to try; it may be missing. jobs: the trainings of this machine; without them,
+    and wherever the app is hosted, there is no Train tab.
     """
-    # Files that were shown or offered are deleted after a day.
+    refuse_addresses()
+    tabs = TABS if jobs is None or hosted() else TABS | TRAIN
     with gr.Blocks(
-        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)
+        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=kept_files()
     ) as blocks:
         gr.HTML(
             (editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False
         )
-        bench = Workbench(service, gr.State(None), examples)
+        bench = Workbench(service, gr.State(None), examples, jobs)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-            for title, build in TABS.items():
+            for title, build in tabs.items():
                 with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
                     build(bench)
         api.add_endpoints(service)
-    return blocks.queue(max_size=64)
+    return blocks.queue(max_size=max_waiting())  # who comes then is answered with 503 and told so
 
 
 def launch_options() -> dict[str, Any]:
@@ -57,7 +62,8 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(editor.STATIC / "favicon.svg"),
         "footer_links": ["api"],
         "run_history": False,
-        "max_file_size": MAX_FILE_SIZE,
+        "max_file_size": max_upload(),
+        "strict_cors": True,
         "ssr_mode": False,
         "pwa": False,
     }

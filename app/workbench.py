@@ -14,11 +14,13 @@ from gradio.components import Component
 from app.editor import handler
 from app.service import FillService
 from app.session import Session
+from app.training_jobs import TrainingJobs
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """Given to every tab. session: holds the visitor's Session; examples: folder with photos to try.
+    """Given to every tab. session: holds the visitor's Session; examples: folder with photos to try; jobs:
+    the trainings of this machine, None where nobody may train.
 
     The photo on the stage and the painted mask are shared in the browser, as `window.sair.editor`.
     """
@@ -26,6 +28,7 @@ class Workbench:
     service: FillService
     session: gr.State
     examples: Path
+    jobs: TrainingJobs | None = None
 
     def conversation(self, widget: gr.HTML, talk: str) -> Conversation:
         """talk: the name of the widget's side in the browser, an object with `request` and `failed`."""

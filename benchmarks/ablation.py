@@ -82,7 +82,7 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
         device=args.device,
     )
     if not (folder / "measured.json").exists():
-        train(config, resume=(folder / STATE_NAME).exists())
+        train(config, resume="latest" if (folder / STATE_NAME).exists() else None)
 
 
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:

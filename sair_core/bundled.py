@@ -3,4 +3,5 @@
 from pathlib import Path
 
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models"
+BUNDLED_SAIR, BUNDLED_SPN = "sair-lite", "spn-lite"
 BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels

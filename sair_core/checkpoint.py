@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
 from huggingface_hub import ModelHubMixin, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sair_core.config import from_dict, to_dict
 from sair_core.errors import CheckpointError, ModelNotFoundError
+from sair_core.files import replacing
+from sair_core.network import HUB_ERRORS, hub_or_cache
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 
@@ -39,11 +39,8 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         """
         try:
             return super().from_pretrained(pretrained_model_name_or_path, **options)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise ModelNotFoundError(
-                f"{str(pretrained_model_name_or_path)!r} is not on this machine and could not be "
-                f"fetched from the hub ({error}). Check the name and the network, or give a folder."
-            ) from error
+        except HUB_ERRORS as error:
+            raise _not_found(str(pretrained_model_name_or_path), error) from error
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
@@ -57,12 +54,7 @@ class CheckpointModel(nn.Module, ModelHubMixin):
             download = {
                 k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs
             }
-            files = [CONFIG_NAME, WEIGHTS_NAME]
-            folder = Path(
-                snapshot_download(
-                    model_id, allow_patterns=files, local_files_only=local_files_only, **download
-                )
-            )
+            folder = fetch(model_id, local_files_only=local_files_only, **download)
         model_type, config = read_config(folder)
         if model_type != cls.model_type:
             raise CheckpointError(f"{folder} holds a {model_type!r} model, not {cls.model_type!r}.")
@@ -92,6 +84,22 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         self.load_state_dict(state, strict=False)
 
 
+def fetch(model_id: str, **options: Any) -> Path:
+    """The folder of a hub model, fetched unless it is here already. Raises ModelNotFoundError."""
+    try:
+        with hub_or_cache():
+            return Path(snapshot_download(model_id, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME], **options))
+    except HUB_ERRORS as error:
+        raise _not_found(model_id, error) from error
+
+
+def _not_found(name: str, error: Exception) -> ModelNotFoundError:
+    return ModelNotFoundError(
+        f"{name!r} is not on this machine and could not be fetched from the hub ({error}). Check the name "
+        "and the network, or give a folder."
+    )
+
+
 def start_from(model: CheckpointModel, state: dict[str, Tensor]) -> tuple[list[str], list[str]]:
     """Copy what fits of `state` into `model`; `(missing, unexpected)` keys, a misshapen one is in both.
 
@@ -113,22 +121,6 @@ def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, con
         )
     with replacing(folder / CONFIG_NAME) as path:
         path.write_text(text + "\n", encoding="utf-8")
-
-
-class replacing:
-    """`with replacing(path) as temporary:` write to `temporary`; it takes `path`'s place only on success."""
-
-    def __init__(self, path: Path):
-        self.path, self.temporary = path, path.with_name(f".{path.name}.{os.getpid()}")
-
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None:
-            os.replace(self.temporary, self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
 
 
 def read_config(folder: Path) -> tuple[str, dict[str, Any]]:

@@ -41,6 +41,10 @@ class CheckpointError(SairError):
     """A checkpoint is incomplete, damaged or belongs to another model."""
 
 
+class NotFiniteError(CheckpointError):
+    """A loss or a weight is no longer a number."""
+
+
 class ModelNotFoundError(SairError):
     """No model of that name is bundled, on disk or on the hub."""
 

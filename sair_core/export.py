@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sair_core.checkpoint import replacing
 from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLargeError
+from sair_core.files import replacing
 from sair_core.images import LUMA, Photo, encode_image
 from sair_core.window import Window, resample
 from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress

@@ -12,7 +12,8 @@ from PIL import ExifTags, Image, ImageCms
 
 from sair_core.errors import PhotoError
 
-# Readers that decode pixels only. Pillow knows others that start programs (EPS) or hold no photos.
+# Readers that decode pixels only, and none before they are asked to. Pillow knows others that start programs
+# (EPS), decode before their size can be checked (ICO) or hold no photos.
 PHOTO_FORMATS = (
     "PNG",
     "JPEG",
@@ -28,7 +29,6 @@ PHOTO_FORMATS = (
     "PPM",
     "QOI",
     "TGA",
-    "ICO",
 )
 # What Pillow's readers raise on damaged files, besides UnidentifiedImageError (an OSError).
 DAMAGE = (
@@ -88,6 +88,15 @@ def why_not_a_photo(start: bytes) -> str:
     if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
         return "This is a HEIC photo: save it as JPEG or PNG, or install pillow-heif to read it directly."
     return "This file is no readable photo, or its start is damaged: save it as PNG or JPEG and try again."
+
+
+def holds_several(image: Image.Image) -> bool:
+    """Whether a file, opened and not yet decoded, is an animation or has several pages."""
+    try:
+        # An MPO's second picture is the camera's preview of the first.
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    except DAMAGE:  # behind the first picture, where nobody will look
+        return False
 
 
 def read_exif(image: Image.Image) -> tuple[int, bytes | None]:

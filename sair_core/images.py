@@ -7,6 +7,7 @@ stays bit-identical, whatever the mode.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from sair_core.image_modes import (
     DAMAGE,
     GPS_TAGS,
     UPRIGHT,
+    holds_several,
     on_white,
     read_exif,
     readable_formats,
@@ -32,7 +34,7 @@ from sair_core.image_modes import (
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as Pillow's own conversion to "L"
 JPEG_EXIF_BYTES = 65_533
-SIDE_LIMITS_PX = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
+SIDE_LIMITS_PX = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "TIFF": 2**31 - 1, "BMP": 2**31 - 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class Photo:
     icc_profile, exif: from the file, or None. The orientation (already applied) and the preview picture (it
         would show what was removed) are taken out of exif.
     format: the file's format as Pillow names it ("PNG", "JPEG", ...), None for pixels that came from memory.
+    first_of_several: the file is an animation or has pages, and this is the first; say so to who opened it.
     """
 
     rgb: np.ndarray = field(repr=False)
@@ -52,6 +55,7 @@ class Photo:
     exif: bytes | None = field(repr=False)
     format: str | None
     _native: np.ndarray = field(repr=False)  # uint8 (H, W) or (H, W, 2 to 4); uint16 (H, W) for "I;16"
+    first_of_several: bool = False
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -125,7 +129,7 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
     Returns:
         The photo with its EXIF orientation applied. Palette images become RGB or RGBA, black-and-white ones
         grey, CMYK and Lab ones sRGB (through their ICC profile if there is one). Of an animation, the first
-        frame.
+        frame, and first_of_several is True.
 
     Raises:
         PhotoTooLargeError: more pixels than max_megapixels.
@@ -149,13 +153,15 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
     )
 
 
-def encode_image(image: Image.Image, format: str, quality: int = 95) -> bytes:
-    """The image as a file, with its ICC profile and EXIF but without the place where it was taken (GPS).
+def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
+    """The image as a file, with its ICC profile and EXIF, but without the place where it was taken (GPS).
 
     Args:
         image: any Pillow image. Modes that a Photo does not have are converted as load_photo does.
-        format: "PNG" (exact, 16 bits kept), "JPEG" (transparency is flattened on white) or "WEBP".
-        quality: 1 to 100, not used by PNG. WebP at 100 is lossless.
+        format: "PNG" or "TIFF" (exact, 16 bits kept), "JPEG" or "BMP" (transparency is flattened on white),
+            or "WEBP".
+        quality: 1 to 100, of JPEG and WebP. WebP at 100 is lossless.
+        keep_gps: write the place, too.
 
     Raises:
         ConfigError: an unknown format or quality.
@@ -163,7 +169,7 @@ def encode_image(image: Image.Image, format: str, quality: int = 95) -> bytes:
     """
     format = {"JPG": "JPEG"}.get(format.upper(), format.upper())
     if format not in SIDE_LIMITS_PX:
-        raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG or WEBP.")
+        raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
     if not 1 <= quality <= 100:
         raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
     if max(image.size) > SIDE_LIMITS_PX[format]:
@@ -172,11 +178,12 @@ def encode_image(image: Image.Image, format: str, quality: int = 95) -> bytes:
             f" {_size_text(image.size[::-1])}: save it as PNG."
         )
     _, exif = read_exif(image)
-    exif = without_tags(exif, GPS_TAGS) if exif else None
+    if exif and not keep_gps:
+        exif = without_tags(exif, GPS_TAGS)
     image, icc_profile = to_photo_mode(image)
-    if format != "PNG" and image.mode == "I;16":
+    if format not in ("PNG", "TIFF") and image.mode == "I;16":
         image = Image.fromarray(to_8_bit(np.asarray(image)))
-    if format == "JPEG" and image.mode in ("RGBA", "LA"):
+    if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         image = on_white(image)
     options = {
         # Level 3 is three times as fast as the default and its files hardly larger.
@@ -184,6 +191,9 @@ def encode_image(image: Image.Image, format: str, quality: int = 95) -> bytes:
         # Full colour resolution where quality is asked for: halved chroma shows on red edges.
         "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
         "WEBP": {"quality": quality},
+        # Pillow cannot write an EXIF block of several parts into a compressed TIFF.
+        "TIFF": {} if exif else {"compression": "tiff_adobe_deflate"},
+        "BMP": {},
     }[format]
     if format == "WEBP" and quality == 100:
         # Lossless reads quality as effort; exact keeps the colours under full transparency.
@@ -237,7 +247,8 @@ def _from_file(file: BinaryIO, max_megapixels: float) -> Photo:
     except DAMAGE as error:
         raise PhotoError(_damaged(error)) from error
     _check_size(*image.size, max_megapixels)
-    return _from_image(image)
+    several = holds_several(image)
+    return dataclasses.replace(_from_image(image), first_of_several=several)
 
 
 def _too_large(error: BaseException) -> str:

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Union
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from sair_core.errors import MaskError, MaskSizeError
+from sair_core.image_modes import DAMAGE, readable_formats
 
 MaskSource = Union[Image.Image, np.ndarray, str, "os.PathLike[str]", bytes]
 
 BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6))  # share of the picture that is hole, as the field reports it
 THRESHOLD = 128  # a grey mask is hole from here up
+SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the photo
 
 
 def bin_name(ratio_range: tuple[float, float]) -> str:
@@ -31,9 +33,13 @@ def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.nd
     [0, 1], `(H, W)` or `(H, W, C)`. size_px: `(height, width)` of the photo; a mask of another size but the
     same shape (sides within 1 %) is resized, nearest. Returns bool `(H, W)`.
 
-    Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo.
+    Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo; for a
+    file far larger than it before anything is decoded.
     """
-    mask = _array_to_mask(source) if isinstance(source, np.ndarray) else _image_to_mask(_open(source))
+    if isinstance(source, np.ndarray):
+        mask = _array_to_mask(source)
+    else:
+        mask = _image_to_mask(_open(source, size_px))
     if size_px is None or mask.shape == tuple(size_px):
         return mask
     ratios = [want / have for want, have in zip(size_px, mask.shape)]
@@ -145,13 +151,21 @@ def _within(marked: np.ndarray, radius_px: float) -> np.ndarray:
     return out
 
 
-def _open(source: MaskSource) -> Image.Image:
+def _open(source: MaskSource, size_px: tuple[int, int] | None) -> Image.Image:
     if isinstance(source, Image.Image):
         return source
     try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source))
-        image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            image = Image.open(file, formats=readable_formats())
+            if size_px and image.width * image.height > 4 * size_px[0] * size_px[1] + SPARE_PX:
+                raise MaskSizeError(
+                    f"The mask is {image.width} x {image.height} px, far larger than the photo "
+                    f"({size_px[1]} x {size_px[0]} px). Use one of the photo's size."
+                )
+            image.load()
+    except UnidentifiedImageError:  # its text would name the file, which may lie on a server
+        raise MaskError("The mask is no picture that can be read. Use a PNG: white = fill.") from None
+    except (*DAMAGE, Image.DecompressionBombError) as error:
         raise MaskError(f"The mask cannot be read as an image ({error}). Use a PNG: white = fill.") from error
     return image
 

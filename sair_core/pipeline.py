@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from scipy import ndimage
-from torch import Tensor
 
-from sair_core.coords import cell_of, pixel_coords
-from sair_core.crops import Crop, plan_crops
+from sair_core.bundled import BUNDLED_SAIR
+from sair_core.crops import plan_crops
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
 from sair_core.errors import ConfigError, EmptyMaskError, FullMaskError, LabelError
 from sair_core.export import export
-from sair_core.harmonic import remove_seam
+from sair_core.fillers import FILLERS, Filler, Guide
+from sair_core.filling import fill_crops, reduced
 from sair_core.hub import load_model
 from sair_core.images import Photo, PhotoSource, load_photo
 from sair_core.masks import MaskSource, as_mask, mask_to_image
-from sair_core.models.sair import Sair, decode_chunked
-from sair_core.reduce import reduce_known
+from sair_core.models.sair import Sair
+from sair_core.models.spn import Spn
+from sair_core.priors import CLUSTERS, PriorView, read_priors
 from sair_core.semantic_map import SemanticMap
 from sair_core.semantics import SemanticReader
 from sair_core.window import Window
@@ -33,7 +34,7 @@ from sair_core.words import EVERYTHING_ELSE, parse_labels
 from sair_core.zoom import FeatureCache, PhotoFunction, model_key
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
-Guide = tuple[Tensor, float]  # a text embedding (1, D) and how much it counts, in [0, 1]
+MAX_SEED = 2**32 - 1
 ProgressCallback = Callable[[float, str], None]
 
 
@@ -42,7 +43,8 @@ class FillResult:
     """A filled photo.
 
     image: PIL, of the photo's size (upright) and mode; known pixels bit-identical to the photo's.
-    mask: bool `(H, W)`, what was filled. seconds: time taken. seed: what the fill was drawn with.
+    mask: bool `(H, W)`, what was filled. seconds: time taken, of several fills the mean. seed: what the fill
+    was drawn with.
     """
 
     image: Image.Image
@@ -54,17 +56,19 @@ class FillResult:
 class InpaintPipeline:
     """Fills holes in photos of any size."""
 
-    def __init__(self, model: Sair, *, device: str = "auto", bf16: bool = True, mirror: bool = True):
+    def __init__(self, model: Sair | Spn, *, device: str = "auto", bf16: bool = True, mirror: bool = True):
         """A pipeline around a model.
 
         device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where the hardware has it; differs
-        from float32 by under 2/255 on average. mirror: average the fill with that of the mirrored photo, for
-        twice the encoder's time.
+        from float32 by under 2/255 on average. mirror: average a SAIR's fill with that of the mirrored photo,
+        for twice the encoder's time.
         """
         self.device = pick_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
+        self.filler: Filler = FILLERS[type(model)](model, mirror)
+        self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
         self._cache = FeatureCache()
         self._key = model_key()
@@ -80,57 +84,103 @@ class InpaintPipeline:
         """
         return cls(load_model(name_or_path), device=device, **options)
 
+    @property
+    def draws(self) -> bool:
+        """Whether every seed is another fill: so with a probabilistic SPN, and only there."""
+        return self.filler.draws
+
+    @overload
+    def fill(
+        self, photo: PhotoSource | Photo, mask: MaskSource, *, variations: None = None, **options: Any
+    ) -> FillResult: ...
+
+    @overload
+    def fill(
+        self, photo: PhotoSource | Photo, mask: MaskSource, *, variations: int, **options: Any
+    ) -> list[FillResult]: ...
+
     def fill(
         self,
         photo: PhotoSource | Photo,
         mask: MaskSource,
         *,
         seed: int = 0,
+        variations: int | None = None,
         words: str | Sequence[str] | None = None,
         strength: float = 1.0,
         progress: ProgressCallback | None = None,
-    ) -> FillResult:
+    ) -> FillResult | list[FillResult]:
         """Fill the hole in a photo.
 
         photo: PIL image, array, path, file bytes or `Photo`; mask: PIL image, array or path, white or True
         = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working
-        size and its hole pixels are decoded at the photo's own resolution. seed: kept for models that draw; a
-        SAIR does not, so the same photo and mask always give the same result on one machine.
+        size and its hole pixels are decoded at the photo's own resolution (an SPN's are enlarged to it).
+        seed: of a model that `draws`; all others give the same fill for any. variations: so many fills, as a
+        list, with the seeds seed, seed + 1, ...; each is what its seed alone would give.
         words: what to fill with, "grass" or several; only a model with semantics listens. strength: how much
         of what it would have put there gives way to them, in [0, 1].
         progress: called with a share in [0, 1] and a short text.
 
         Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,
-        PhotoTooLargeError; LabelError for words that cannot be used.
+        PhotoTooLargeError; LabelError for words that cannot be used; ConfigError for a seed out of range and
+        for several variations from a model that has one.
         """
         started = time.perf_counter()
         report = progress or (lambda share, text: None)
+        seeds = self._seeds(seed, 1 if variations is None else variations)
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
-            photo = load_photo(photo)
-        hole = as_mask(mask, photo.size_px)
-        if not hole.any():
-            raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
-        if hole.all():
-            raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
+        photo, hole = _opened(photo, mask)
         guide = None if words is None else self._guide(words, strength)
-        fill01 = np.empty((np.count_nonzero(hole), 3), np.float32)
+        fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
         place = np.flatnonzero(hole)
         crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
-        for i, (crop, rows, columns, rgb01) in enumerate(self._fill_crops(photo.rgb, hole, crops, guide)):
-            flat = (rows + crop.top) * hole.shape[1] + columns + crop.left
-            fill01[np.searchsorted(place, flat)] = rgb01
-            report(
-                (i + 1) / (len(crops) + 1),
-                f"Filling {i + 1} of {len(crops)}" if len(crops) > 1 else "Filling",
-            )
-        image = photo.composite(fill01, hole)
+        steps = len(crops) * len(seeds)
+        filled = fill_crops(
+            self.filler, photo.rgb, hole, crops, seeds, guide, device=self.device, bf16=self.bf16
+        )
+        for i, (which, flat, rgb01) in enumerate(filled):
+            fills01[which, np.searchsorted(place, flat)] = rgb01
+            report((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
+        images = [photo.composite(fill01, hole) for fill01 in fills01]
         report(1.0, "Done")
-        return FillResult(image, hole, time.perf_counter() - started, seed)
+        seconds = (time.perf_counter() - started) / len(seeds)
+        results = [FillResult(image, hole, seconds, seed) for image, seed in zip(images, seeds)]
+        return results[0] if variations is None else results
+
+    def _seeds(self, seed: int, count: int) -> range:
+        if count < 1:
+            raise ConfigError(f"Ask for 1 variation or more, not {count}.")
+        if count > 1 and not self.draws:  # an error, because equal fills would pass for the model's choice
+            raise ConfigError(
+                "This model has one fill for a hole. Ask for 1 variation, or choose a model that draws: a "
+                "probabilistic SPN."
+            )
+        if seed < 0 or seed + count - 1 > MAX_SEED:
+            raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {seed} is out of range.")
+        return range(seed, seed + count)
+
+    def priors(
+        self, photo: PhotoSource | Photo, mask: MaskSource, *, seed: int = 0, clusters: int = CLUSTERS
+    ) -> list[PriorView]:
+        """What an SPN expects in the hole: its priors, coarsest first, as so many clusters.
+
+        Of the crop with the most hole, at its working size; a view for `seed` and one for the next, or one
+        alone where the model does not draw. Raises ConfigError for a SAIR, and what `fill` raises.
+        """
+        if not isinstance(self.model, Spn):
+            raise ConfigError("Only an SPN predicts priors. Choose one, such as spn-lite.")
+        seeds = self._seeds(seed, 2 if self.draws else 1)
+        photo, hole = _opened(photo, mask)
+        crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
+        known01 = photo.rgb[crop.slices].astype(np.float32) / 255
+        with autocast(self.device, self.bf16):
+            rgb01, hole01 = reduced(known01, hole[crop.slices], crop, self.device)
+            return read_priors(self.model, rgb01, hole01, seeds, clusters)
 
     def _guide(self, words: str | Sequence[str], strength: float) -> Guide:
         names = parse_labels(words)
-        if self.model.semantic_encoder is None:
+        if not self.filler.listens:
             raise LabelError(
                 f"This model fills by colour alone, so it cannot be told to fill with {names[0]!r}. Leave "
                 "the words out, or choose a model that was trained with semantics."
@@ -140,14 +190,23 @@ class InpaintPipeline:
         return F.normalize(self.reader.text.embed(names).mean(dim=0, keepdim=True), dim=1), strength
 
     @property
+    def sair(self) -> Sair:
+        """What draws between the pixels and names them: the model itself, or beside an SPN, which can do
+        neither, the bundled SAIR; loaded at need."""
+        if self._sair is None:
+            model = load_model(BUNDLED_SAIR)
+            self._sair = model.to(self.device, memory_format=torch.channels_last)
+        return self._sair
+
+    @property
     def reader(self) -> SemanticReader:
-        """What names pixels: the model's own encoder when it has one, else the bundled one; built at need."""
+        """What names pixels: the SAIR's own encoder when it has one, else the bundled one; built at need."""
         if self._reader is None:
             options = {"device": str(self.device), "bf16": self.bf16, "mirror": self.mirror}
-            if self.model.semantic_encoder is not None:
-                encoder = self.model.semantic_encoder
-                text = build_text_encoder(encoder, self.model.config.semantic)
-                self._reader = SemanticReader(encoder, text, model=self.model, **options)
+            encoder = self.sair.semantic_encoder
+            if encoder is not None:
+                text = build_text_encoder(encoder, self.sair.config.semantic)
+                self._reader = SemanticReader(encoder, text, model=self.sair, **options)
             else:
                 self._reader = SemanticReader.from_pretrained(**options)
         return self._reader
@@ -265,63 +324,16 @@ class InpaintPipeline:
 
     def _function(self, photo: Photo, cache: FeatureCache) -> PhotoFunction:
         options = {"device": self.device, "bf16": self.bf16, "key": self._key}
-        return PhotoFunction(self.model, photo, cache, **options)
+        return PhotoFunction(self.sair, photo, cache, **options)
 
-    def _fill_crops(
-        self,
-        rgb: np.ndarray,
-        hole: np.ndarray,
-        crops: list[tuple[Crop, np.ndarray]],
-        guide: Guide | None,
-    ) -> Iterator[tuple[Crop, np.ndarray, np.ndarray, np.ndarray]]:
-        """Yields crop, rows and columns inside it, and colours `(N, 3)` in [0, 1] for each.
 
-        What an earlier crop filled is known to the later ones, so a hole cut in two has no seam either.
-        """
-        done: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-        for crop, part in crops:
-            known01 = rgb[crop.slices].astype(np.float32) / 255
-            open_hole = hole[crop.slices].copy()
-            for rows, columns, values in done:
-                rows, columns = rows - crop.top, columns - crop.left
-                inside = (rows >= 0) & (rows < crop.height) & (columns >= 0) & (columns < crop.width)
-                known01[rows[inside], columns[inside]] = values[inside]
-                open_hole[rows[inside], columns[inside]] = False
-            # The seam is removed over all of the hole that this crop sees, though only its part is kept:
-            # where another crop's part begins there is no known colour to meet.
-            wanted = part | (ndimage.binary_dilation(open_hole) & ~open_hole)
-            filled01 = self._predict(known01, open_hole, wanted, (crop.work_height, crop.work_width), guide)
-            rows, columns = np.nonzero(part)
-            values = remove_seam(filled01, known01, open_hole)[rows, columns].clip(0, 1)
-            if len(crops) > 1:
-                done.append((rows + crop.top, columns + crop.left, values))
-            yield crop, rows, columns, values
-
-    @torch.inference_mode()
-    def _predict(
-        self,
-        known01: np.ndarray,
-        hole: np.ndarray,
-        wanted: np.ndarray,
-        work_px: tuple[int, int],
-        guide: Guide | None = None,
-    ) -> np.ndarray:
-        """The model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
-        rgb01 = torch.from_numpy(known01).to(self.device).permute(2, 0, 1)[None]
-        hole01 = torch.from_numpy(hole).to(self.device)[None, None].float()
-        rgb01, hole01 = reduce_known(rgb01, hole01, work_px)
-        rows, columns = torch.from_numpy(wanted).nonzero(as_tuple=True)
-        coords = pixel_coords(rows, columns, wanted.shape).to(self.device)[None]
-        if self.mirror:
-            rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
-            coords = torch.cat([coords, coords * coords.new_tensor([1, -1])])  # (y, x): x changes its sign
-        cell = cell_of(wanted.shape, device=self.device).expand(len(coords), -1)
-        with autocast(self.device, self.bf16):
-            words, strength = guide or (None, 1.0)
-            features = self.model.encode(
-                rgb01.contiguous(memory_format=torch.channels_last), hole01, words=words, strength=strength
-            )
-            values = decode_chunked(self.model, features, coords, cell)
-        out = np.zeros_like(known01)
-        out[wanted] = values.mean(dim=0).cpu().numpy()
-        return out
+def _opened(photo: PhotoSource | Photo, mask: MaskSource) -> tuple[Photo, np.ndarray]:
+    """The photo, and a mask of it that leaves something to do and something to do it with."""
+    if not isinstance(photo, Photo):
+        photo = load_photo(photo)
+    hole = as_mask(mask, photo.size_px)
+    if not hole.any():
+        raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
+    if hole.all():
+        raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
+    return photo, hole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.bundled import BUNDLED_ENCODER
 from sair_core.coords import grid_coords
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.refine import denoise_prompts
-from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import TextEncoder, build_text_encoder
 from sair_core.models.sair import Sair
 from sair_core.reduce import reduce_known
@@ -28,6 +28,7 @@ from sair_core.words import EVERYTHING_ELSE, vocabulary
 MAX_WORK_PX = 512  # long side at which a photo is read
 GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
+BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
 KEPT = 8  # photos whose embedding is remembered
 STRIP_VALUES = 4_000_000  # logits in memory at once
 
@@ -66,7 +67,7 @@ class SemanticReader:
         cls, config: SemanticConfig | None = None, *, device: str = "auto", **options: bool
     ) -> SemanticReader:
         """The bundled encoder, or any that `build_semantic_encoder` finds; raises what that raises."""
-        config = config or SemanticConfig(BUNDLED_ENCODER, upsample=2.0, keep_text=True)
+        config = config or BUNDLED_CONFIG
         encoder = build_semantic_encoder(config)
         return cls(encoder, build_text_encoder(encoder, config), device=device, **options)
 
@@ -98,30 +99,44 @@ class SemanticReader:
 
         window: the pixels of this window instead, at its scale; beyond the photo its edge goes on.
         denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).
-        "everything else" stands for the vocabularies' words that mean none of the other labels.
+        "everything else" stands for the vocabularies' words that mean none of the other labels: it is as
+        likely as the five best of them are on average.
         """
-        words, group = self._words(labels)
-        text = self.text.embed(words).to(embedding.vectors.device)
-        logits = self._scale() * torch.einsum("dhw,nd->nhw", embedding.vectors, text)
+        logits = self._logits(embedding.vectors, [label for label in labels if label != EVERYTHING_ELSE])
+        if EVERYTHING_ELSE in labels:
+            place = labels.index(EVERYTHING_ELSE)
+            logits = torch.cat([logits[:place], self._else(embedding.vectors, labels), logits[place:]])
         if denoise > 0:
             # Finite, because 0 * -inf in the interpolation is no number.
             logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(-1e4)
         window = window or Window.whole(embedding.size_px, 1.0)
-        ids, confidence = _name_pixels(logits.cpu(), group, len(labels), window, embedding.size_px)
+        ids, confidence = _name_pixels(logits.cpu(), window, embedding.size_px)
         vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
         return SemanticMap(tuple(labels), ids, confidence, vectors)
 
-    def _words(self, labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """Words to compare with, and for each the place of its label."""
-        if EVERYTHING_ELSE not in labels:
-            return list(labels), np.arange(len(labels))
-        own = [label for label in labels if label != EVERYTHING_ELSE]
+    def _logits(self, vectors: Tensor, words: Sequence[str]) -> Tensor:
+        """`(N, h, w)` of N words."""
+        if not words:
+            return vectors.new_zeros(0, *vectors.shape[1:])
+        text = self.text.embed(words).to(vectors.device)
+        return self._scale() * torch.einsum("dhw,nd->nhw", vectors, text)
+
+    def _else(self, vectors: Tensor, labels: Sequence[str]) -> Tensor:
+        """`(1, h, w)`: how well the best few words fit that mean none of the labels.
+
+        All of hundreds of words together would win everywhere, and the best one wins too often.
+        """
+        others = self._other_words([label for label in labels if label != EVERYTHING_ELSE])
+        best = self._logits(vectors, others).topk(min(BEST, len(others)), dim=0).values
+        return best.logsumexp(dim=0, keepdim=True) - math.log(len(best))
+
+    def _other_words(self, labels: Sequence[str]) -> list[str]:
+        """The vocabularies' words that are not close to any label."""
         others = list(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
-        if own:
-            near = (self.text.embed(others) @ self.text.embed(own).T).amax(dim=1) > SIMILAR
-            others = [word for word, is_near in zip(others, near.tolist()) if not is_near]
-        place = labels.index(EVERYTHING_ELSE)
-        return own + others, np.array([labels.index(w) for w in own] + [place] * len(others))
+        if not labels:
+            return others
+        nearest = (self.text.embed(others) @ self.text.embed(labels).T).amax(dim=1)
+        return [word for word, cosine in zip(others, nearest.tolist()) if cosine <= SIMILAR]
 
     def _scale(self) -> float:
         return float(self.encoder.logit_scale.exp())
@@ -152,9 +167,9 @@ class SemanticReader:
 
 
 def _name_pixels(
-    logits: Tensor, group: np.ndarray, labels: int, window: Window, photo_px: tuple[int, int]
+    logits: Tensor, window: Window, photo_px: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Logits `(N, h, w)` of words over a photo, sampled bilinearly; ids and confidence of their labels."""
+    """Logits `(N, h, w)` of labels over a photo, sampled bilinearly; the best one's id and softmax share."""
     height, width = window.size_px
     down, across = (
         _bilinear(cells, window.centres(axis) / photo_px[axis]) for axis, cells in enumerate(logits.shape[1:])
@@ -162,11 +177,9 @@ def _name_pixels(
     across = across.T  # (w, W)
     ids, confidence = np.empty(window.size_px, np.uint8), np.empty(window.size_px, np.float32)
     rows = max(1, STRIP_VALUES // (len(logits) * width))
-    member = F.one_hot(torch.from_numpy(group), labels).float()  # (N, labels)
     for top in range(0, height, rows):
         strip = torch.einsum("yh,nhw->nyw", down[top : top + rows], logits) @ across
-        shares = torch.einsum("nyx,nl->lyx", strip.softmax(dim=0), member)
-        best = shares.max(dim=0)
+        best = strip.softmax(dim=0).max(dim=0)
         ids[top : top + rows] = best.indices.to(torch.uint8).numpy()
         confidence[top : top + rows] = best.values.clamp(0, 1).numpy()
     return ids, confidence

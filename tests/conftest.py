@@ -6,7 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from sair_core.models.presets import spn_preset
 from sair_core.models.sair import Part, Sair, SairConfig
+from sair_core.models.spn import Spn
 from sair_core.pipeline import InpaintPipeline
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -38,6 +40,13 @@ def tiny_pipe() -> InpaintPipeline:
         long_skip=True,
     )
     return InpaintPipeline(Sair(config), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def spn_pipe() -> InpaintPipeline:
+    """An untrained probabilistic SPN that fills in milliseconds."""
+    torch.manual_seed(0)
+    return InpaintPipeline(Spn(spn_preset("tiny", probabilistic=True)), device="cpu")
 
 
 def disc(size_px: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:

@@ -388,8 +388,8 @@ def test_jpeg_quality_counts_and_transparency_turns_white():
 
 def test_writing_refuses_what_it_cannot_do():
     image = Image.new("RGB", (4, 4))
-    with pytest.raises(ConfigError, match="'TIFF'.*PNG, JPEG or WEBP"):
-        encode_image(image, "TIFF")
+    with pytest.raises(ConfigError, match="'GIF'.*PNG, JPEG, WEBP, TIFF or BMP"):
+        encode_image(image, "GIF")
     for quality in (0, 101):
         with pytest.raises(ConfigError, match="1 to 100"):
             encode_image(image, "JPEG", quality=quality)

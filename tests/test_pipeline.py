@@ -4,10 +4,19 @@ import torch
 from PIL import Image
 
 from sair_core.coords import cell_of, grid_coords
-from sair_core.errors import DeviceError, EmptyMaskError, FullMaskError, MaskSizeError, PhotoError
+from sair_core.errors import (
+    ConfigError,
+    DeviceError,
+    EmptyMaskError,
+    FullMaskError,
+    LabelError,
+    MaskSizeError,
+    PhotoError,
+)
 from sair_core.masks import mask_to_image
 from sair_core.models.sair import decode_chunked
-from sair_core.pipeline import InpaintPipeline, reduce_known
+from sair_core.pipeline import InpaintPipeline
+from sair_core.reduce import reduce_known
 
 from .conftest import disc
 
@@ -176,6 +185,68 @@ def test_the_bundled_model_beats_a_mean_fill_and_its_own_starting_point(pipe, bi
         start_error += squared_error(start, photo, mask)
     assert model_error < 0.3 * mean_error
     assert model_error < 0.9 * start_error
+
+
+@pytest.mark.parametrize("mode", ["RGB", "LA", "I;16"])
+def test_an_spn_keeps_what_is_known(spn_pipe, mode):
+    photo, mask = colour_photo(mode), disc((70, 90), (30, 40), 12)
+    result = spn_pipe.fill(photo, mask)
+    before, after = np.asarray(photo), np.asarray(result.image)
+    assert result.image.mode == photo.mode and np.array_equal(after[~mask], before[~mask])
+    assert (after[mask] != before[mask]).any()
+
+
+def test_variations_of_an_spn(spn_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 20)
+    encoded, real = [], spn_pipe.model.encode
+    spn_pipe.model.encode = lambda *args: encoded.append(1) or real(*args)
+    try:
+        results = spn_pipe.fill(bird, mask, seed=7, variations=3)
+    finally:
+        del spn_pipe.model.encode
+    assert [one.seed for one in results] == [7, 8, 9] and len(encoded) == 1
+    pictures = [np.asarray(one.image) for one in results]
+    assert all((a != b).any() for a, b in zip(pictures, pictures[1:]))
+    assert all(np.array_equal(one[~mask], np.asarray(bird)[~mask]) for one in pictures)
+    assert np.array_equal(spn_pipe.fill(bird, mask, seed=8).image, pictures[1])
+    assert len(spn_pipe.fill(bird, mask, variations=1)) == 1
+
+
+def test_variations_where_a_later_crop_sees_an_earlier_fill(spn_pipe):
+    """A wire across a large photo is cut: each variation goes on from its own colours."""
+    ys, xs = np.mgrid[:400, :3000]
+    photo = np.stack([60 + xs / 30, 90 + ys / 10, 160 - xs / 40], axis=-1).astype(np.uint8)
+    mask = np.abs(ys - 200) <= 3
+    both = spn_pipe.fill(photo, mask, seed=1, variations=2)
+    assert np.array_equal(both[1].image, spn_pipe.fill(photo, mask, seed=2).image)
+    assert np.array_equal(np.asarray(both[0].image)[~mask], photo[~mask])
+
+
+def test_a_large_hole_of_an_spn_is_enlarged(spn_pipe):
+    photo = np.random.default_rng(0).integers(0, 256, (900, 1000, 3), dtype=np.uint8)
+    mask = disc((900, 1000), (450, 500), 300)
+    after = np.asarray(spn_pipe.fill(photo, mask).image)
+    assert np.array_equal(after[~mask], photo[~mask]) and len(np.unique(after[mask], axis=0)) > 100
+
+
+def test_what_a_model_cannot_draw_is_told(tiny_pipe, spn_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 20)
+    assert spn_pipe.draws and not tiny_pipe.draws
+    assert tiny_pipe.fill(bird, mask, variations=1)[0].seed == 0
+    with pytest.raises(ConfigError, match="one fill for a hole"):
+        tiny_pipe.fill(bird, mask, variations=2)
+    for options in ({"variations": 0}, {"seed": -1}, {"seed": 2**32 - 1, "variations": 2}):
+        with pytest.raises(ConfigError):
+            spn_pipe.fill(bird, mask, **options)
+    with pytest.raises(LabelError, match="grass"):
+        spn_pipe.fill(bird, mask, words="grass")
+
+
+def test_beside_an_spn_the_bundled_sair_zooms_and_names(spn_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 10)
+    view = spn_pipe.view(bird, mask, scale=2.0, size_px=(40, 60))
+    assert view.size == (60, 40) and spn_pipe.sair.model_type == "sair"
+    assert spn_pipe.reader.model is spn_pipe.sair
 
 
 def squared_error(filled, photo, mask) -> float:

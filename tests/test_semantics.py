@@ -60,15 +60,24 @@ def test_every_pixel_gets_the_nearest_word(reader, two_colours):
 def test_everything_else_is_what_no_label_means(reader, two_colours):
     found = reader.name(reader.read(two_colours), ["red", EVERYTHING_ELSE])
     assert (found.ids[:, :40] == 0).all()
-    near = reader._words(["red", EVERYTHING_ELSE])[0]
-    assert near[0] == "red" and len(near) > 200
-    alone, group = reader._words([EVERYTHING_ELSE])
-    assert set(group.tolist()) == {0} and len(alone) > 200
+    alone = reader.name(reader.read(two_colours), [EVERYTHING_ELSE])
+    assert (alone.ids == 0).all() and (alone.confidence == 1).all()
 
 
 def test_words_close_to_a_label_are_no_everything_else(reader, monkeypatch):
+    assert len(reader._other_words(["red"])) > 200
     monkeypatch.setattr("sair_core.semantics.vocabulary", lambda name: ("crimson", "stone"))
-    assert reader._words(["red", EVERYTHING_ELSE])[0] == ["red", "stone"]
+    assert reader._other_words(["red"]) == ["stone"] and len(reader._other_words([])) == 2
+
+
+def test_many_words_are_no_likelier_together_than_the_best_few(reader, two_colours, monkeypatch):
+    """Hundreds of words that each fit a little do not take a label's place."""
+    embedding = reader.read(two_colours)
+    few = reader.name(embedding, ["red", EVERYTHING_ELSE]).confidence[5, 5]
+    monkeypatch.setattr(
+        "sair_core.semantics.vocabulary", lambda name: tuple(f"{name} {i}" for i in range(5000))
+    )
+    assert reader.name(embedding, ["red", EVERYTHING_ELSE]).confidence[5, 5] == pytest.approx(few, abs=1e-4)
 
 
 def test_labels_that_are_nowhere_likely_can_be_left_out(reader, two_colours):
@@ -119,16 +128,15 @@ def test_large_photos_are_read_reduced_and_named_in_full(reader):
 
 
 def test_naming_in_strips_equals_naming_at_once(monkeypatch):
-    logits, group = torch.randn(5, 7, 9) * 5, np.array([0, 1, 1, 2, 2])
+    logits = torch.randn(5, 7, 9) * 5
     window = Window.whole((50, 61), 1.0)
-    whole = _name_pixels(logits, group, 3, window, (50, 61))
+    whole = _name_pixels(logits, window, (50, 61))
     monkeypatch.setattr("sair_core.semantics.STRIP_VALUES", 1)
-    strips = _name_pixels(logits, group, 3, window, (50, 61))
+    strips = _name_pixels(logits, window, (50, 61))
     np.testing.assert_array_equal(whole[0], strips[0])
     np.testing.assert_allclose(whole[1], strips[1], rtol=1e-5)
     expected = torch.nn.functional.interpolate(logits[None], (50, 61), mode="bilinear")[0].softmax(0)
-    grouped = torch.stack([expected[0], expected[1] + expected[2], expected[3] + expected[4]])
-    np.testing.assert_array_equal(whole[0], grouped.argmax(0).numpy())
+    np.testing.assert_array_equal(whole[0], expected.argmax(0).numpy())
 
 
 @pytest.mark.parametrize(("cells", "pixels"), [(4, 16), (16, 16), (1, 5), (9, 4)])
@@ -166,7 +174,8 @@ def test_the_pipelines_contract(tiny_pipe, reader, two_colours, monkeypatch):
 
 
 def test_a_model_without_semantics_is_read_with_the_bundled_encoder(tiny_pipe, tiny_clip_folder, monkeypatch):
-    monkeypatch.setattr("sair_core.semantics.BUNDLED_ENCODER", str(tiny_clip_folder))
+    config = SemanticConfig(str(tiny_clip_folder), upsample=2.0, context_scale=0.4, keep_text=True)
+    monkeypatch.setattr("sair_core.semantics.BUNDLED_CONFIG", config)
     monkeypatch.setattr(tiny_pipe, "_reader", None)
     found = tiny_pipe.semantics(np.random.default_rng(0).integers(0, 255, (70, 90, 3), np.uint8), "sky, car")
     assert found.ids.shape == (70, 90) and found.embedding.shape == (5, 6, 16)

@@ -53,14 +53,17 @@ class DenseClip(nn.Module):
         model: nn.Module,
         *,
         upsample: float = 1.0,
+        context_scale: float | None = None,
         trainable: bool = False,
         keep_text: bool = False,
         key_smoothing: bool = False,
     ):
         """Wrap an open_clip model (anything with an image tower in `model.visual`); the tower is shared.
 
-        upsample: the input is enlarged by this before the tower. trainable: False freezes the tower (no
-        gradients, always in evaluation mode). keep_text: keep the text tower, always frozen.
+        upsample: the input is enlarged by this before the tower. context_scale: the image is seen a second
+        time at this share of its size, and the directions of both are averaged: what is large is named better
+        from further away. trainable: False freezes the tower (no gradients, always in evaluation mode).
+        keep_text: keep the text tower, always frozen.
         key_smoothing: average each token's output with those of tokens like it (`refine.smooth_by_keys`).
         Raises ConfigError for a tower without a dense form, for an `upsample` that does not give a stride of
         whole pixels and for `key_smoothing` of a tower that is no ViT.
@@ -68,7 +71,7 @@ class DenseClip(nn.Module):
         super().__init__()
         self.visual: nn.Module = model.visual
         self.trainable = trainable
-        self.upsample = upsample
+        self.context_scale = context_scale
         self.text = _without_image_tower(model) if keep_text else None
         if not trainable:
             self.visual.requires_grad_(False)
@@ -90,9 +93,9 @@ class DenseClip(nn.Module):
             self.text.train(False)
         return self
 
-    def grid_size(self, size_px: tuple[int, int]) -> tuple[int, int]:
+    def grid_size(self, size_px: tuple[float, float]) -> tuple[int, int]:
         """Cells `(h, w)` of the map for an image of `(height, width)`."""
-        return -(-size_px[0] // self.stride), -(-size_px[1] // self.stride)
+        return math.ceil(size_px[0] / self.stride), math.ceil(size_px[1] / self.stride)
 
     def forward(self, rgb01: Tensor, hole01: Tensor | None = None) -> Tensor:
         """Embed every cell of the masked image.
@@ -107,16 +110,23 @@ class DenseClip(nn.Module):
             raise ValueError(
                 f"hole01 must be (B, 1, H, W) of the photo {tuple(rgb01.shape)}, got {tuple(hole01.shape)}"
             )
-        image, hole = self._prepare(rgb01, hole01)
-        return self._dense(self.visual, image, hole)
+        near = self._dense(self.visual, *self._prepare(rgb01, hole01))
+        if self.context_scale is None:
+            return near
+        far = self._dense(self.visual, *self._prepare(rgb01, hole01, self.context_scale))
+        far = F.interpolate(far.float(), near.shape[-2:], mode="bilinear", align_corners=False)
+        norm = near.float().norm(dim=1, keepdim=True).clamp_min(1e-6)
+        return (0.5 * (near + norm * F.normalize(far, dim=1))).to(near.dtype)
 
-    def _prepare(self, rgb01: Tensor, hole01: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _prepare(
+        self, rgb01: Tensor, hole01: Tensor | None, scale: float = 1.0
+    ) -> tuple[Tensor, Tensor | None]:
         """The tower's input in its dtype, and the hole at the same size in float32."""
         x = rgb01.float()
         if hole01 is not None:
             hole01 = hole01.float()
             x = torch.cat([x * (1 - hole01), hole01], dim=1)  # (B, 4, H, W): one resize for both
-        h, w = self.grid_size((x.shape[2], x.shape[3]))
+        h, w = self.grid_size((scale * x.shape[2], scale * x.shape[3]))
         size = (h * self._tower_stride, w * self._tower_stride)
         if size != tuple(x.shape[2:]):
             shrinks = size[0] < x.shape[2] or size[1] < x.shape[3]

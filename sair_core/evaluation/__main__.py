@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.errors import ConfigError, MissingDependencyError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.baselines import BASELINES, METHODS, OPENCV_RADIUS_PX, FillMethod, require_opencv
@@ -22,8 +23,9 @@ from sair_core.evaluation.runner import Plan, evaluate
 from sair_core.evaluation.samples import list_samples, mask_source
 from sair_core.evaluation.summary import Record, gains, summarise
 
-MODEL_METHOD = "sair"
-DEFAULT_METHODS = (MODEL_METHOD, *BASELINES)
+# Method -> the model it loads unless told otherwise.
+MODEL_METHODS = {"sair": BUNDLED_SAIR, "spn": BUNDLED_SPN}
+DEFAULT_METHODS = ("sair", *BASELINES)
 
 
 def main(argv: Sequence[str] | None = None, methods: Mapping[str, FillMethod] | None = None) -> int:
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None, methods: Mapping[str, FillMethod] | 
 
     `methods` replaces or adds methods by name (used instead of loading a model or calling a baseline).
     """
-    args = parse_arguments(argv, choices=(*DEFAULT_METHODS, "mean", *(methods or ())))
+    args = parse_arguments(argv, choices=(*MODEL_METHODS, *METHODS, *(methods or ())))
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         plan, lpips_note = prepare(args, methods or {})
@@ -50,7 +52,11 @@ def parse_arguments(argv: Sequence[str] | None, choices: Sequence[str]) -> argpa
     """The command line; wrong ones end the process with status 2, as argparse does."""
     parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation", description=__doc__)
     add = parser.add_argument
-    add("--model", default="sair-lite", help="bundled name, folder or hub id (default: %(default)s)")
+    for name, model in MODEL_METHODS.items():
+        option = "--model" if name == "sair" else f"--{name}"
+        add(option, default=model, metavar="MODEL",
+            help=f"of the method {name}: bundled name, folder or hub id (default: %(default)s)")  # fmt: skip
+    add("--samples", type=int, default=1, help="fills of each hole by a model that draws (the paper's: 5)")
     add("--data", required=True, type=Path, help="folder of photos")
     add("--masks", default="irregular", help="'irregular' (drawn) or a folder of PNG masks, white = hole")
     add("--seed", type=int, default=0, help="of the drawn masks (default: %(default)s)")
@@ -66,37 +72,53 @@ def parse_arguments(argv: Sequence[str] | None, choices: Sequence[str]) -> argpa
     return parser.parse_args(argv)
 
 
-def build_methods(
-    names: Sequence[str], model: str, device: str, given: Mapping[str, FillMethod]
-) -> dict[str, FillMethod]:
-    """The named methods in that order. Raises what the pipeline's loading raises."""
+def build_methods(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> dict[str, FillMethod]:
+    """The methods asked for, in that order. Raises what the pipeline's loading raises, and ConfigError when
+    none of them can give the samples asked for."""
     known = {**METHODS, **given}
-    return {name: known[name] if name in known else ModelMethod(model, device) for name in names}
+    models = {"sair": args.model, "spn": args.spn}
+    methods = {
+        name: known[name] if name in known else ModelMethod(models[name], args.device, args.samples)
+        for name in args.methods
+    }
+    loaded = [method for method in methods.values() if isinstance(method, ModelMethod)]
+    if args.samples > 1 and not any(method.samples > 1 for method in loaded):
+        raise ConfigError("--samples needs a model that draws: add --methods spn, with a probabilistic SPN.")
+    return methods
 
 
 class ModelMethod:
-    """A pipeline as a method on arrays. `device` is where it runs."""
+    """A pipeline as a method on arrays. device: where it runs. samples: fills of each hole; one where the
+    model does not draw."""
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, samples: int = 1) -> None:
         from sair_core.pipeline import InpaintPipeline
 
         self.pipeline = InpaintPipeline.from_pretrained(model, device=device)
         self.device = str(self.pipeline.device)
+        self.samples = samples if samples > 1 and self.pipeline.draws else 1
 
     def __call__(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3)."""
-        return np.asarray(self.pipeline.fill(Image.fromarray(photo), mask, seed=0).image)
+        """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3), or of several samples
+        (N, H, W, 3)."""
+        image = Image.fromarray(photo)
+        if self.samples == 1:
+            return np.asarray(self.pipeline.fill(image, mask, seed=0).image)
+        fills = self.pipeline.fill(image, mask, seed=0, variations=self.samples)
+        return np.stack([np.asarray(fill.image) for fill in fills])
 
 
 def prepare(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> tuple[Plan, str]:
     """The plan, and a line on LPIPS if it is missing (else empty). Raises SairError."""
     if args.workers < 1:
         raise ConfigError(f"--workers must be at least 1, got {args.workers}.")
+    if args.samples < 1:
+        raise ConfigError(f"--samples must be at least 1, got {args.samples}.")
     # First what fails at once, then what takes seconds to load.
     samples = list_samples(args.data, args.limit)
     masks = mask_source(args.masks, args.seed, args.size)
     require_opencv(set(args.methods) - set(given))
-    methods = build_methods(args.methods, args.model, args.device, given)
+    methods = build_methods(args, given)
     lpips, note = None, "LPIPS left out (--no-lpips)"
     if not args.no_lpips:
         try:
@@ -145,6 +167,8 @@ def show(
     times = report.seconds_per_fill(records)
 
     print(report.format_table(summaries, with_lpips=plan.lpips is not None))
+    if any(summary.drawn for summary in summaries):
+        print(report.format_drawn(summaries))
     if lpips_note:
         print(lpips_note)
     if advantage:
@@ -162,6 +186,8 @@ def show(
         settings = {
             "complete": complete,
             "model": args.model,
+            "spn": args.spn if "spn" in args.methods else None,
+            "samples": args.samples,
             "data": str(args.data),
             "masks": args.masks,
             "seed": args.seed,

@@ -1,7 +1,7 @@
-"""Fidelity of a filled picture to the true one, on 8-bit pictures.
+"""Fidelity of a filled picture to the true one, and its sharpness, on 8-bit pictures.
 
-All three compare whole pictures: the SAIR paper, and most inpainting papers, measure the composited result,
-so pixels outside the hole count (and are equal in both).
+PSNR, L1 and SSIM compare whole pictures: the SAIR paper, and most inpainting papers, measure the composited
+result, so pixels outside the hole count (and are equal in both). The others look into the hole.
 """
 
 from __future__ import annotations
@@ -52,6 +52,23 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
         data_range=255,
     )
     return float(value)
+
+
+def gradient(picture: np.ndarray, mask: np.ndarray) -> float:
+    """Mean length of the brightness gradient over the hole, in [0, 1] per pixel: more is sharper.
+
+    picture: uint8 (H, W) or (H, W, C); mask: bool (H, W), True = hole. 0 without a hole.
+    """
+    if not mask.any():
+        return 0.0
+    grey01 = picture.reshape(*picture.shape[:2], -1).mean(axis=2) / 255
+    down, right = (np.diff(grey01, axis=axis, append=grey01.take([-1], axis)) for axis in (0, 1))
+    return float(np.hypot(down, right)[mask].mean())
+
+
+def l1_inside(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """As `l1`, of the hole's pixels alone; mask: bool (H, W), True = hole, not empty."""
+    return float(np.mean(np.abs(_difference(a, b)[mask]))) / 255
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:

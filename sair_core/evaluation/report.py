@@ -13,31 +13,42 @@ from pathlib import Path
 
 from sair_core.evaluation.summary import Gain, Record, Summary
 
-HEADER = ("hole %", "method", "PSNR dB", "SSIM", "L1", "LPIPS", "s/fill", "photos")
+HEADER = ("hole %", "method", "PSNR dB", "SSIM", "L1", "LPIPS", "s/fill", "photos", "sharpness")
 
 
 def format_table(summaries: Sequence[Summary], with_lpips: bool) -> str:
-    """One line a bin and method. Without LPIPS its column is left out."""
+    """One line a bin and method. Without LPIPS its column is left out, likewise that of the sharpness."""
     rows = [HEADER]
-    last_bin = None
     for row in summaries:
         rows.append(
             (
-                row.bin if row.bin != last_bin else "",
+                row.bin,
                 row.method,
                 f"{row.psnr_db:.2f}",
                 f"{row.ssim:.4f}",
                 f"{row.l1:.4f}",
-                "-" if row.lpips is None else f"{row.lpips:.4f}",
+                _known(row.lpips),
                 f"{row.seconds:.3f}",
                 str(row.photos),
+                _known(row.sharpness, 2),
             )
         )
-        last_bin = row.bin
-    if not with_lpips:
-        column = HEADER.index("LPIPS")
-        rows = [row[:column] + row[column + 1 :] for row in rows]
-    return align(rows)
+    left_out = set() if with_lpips else {"LPIPS"}
+    if all(row.sharpness is None for row in summaries):
+        left_out.add("sharpness")
+    columns = [i for i, name in enumerate(HEADER) if name not in left_out]
+    return align([[row[i] for i in columns] for row in _each_bin_once(rows)])
+
+
+def format_drawn(summaries: Sequence[Summary]) -> str:
+    """One line a bin and method that gave several samples: the best of them, and how they differ."""
+    rows = [("hole %", "method", "best of", "PSNR dB", "SSIM", "L1", "diversity L1", "LPIPS")]
+    for row in summaries:
+        if row.drawn is not None:
+            best = row.drawn
+            figures = f"{best.psnr_db:.2f}", f"{best.ssim:.4f}", f"{best.l1:.4f}", f"{best.diversity_l1:.4f}"
+            rows.append((row.bin, row.method, str(best.samples), *figures, _known(best.diversity_lpips)))
+    return align(_each_bin_once(rows))
 
 
 def format_gains(gains: Sequence[Gain]) -> str:
@@ -52,6 +63,16 @@ def format_gains(gains: Sequence[Gain]) -> str:
         for gain in gains
     ]
     return align(rows, left_columns=4)
+
+
+def _known(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _each_bin_once(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """The first cell of a row left empty where it is that of the row above."""
+    before = [None, *(row[0] for row in rows)]
+    return [("" if row[0] == above else row[0], *row[1:]) for row, above in zip(rows, before)]
 
 
 def align(rows: Sequence[Sequence[str]], left_columns: int = 2) -> str:

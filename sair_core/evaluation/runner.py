@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -10,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -20,7 +22,7 @@ from sair_core.evaluation import metrics
 from sair_core.evaluation.baselines import METHODS, FillMethod, composite, mean
 from sair_core.evaluation.perceptual import PerceptualMetric
 from sair_core.evaluation.samples import MaskSource, Sample
-from sair_core.evaluation.summary import Record
+from sair_core.evaluation.summary import Drawn, Record
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ PSNR_CAP_DB = 100.0
 class Plan:
     """What an evaluation does. `methods`: name -> fill(uint8 (S, S, 3), bool (S, S)) -> uint8 (S, S, 3).
 
-    A method is given the photo with its hole painted in the mean colour, never the true pixels.
+    Several samples of a hole come as (N, S, S, 3). A method is given the photo with its hole painted in the
+    mean colour, never the true pixels.
     """
 
     methods: Mapping[str, FillMethod]
@@ -126,11 +129,13 @@ def _measure(
         began = time.perf_counter()
         filled = fill(*arguments)
         seconds = time.perf_counter() - began
-    if filled.shape != photo.shape or filled.dtype != np.uint8:
+    if filled.shape[-3:] != photo.shape or filled.ndim > 4 or not filled.size or filled.dtype != np.uint8:
         raise DataError(
             f"The method {method!r} returned {filled.dtype} {filled.shape}, not uint8 {photo.shape}."
         )
-    result = composite(photo, filled, mask)
+    samples = filled if filled.ndim == 4 else filled[None]
+    results = [composite(photo, sample, mask) for sample in samples]
+    result = results[0]
     record = Record(
         photo=sample.path.name,
         photo_index=sample.index,
@@ -141,7 +146,28 @@ def _measure(
         ssim=metrics.ssim(photo, result),
         l1=metrics.l1(photo, result),
         lpips=None if plan.lpips is None else plan.lpips(photo, result),
-        seconds=seconds,
-        known_changed_px=int(np.count_nonzero((filled != result).any(axis=-1))),
+        seconds=seconds / len(samples),
+        known_changed_px=int(np.count_nonzero((samples[0] != result).any(axis=-1))),
+        gradient=metrics.gradient(result, mask),
+        gradient_true=metrics.gradient(photo, mask),
+        drawn=_drawn(photo, mask, results, plan.lpips) if filled.ndim == 4 else None,
     )
     return record, result
+
+
+def _drawn(
+    photo: np.ndarray, mask: np.ndarray, results: Sequence[np.ndarray], lpips: PerceptualMetric | None
+) -> Drawn | None:
+    """Of one sample alone there is nothing to say."""
+    if len(results) < 2:
+        return None
+    pairs = list(itertools.combinations(results, 2))
+    best = max(results, key=lambda result: metrics.psnr(photo, result))
+    return Drawn(
+        samples=len(results),
+        psnr_db=min(metrics.psnr(photo, best), PSNR_CAP_DB),
+        ssim=metrics.ssim(photo, best),
+        l1=metrics.l1(photo, best),
+        diversity_l1=fmean(metrics.l1_inside(a, b, mask) for a, b in pairs),
+        diversity_lpips=None if lpips is None else fmean(lpips(a, b) for a, b in pairs),
+    )

@@ -15,8 +15,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sair_core.bundled import BUNDLED_ENCODER
-from sair_core.encoders.semantic import SemanticConfig
+from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask
@@ -103,7 +102,8 @@ def common_classes(train: Path, classes: Classes) -> list[int]:
 
 
 def _readers(args: argparse.Namespace) -> dict[str, SemanticReader]:
-    config = SemanticConfig(args.encoder, args.pretrained, upsample=args.upsample, keep_text=True)
+    options = {"upsample": args.upsample, "context_scale": args.context_scale, "keep_text": True}
+    config = SemanticConfig(args.encoder, args.pretrained, **options)
     readers = {PLAIN: SemanticReader.from_pretrained(config, device=args.device)}
     for entry in args.sir:
         name, _, source = entry.partition("=")
@@ -153,9 +153,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", required=True, type=Path, help="folder of photos with label maps beside them")
     add("--train", type=Path, help="folder that tells which classes are common (default: ../train)")
-    add("--encoder", default=BUNDLED_ENCODER, help="bundled, open_clip name, hf-hub:... or folder")
+    add("--encoder", default=BUNDLED_CONFIG.name, help="bundled, open_clip name, hf-hub:... or folder")
     add("--pretrained", help="open_clip's tag of the weights")
-    add("--upsample", type=float, default=2.0, help="the photo is enlarged by this (default: %(default)s)")
+    plain = BUNDLED_CONFIG
+    add("--upsample", type=float, default=plain.upsample, help="the photo is enlarged by this (%(default)s)")
+    add("--context-scale", type=float, default=plain.context_scale, help="of the second look (%(default)s)")
     add("--sir", nargs="*", default=[], metavar="NAME=MODEL", help="models whose SIR completes the holes")
     add("--seed", type=int, default=0, help="of the drawn masks (default: %(default)s)")
     add("--limit", type=int, help="only this many photos, spread evenly over the folder")

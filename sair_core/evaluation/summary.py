@@ -13,10 +13,29 @@ from sair_core.evaluation.baselines import METHODS
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What several samples of one hole say beyond the first. As in the SPN paper (4.3.1) the best of them is
+    the one with the highest PSNR.
+
+    psnr_db, ssim, l1: of the best. diversity_l1: mean L1 between two samples, over the hole's pixels, values
+    in [0, 1]; diversity_lpips: mean LPIPS between two, None where LPIPS is not to be had.
+    """
+
+    samples: int
+    psnr_db: float
+    ssim: float
+    l1: float
+    diversity_l1: float
+    diversity_lpips: float | None
+
+
+@dataclass(frozen=True)
 class Record:
     """What one method made of one photo and mask. `hole_share` in [0, 1], `l1` on pixel values in [0, 1].
 
     `known_changed_px`: pixels outside the hole that the method altered; they are put back before measuring.
+    `gradient`, `gradient_true`: `metrics.gradient` of the fill and of what the hole hides. `drawn`: of a
+    method that gives several samples; all else is of the first.
     """
 
     photo: str
@@ -30,11 +49,18 @@ class Record:
     lpips: float | None
     seconds: float
     known_changed_px: int
+    gradient: float | None = None
+    gradient_true: float | None = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over the photos of one bin and method; `seconds` is the median (the first fill warms up)."""
+    """Means over the photos of one bin and method; `seconds` is the median (the first fill warms up).
+
+    `sharpness`: the mean gradient inside the holes, filled over true: 1 is as sharp as the photos, less is
+    blurred. A ratio of means, because plain areas have next to no gradient to divide by.
+    """
 
     bin: str
     method: str
@@ -44,6 +70,8 @@ class Summary:
     l1: float
     lpips: float | None
     seconds: float
+    sharpness: float | None = None
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,6 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
             rows = [record for record in records if (record.bin, record.method) == (bin_name, name)]
             if not rows:
                 continue
-            lpips = [row.lpips for row in rows if row.lpips is not None]
             summaries.append(
                 Summary(
                     bin=bin_name,
@@ -76,8 +103,10 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
                     psnr_db=_mean(row.psnr_db for row in rows),
                     ssim=_mean(row.ssim for row in rows),
                     l1=_mean(row.l1 for row in rows),
-                    lpips=_mean(lpips) if lpips else None,
+                    lpips=_mean_of_known(row.lpips for row in rows),
                     seconds=float(np.median([row.seconds for row in rows])),
+                    sharpness=_sharpness(rows),
+                    drawn=_drawn([row.drawn for row in rows if row.drawn is not None]),
                 )
             )
     return summaries
@@ -106,6 +135,29 @@ def gains(summaries: Sequence[Summary], baselines: Sequence[str]) -> list[Gain]:
                     )
                 )
     return found
+
+
+def _sharpness(rows: Sequence[Record]) -> float | None:
+    filled, true = (_mean_of_known(values) for values in zip(*((r.gradient, r.gradient_true) for r in rows)))
+    return filled / true if filled is not None and true else None
+
+
+def _drawn(rows: Sequence[Drawn]) -> Drawn | None:
+    if not rows:
+        return None
+    return Drawn(
+        samples=rows[0].samples,
+        psnr_db=_mean(row.psnr_db for row in rows),
+        ssim=_mean(row.ssim for row in rows),
+        l1=_mean(row.l1 for row in rows),
+        diversity_l1=_mean(row.diversity_l1 for row in rows),
+        diversity_lpips=_mean_of_known(row.diversity_lpips for row in rows),
+    )
+
+
+def _mean_of_known(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return _mean(known) if known else None
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from sair_core.config import require
-from sair_core.encoders.semantic import SemanticConfig
+from sair_core.encoders.pretext import PretextConfig
+from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
+from sair_core.models.prior import PriorConfig, VariationalConfig
 from sair_core.models.sair import Part, SairConfig
 from sair_core.models.sir import SirConfig
+from sair_core.models.spade import GeneratorConfig
+from sair_core.models.spn import SpnConfig
 
 PRESETS = {
     # The SAIR paper: CLIP ViT-B/16 (512-d), Table 4's encoder, MLPs of 4 x 256.
@@ -16,12 +20,23 @@ PRESETS = {
         decoder=Part("liif", {"hidden": 256, "layers": 4, "use_cell": False}),
         semantic=SemanticConfig(name="ViT-B-16", pretrained="openai", keep_text=True),
     ),
+    # For tests and first steps: everything in seconds.
+    "tiny": SairConfig(
+        appearance=Part(
+            "unet",
+            {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8},
+        ),
+        decoder=Part("liif", {"hidden": 16}),
+        semantics="none",
+        semantic=None,
+        initial_fill="pull_push",
+    ),
     # Trains on two CPU cores in an afternoon, fills a 512 x 512 photo on them in about a second and shows a
     # view of a megapixel in about half of one. With the bundled text-aligned encoder; c at 1/8 of the photo.
     "lite": SairConfig(
         appearance=Part("unet"),
         decoder=Part("liif", {"hidden": 64, "layers": 4, "use_cell": True}),
-        semantic=SemanticConfig(name="sair-clip", upsample=2.0, keep_text=True),
+        semantic=BUNDLED_CONFIG,
         sir=SirConfig(hidden=128, layers=3, context_blocks=3, context_width=192, heads=6),
         semantic_stride_px=8,
         # The encoder starts from a smooth fill, but the decoder does not add to it: with a long skip,
@@ -38,3 +53,44 @@ def preset(name: str, **changes: object) -> SairConfig:
     """
     require(name in PRESETS, f"unknown preset {name!r}; known are {sorted(PRESETS)}")
     return dataclasses.replace(PRESETS[name], **changes)
+
+
+SPN_PRESETS = {
+    # The SPN paper: priors at 1, 1/2 and 1/4 of the photo, eight SPADE ResBlocks. It names neither widths nor
+    # the number of residual blocks in the prior learner; with these the sizes of its Tables 4 and 6 come out
+    # (docs/spn.md). Its teacher's weights (TResNet-L, labels of OpenImages) are not in timm: the same network
+    # trained on ImageNet stands in.
+    "paper": SpnConfig(),
+    # The paper's earlier system (Table 3, first line): the coarsest prior only.
+    "spl": SpnConfig(scales=1),
+    # For tests and first steps: everything in seconds.
+    "tiny": SpnConfig(
+        widths=(8, 8, 16),
+        stride_px=2,
+        prior=PriorConfig(blocks=1, enlarge=False),
+        generator=GeneratorConfig(blocks=1, hidden=8, kernel=1),
+        variational=VariationalConfig(channels=4, halvings=1, width=8, decoder_width=8),
+        pretext=PretextConfig("edges"),
+        initial_fill="pull_push",
+    ),
+    # Trains on two CPU cores: everything at half of the photo's resolution or below, most of the work at an
+    # eighth. Attention lets so few residual blocks see across a hole.
+    "lite": SpnConfig(
+        widths=(48, 96, 160),
+        stride_px=2,
+        prior=PriorConfig(blocks=4, enlarge=False, attention_blocks=2, heads=5),
+        generator=GeneratorConfig(hidden=64, kernel=1),
+        variational=VariationalConfig(channels=32, halvings=2, width=96, decoder_width=64),
+        pretext=PretextConfig("sair-clip", upsample=2),
+        initial_fill="pull_push",
+    ),
+}
+
+
+def spn_preset(name: str, **changes: object) -> SpnConfig:
+    """The SPN preset `name` with fields changed, e.g. `spn_preset("lite", probabilistic=True)`.
+
+    Raises ConfigError for an unknown name or a contradiction.
+    """
+    require(name in SPN_PRESETS, f"unknown SPN preset {name!r}; known are {sorted(SPN_PRESETS)}")
+    return dataclasses.replace(SPN_PRESETS[name], **changes)

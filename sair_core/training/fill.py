@@ -9,40 +9,46 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from sair_core.checkpoint import save_checkpoint, start_from
+from sair_core.checkpoint import save_checkpoint
 from sair_core.config import to_dict
-from sair_core.coords import cell_of, grid_coords, sample_cubic
-from sair_core.devices import autocast, has_bf16, keep_freed_memory, pick_device
-from sair_core.errors import ConfigError, DataError
-from sair_core.folders import Classes, classes_file, photo_files, read_classes
-from sair_core.hub import load_model
+from sair_core.coords import cell_of, grid_coords, pixel_coords, sample_cubic
+from sair_core.devices import keep_freed_memory
+from sair_core.errors import DataError
+from sair_core.folders import Classes, classes_file, read_classes
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairFeatures
 from sair_core.training.config import TrainConfig
-from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
-from sair_core.training.loop import Batch, begin_folder, optimise, run, write_configuration
+from sair_core.training.data import FillSamples, batches
+from sair_core.training.engine import Batch, Engine
+from sair_core.training.loop import run
 from sair_core.training.meaning import Meaning
-from sair_core.training.state import Average, parameter_groups
-from sair_core.training.validation import Validation
+from sair_core.training.report import told
+from sair_core.training.start import begin_folder, begin_with, write_configuration
+from sair_core.training.state import Average, Learner, parameter_groups
+from sair_core.training.store import photos_and_held
+from sair_core.training.validation import Validation, as_tensors, filled_in
 
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, *, resume: bool = False, show_progress: bool = True) -> Path:
+def train(config: TrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
     """Train a SAIR; returns the folder of the trained model, `OUTPUT/model`.
 
     The run folder holds `train.json` (the effective configuration), what `loop.run` promises, and `model/`
-    (averaged weights, loadable by the pipeline at any time).
+    (averaged weights, loadable by the pipeline at any time). resume: state.LATEST or PREVIOUS, or None.
 
     Raises DataError for folders without photos, ConfigError when OUTPUT already holds a run and `resume` is
     not set, CheckpointError when there is nothing to resume or the loss stopped being a number.
     """
     keep_freed_memory()
     folder = begin_folder(config.output, resume)
-    task = FillTask(config, None if resume else config.start)
-    write_configuration(folder, train=to_dict(config), model=to_dict(task.model.config))
+    with told(folder):
+        engine = Engine(config.device, config.bf16, config.accumulate)
+        task = FillTask(config, engine, None if resume else config.start)
+    if engine.is_main:
+        write_configuration(folder, train=to_dict(config), model=to_dict(task.model.config))
     run(task, config, folder, resume=resume, show_progress=show_progress)
     return folder / "model"
 
@@ -50,65 +56,102 @@ def train(config: TrainConfig, *, resume: bool = False, show_progress: bool = Tr
 class FillTask:
     """Colours of queried pixels, four in five of them inside a hole."""
 
-    def __init__(self, config: TrainConfig, start: str | None):
+    def __init__(self, config: TrainConfig, engine: Engine, start: str | None):
         """start: a model whose weights to begin with."""
-        self.config = config
-        self.device = pick_device(config.device)
+        self.config, self.engine = config, engine
         torch.manual_seed(config.seed)
         changes = {"semantics": config.semantics} if config.semantics else {}
         self.model = Sair(preset(config.preset, **changes))
         named = self.model.semantic_encoder is not None
         classes = _classes(config.data) if named else None
-        self.photos, self.validation = _photos(config, classes)
+        self.photos, held = photos_and_held(config, classes, engine)
+        self.resident = self.photos.resident(engine.device)
         if start:
-            _begin_with(self.model, start)
-        self.model.to(self.device, memory_format=torch.channels_last)
+            begin_with(self.model, start)
+        self.model.to(engine.device, memory_format=torch.channels_last)
         self.meaning = Meaning(self.model, classes, config.semantic_queries) if named else None
-        self.optimiser = torch.optim.AdamW(
+        self.validation = Validation(held, config.final_size_px, config.seed)
+        self.loss = engine.prepare(FillLoss(self.model, self.meaning, config))
+        optimiser = torch.optim.AdamW(
             parameter_groups(self.model, config.weight_decay),
             lr=config.learning_rate,
             betas=config.betas,
-            fused=self.device.type != "mps",
+            fused=engine.device.type != "mps",
         )
+        self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-        precision = "bfloat16" if config.bf16 and has_bf16(self.device) else "float32"
-        logger.info("%.1f M parameters on %s, %s", count / 1e6, self.device, precision)
+        logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[int, Batch]]:
-        size_px, batch, queries = self.config.shape(phase)
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+        size_px, batch = self.config.shape(phase)
         samples = FillSamples(
             self.photos,
             size_px=size_px,
-            queries=queries,
+            queries=self.config.queries_of(phase),
             hole_share=self.config.hole_share,
-            batch=batch,
+            batch=batch * self.engine.processes,
             scale_share=self.config.scale_share,
             scale_max=self.config.scale_max,
             seed=self.config.seed,
         )
-        return batches(samples, batch, first_sample, self.config.workers)
+        share, workers = self.engine.share, self.config.workers
+        return batches(samples, batch, first_sample, workers, share, self.resident)
 
     def step(self, batch: Batch, first_sample: int) -> float:
+        optimiser = self.learners["model"].optimiser
+        return self.engine.optimise(
+            self.loss, optimiser, batch, first_sample, clip_norm=self.config.clip_norm
+        )
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        return self.validation(self.fill)
+
+    @torch.inference_mode()
+    def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+        """The filled photo, and with semantics the map that was completed under the hole."""
+        rgb01, hole01 = as_tensors(photo, mask, self.engine.device)
+        rows, columns = hole01[0, 0].nonzero(as_tuple=True)
+        with self.engine.autocast():
+            features = self.model.encode(rgb01, hole01)
+            coords = pixel_coords(rows, columns, mask.shape)[None]
+            cell = cell_of(mask.shape, device=rgb01.device)[None]
+            filled = filled_in(photo, mask, self.model.decode(features, coords, cell)[0])
+            found = [] if self.meaning is None else [self.meaning.map(features, mask.shape)]
+        return [filled, *found]
+
+    def export(self, folder: Path) -> None:
+        half = {k: v.half() if v.is_floating_point() else v for k, v in self.average.state.items()}
+        save_checkpoint(folder, half, self.model.model_type, self.model.config)
+
+
+class FillLoss(nn.Module):
+    """What is minimised: the error of the colours, and with semantics that of the meanings."""
+
+    def __init__(self, model: Sair, meaning: Meaning | None, config: TrainConfig):
+        super().__init__()
+        self.model, self.meaning, self.config = model, meaning, config
+
+    def forward(self, batch: Batch, first_sample: int) -> Tensor:
+        """Batch as `data.batches` makes it, and the number of its first sample: what is drawn here depends on
+        that, so that a resumed run draws what it would have drawn, and several processes draw the same."""
         config = self.config
-        # By sample number, so that a resumed run draws what it would have drawn.
         rng = np.random.default_rng([config.seed, 9, first_sample])
-        with autocast(self.device, config.bf16):
-            teacher = words = None
-            if self.meaning is not None:
-                teacher = self.meaning.teach(batch["rgb01"])
-                if rng.random() < config.guide_share:
-                    words = self.meaning.words(rng, teacher, batch)
-            features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
-            rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
-            if self._finer(batch):
-                rgb = rgb + self._missing(features, batch)
-            error = rgb - batch["target01"]  # the hole's weight is its share of the queries
-            loss = error.abs().mean() + config.squared_weight * error.square().mean()
-            if self.model.sir is not None:
-                distance, labels = self.meaning.losses(features, teacher, batch)
-                loss = loss + config.semantic_weight * distance + config.label_weight * labels
-        return optimise(self.model, self.optimiser, loss, config.clip_norm)
+        teacher = words = None
+        if self.meaning is not None:
+            teacher = self.meaning.teach(batch["rgb01"])
+            if rng.random() < config.guide_share:
+                words = self.meaning.words(rng, teacher, batch)
+        features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
+        rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
+        if self._finer(batch):
+            rgb = rgb + self._missing(features, batch)
+        error = rgb - batch["target01"]  # the hole's weight is its share of the queries
+        loss = error.abs().mean() + config.squared_weight * error.square().mean()
+        if self.model.sir is not None:
+            distance, labels = self.meaning.losses(features, teacher, batch)
+            loss = loss + config.semantic_weight * distance + config.label_weight * labels
+        return loss
 
     @staticmethod
     def _finer(batch: Batch) -> bool:
@@ -125,13 +168,6 @@ class FillTask:
         missing = (rgb01 - found.transpose(1, 2).unflatten(2, size)) * (1 - batch["hole01"])
         return sample_cubic(missing, batch["coords_yx"]) * ~batch["inside"].unsqueeze(-1)
 
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
-        return self.validation(self.model, self.device, self.config.bf16)
-
-    def export(self, folder: Path) -> None:
-        half = {k: v.half() if v.is_floating_point() else v for k, v in self.average.state.items()}
-        save_checkpoint(folder / "model", half, self.model.model_type, self.model.config)
-
 
 def _classes(folders: Sequence[str]) -> Classes | None:
     """The classes of the folders that have any. Raises DataError when two have different ones."""
@@ -146,28 +182,3 @@ def _classes(folders: Sequence[str]) -> Classes | None:
             )
         found = classes
     return found
-
-
-def _photos(config: TrainConfig, classes: Classes | None) -> tuple[list[TrainPhoto], Validation]:
-    photos = load_photos(photo_files(config.data), classes)
-    if config.val:
-        held = load_photos(photo_files(config.val))
-    else:
-        photos, held = split(photos, config.val_share, config.seed)
-    validation = Validation(held, config.final_size_px, config.seed)
-    logger.info("%d photos to train on, %d to validate with", len(photos), len(validation.photos))
-    return photos, validation
-
-
-def _begin_with(model: Sair, start: str) -> None:
-    missing, unexpected = start_from(model, load_model(start).own_state())
-    sizes = {k: v.numel() for k, v in model.own_state().items()}
-    share = 1 - sum(sizes[k] for k in missing) / sum(sizes.values())
-    if share < 0.5:
-        raise ConfigError(
-            f"Only {share:.0%} of the weights of {start} fit this preset. Name the preset it was made with."
-        )
-    logger.info("begin with the weights of %s (%.0f %% of this model's)", start, 100 * share)
-    for what, keys in (("not in it, new", missing), ("in it, not used", unexpected)):
-        if keys:
-            logger.warning("%s: %s", what, ", ".join(keys))

@@ -2,170 +2,198 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
-from sair_core.checkpoint import replacing
-from sair_core.errors import CheckpointError, ConfigError
-from sair_core.training.state import STATE_NAME, Average, Progress, load_run, save_picture, save_run
+from sair_core.errors import CheckpointError, NotFiniteError
+from sair_core.training.engine import Batch, Engine
+from sair_core.training.report import Report
+from sair_core.training.schedule import Schedule, share_done
+from sair_core.training.state import (
+    Average,
+    Learner,
+    Progress,
+    load_run,
+    require_finite,
+    save_picture,
+    save_run,
+    saving,
+)
 from sair_core.training.stopping import StopSignals
 
 logger = logging.getLogger(__name__)
 
 LOG_EVERY = 50  # steps between rows of the loss in the log
-Batch = dict[str, Tensor]
-
-
-class Schedule(Protocol):
-    """How long a run is, and how often it is looked at and saved. Training configurations are schedules."""
-
-    steps: int
-    minutes: float | None
-    validate_every: int
-    save_every: int
-
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate at a step; progress in [0, 1]."""
-        ...
-
-    def phase(self, progress: float) -> int:
-        """Number of the part of the run; a new one asks the task for another loader."""
-        ...
+MAX_SETBACKS = 3
+SETBACK_FACTOR = 0.5  # on the learning rate, after each
+DIVERGED = 4.0  # a smooth loss this many times its lowest means that the run has diverged
+SETTLED = 200  # steps after which that is judged
+MODEL, BEST = "model", "best"  # folders of a run that hold models
 
 
 class Task(Protocol):
-    """A model, its data and its loss."""
+    """Networks, their data and their losses."""
 
-    model: Any  # an nn.Module with own_state()
-    average: Average
-    optimiser: torch.optim.Optimizer
-    device: torch.device
+    engine: Engine
+    learners: Mapping[str, Learner]  # the first one's model is what is validated and exported
+    average: Average  # of that model
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[int, Batch]]:
-        """Endless batches from sample number `first_sample` on, each with its number of samples."""
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+        """Endless batches of this process, each with the numbers of its samples in all processes; from
+        number `first_sample` on, or a little later, where a batch begins."""
         ...
 
     def step(self, batch: Batch, first_sample: int) -> float:
-        """One optimiser step on a batch on the device; returns the loss, and leaves the weights as they are
-        when it is not finite. first_sample: number of the batch's first sample, to draw by."""
+        """Optimiser steps on a batch on the device; returns the loss that tells how the run goes, NaN when it
+        or a gradient is not finite, and then leaves the weights as they are. first_sample: number of the
+        first sample of all processes' batches, to draw by."""
         ...
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Figures by name and a picture, of the weights that the model holds now."""
+        """Figures by name and a picture, of the weights that the model holds now. The first is the one by
+        which the best model is known: more is better."""
         ...
 
     def export(self, folder: Path) -> None:
-        """Write the averaged model so that it can be used."""
+        """Write the averaged model into a folder so that it can be used."""
         ...
 
 
-def run(task: Task, schedule: Schedule, folder: Path, *, resume: bool, show_progress: bool = True) -> None:
+def run(
+    task: Task, schedule: Schedule, folder: Path, *, resume: str | None = None, show_progress: bool = True
+) -> None:
     """Train until the schedule ends or the process is asked to stop.
 
-    `folder` gets `state.pt` (to resume), `log.csv`, `validation/STEP.png` and what the task exports, saved
-    as it goes. Ctrl+C and SIGTERM end the run after the present step, with its state saved.
+    `folder` gets what `Report` writes, `state.pt` and the one before it (to resume), `validation/STEP.png`,
+    and what the task exports: `model/`, the latest, and `best/`. resume: LATEST or PREVIOUS. Ctrl+C and
+    SIGTERM end the run after the present step, with its state saved. When the loss or a weight stops being a
+    number, or the loss climbs away, the run goes back to the last good state at half the rate, three times.
 
-    Raises CheckpointError when there is nothing to resume or the loss stopped being a number.
+    Raises CheckpointError when there is nothing to resume, the disk is full, or nothing helped.
     """
-    progress = load_run(folder, task.model, task.average, task.optimiser) if resume else Progress()
-    bar = tqdm(
-        total=1.0,
-        initial=min(1.0, _share_done(schedule, progress)),  # so that a resumed run's ETA is right
-        disable=not show_progress,
-        bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
-    )
+    engine = task.engine
+    main = task.learners[next(iter(task.learners))].model
+    progress = Progress() if resume is None else load_run(folder, task.learners, task.average, resume)
 
     def validate() -> None:
-        with task.average.swapped_into(task.model):
-            figures, picture = task.validate()
-        save_picture(picture, folder / "validation" / f"{progress.step:06d}.png")
-        progress.note(**figures)
-        bar.write(f"step {progress.step}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+        if engine.is_main:
+            with task.average.swapped_into(main), saving(folder):
+                figures, picture = task.validate()
+                save_picture(picture, folder / "validation" / f"{progress.step:06d}.png")
+            report.validated(figures)
+            first = next(iter(figures.values()))
+            if progress.best is None or first > progress.best:
+                progress.best = first
+                if progress.step:
+                    with saving(folder):
+                        task.export(folder / BEST)
+        engine.wait()
 
     def save() -> None:
-        save_run(folder, task.model, task.average, task.optimiser, progress)
-        task.export(folder)
+        require_finite(task.learners, task.average, progress.step)  # in every process, so that all go back
+        if engine.is_main:
+            save_run(folder, task.learners, task.average, progress)
+            with saving(folder):
+                task.export(folder / MODEL)
+        engine.wait()
 
-    phase, loader, smooth_loss = None, iter(()), None
-    with bar, StopSignals() as stop:
-        if progress.step == 0:
-            validate()
-        while (share := _share_done(schedule, progress)) < 1 and not stop.asked:
+    with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
+        if resume is None:
+            preflight(task, schedule, folder, progress, report, validate, save)
+        phase, loader, lowest, since = None, iter(()), math.inf, progress.step
+        while (share := share_done(schedule, progress)) < 1 and not engine.any(stop.asked):
             if schedule.phase(share) != phase:
                 phase = schedule.phase(share)
                 loader = task.loader(phase, progress.samples)
+            for learner in task.learners.values():
+                learner.set_rate(progress.rate_factor * schedule.rate(progress.step, share))
             started = time.perf_counter()
-            samples, batch = next(loader)
-            batch = {k: v.to(task.device, non_blocking=True) for k, v in batch.items()}
-            for group in task.optimiser.param_groups:
-                group["lr"] = schedule.rate(progress.step, share)
-            loss = task.step(batch, progress.samples)
-            if not math.isfinite(loss):
-                raise CheckpointError(
-                    f"The loss is not a number at step {progress.step}; {folder} keeps the last good state. "
-                    "Resume with a lower --learning-rate."
-                )
-            task.average.update(task.model, progress.step)
-            progress.step += 1
-            progress.samples += samples
-            progress.seconds += time.perf_counter() - started
-            smooth_loss = loss if smooth_loss is None else 0.99 * smooth_loss + 0.01 * loss
-            if progress.step % LOG_EVERY == 0:
-                progress.note(loss=smooth_loss)
-            bar.set_postfix_str(f" step {progress.step}, loss {smooth_loss:.4f}", refresh=False)
-            bar.update(min(1.0, _share_done(schedule, progress)) - bar.n)
-            if progress.step % schedule.validate_every == 0:
-                validate()
-            if progress.step % schedule.save_every == 0:
-                save()
-        if stop.asked:
-            logger.warning("stopped at step %d; continue with --resume", progress.step)
-        else:
+            numbers, batch = next(loader)
+            waited = time.perf_counter() - started
+            loss = task.step(on_device(batch, engine), numbers.start)
+            progress.samples = numbers.stop
+            progress.seconds += engine.mean(time.perf_counter() - started)
+            progress.waited += engine.mean(waited)
+            report.step(loss)
+            try:
+                if progress.step - since > SETTLED:
+                    lowest = min(lowest, report.smooth_loss)
+                if not math.isfinite(loss) or report.smooth_loss > DIVERGED * lowest:
+                    raise NotFiniteError(f"The loss is {report.smooth_loss:.4g} at step {progress.step}.")
+                progress.step += 1
+                task.average.update(main, progress.step - 1)
+                if progress.step % LOG_EVERY == 0:
+                    report.note(loss=report.smooth_loss, rate=schedule.rate(progress.step, share))
+                if progress.step % schedule.validate_every == 0:
+                    validate()
+                if progress.step % schedule.save_every == 0:
+                    save()
+            except NotFiniteError as error:
+                set_back(error, task, folder, progress, report)
+                phase, lowest, since = None, math.inf, progress.step
+        if share >= 1 and progress.step % schedule.validate_every:
             validate()
-        save()
+        if progress.step % schedule.save_every:
+            save()
+        report.ended(stopped=share < 1)
 
 
-def optimise(
-    model: torch.nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor, clip_norm: float
-) -> float:
-    """Backward, clip, step; returns the loss. No step is taken when it is not finite."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    value = loss.item()
-    if math.isfinite(value):
-        optimiser.step()
-    return value
+def preflight(
+    task: Task,
+    schedule: Schedule,
+    folder: Path,
+    progress: Progress,
+    report: Report,
+    validate: Callable[[], None],
+    save: Callable[[], None],
+) -> None:
+    """Everything once before it counts: a validation, a save and a training step, which is taken back.
+
+    What is wrong with the photos, the memory or the disk shows in the first minute and not after an hour.
+    """
+    started = time.perf_counter()
+    validate()
+    validated = time.perf_counter()
+    save()
+    saved = time.perf_counter()
+    numbers, batch = next(task.loader(schedule.phase(0.0), 0))
+    batch, seconds = on_device(batch, task.engine), []
+    for _ in range(2):  # the first takes memory and time that the others do not
+        begun = time.perf_counter()
+        if not math.isfinite(task.step(batch, numbers.start)):
+            raise CheckpointError("The very first loss is not a number: look at the photos and the model.")
+        seconds.append(time.perf_counter() - begun)
+    load_run(folder, task.learners, task.average)
+    report.preflight(validated - started, saved - validated, seconds[-1], len(numbers))
 
 
-def begin_folder(output: str, resume: bool) -> Path:
-    """The run folder. Raises ConfigError when it already holds a run that is not to be resumed."""
-    folder = Path(output)
-    if not resume and (folder / STATE_NAME).exists():
-        raise ConfigError(
-            f"{folder} already holds a run. Continue it with --resume or name another --output."
-        )
-    return folder
+def set_back(
+    error: NotFiniteError, task: Task, folder: Path, progress: Progress, report: Report
+) -> None:
+    """Back to the last good state at a lower rate; the samples that led here are not seen again.
+
+    Raises NotFiniteError, a report, when that was done MAX_SETBACKS times.
+    """
+    if progress.setbacks == MAX_SETBACKS:
+        raise NotFiniteError(
+            f"{error} It happened {MAX_SETBACKS + 1} times, each time at half the rate of the one before. "
+            f"{folder} keeps the last good state. Look at the photos of the last pictures in it, or start "
+            "again with a lower --learning-rate."
+        ) from error
+    good = load_run(folder, task.learners, task.average)
+    progress.setbacks += 1
+    progress.rate_factor *= SETBACK_FACTOR
+    progress.step, progress.best, progress.log[:] = good.step, good.best, good.log
+    report.set_back(error)
 
 
-def write_configuration(folder: Path, **parts: Any) -> None:
-    """`train.json`: the effective configuration, part by part."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / "train.json") as path:
-        path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
-
-
-def _share_done(schedule: Schedule, progress: Progress) -> float:
-    if schedule.minutes is not None:
-        return progress.seconds / (60 * schedule.minutes)
-    return progress.step / schedule.steps
+def on_device(batch: Batch, engine: Engine) -> dict[str, Tensor]:
+    """A batch where the engine computes."""
+    return {name: value.to(engine.device, non_blocking=True) for name, value in batch.items()}

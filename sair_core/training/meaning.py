@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.coords import sample
+from sair_core.coords import grid_coords, sample
 from sair_core.encoders.text import build_text_encoder
 from sair_core.folders import VOID, Classes
 from sair_core.models.sair import Sair, SairFeatures
+from sair_core.semantic_map import palette
+from sair_core.words import label_presets
 
 KNOWN_SHARE = 0.5  # of a hole's queried pixels must have a class, before that class is its word
 
@@ -21,10 +23,10 @@ class Meaning:
     def __init__(self, model: Sair, classes: Classes | None, queries: int):
         """queries: pixels a photo asked for their meaning. classes: None where no photo has a map."""
         self.model, self.queries = model, queries
-        self.names: Tensor | None = None  # (classes, D)
-        if classes is not None:
-            text = build_text_encoder(model.semantic_encoder, model.config.semantic)
-            self.names = text.embed(classes.names).clone()
+        text = build_text_encoder(model.semantic_encoder, model.config.semantic)
+        self.names = None if classes is None else text.embed(classes.names).clone()  # (classes, D)
+        everyday = dict.fromkeys(word for words in label_presets().values() for word in words)
+        self.shown = text.embed(tuple(everyday)).clone() if self.names is None else self.names
 
     @torch.no_grad()
     def teach(self, rgb01: Tensor) -> Tensor:
@@ -48,6 +50,13 @@ class Meaning:
         most = counts.max(dim=1)
         known = most.values > KNOWN_SHARE * batch["ids"].shape[1]
         return torch.where(known[:, None], self.names.to(words)[most.indices], words)
+
+    def map(self, features: SairFeatures, size_px: tuple[int, int]) -> np.ndarray:
+        """uint8 `(H, W, 3)`: the completed semantics of one picture as colours of the nearest names."""
+        coords = grid_coords(size_px, device=features.projected.device).flatten(0, 1)[None]
+        found = F.normalize(self.model.decode_semantics(features, coords).float(), dim=-1)
+        ids = (found[0] @ self.shown.to(found).T).argmax(dim=-1)
+        return palette(len(self.shown))[ids.cpu().numpy()].reshape(*size_px, 3)
 
     def losses(
         self, features: SairFeatures, teacher: Tensor, batch: dict[str, Tensor]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
-from collections.abc import Iterator
+import errno
+import os
+import pickle
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from sair_core.checkpoint import replacing
-from sair_core.errors import CheckpointError
+from sair_core.errors import CheckpointError, NotFiniteError
+from sair_core.files import replacing
 
 STATE_NAME = "state.pt"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LATEST, PREVIOUS = "latest", "previous"  # what can be resumed
 
 
 class StatefulModel(Protocol):
@@ -32,12 +40,33 @@ class StatefulModel(Protocol):
 
 
 @dataclass
+class Learner:
+    """A network and its optimiser. groups in the optimiser may have a "factor" on the learning rate."""
+
+    model: StatefulModel
+    optimiser: torch.optim.Optimizer
+
+    def set_rate(self, rate: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group.get("factor", 1.0)
+
+
+@dataclass
 class Progress:
-    """Counters that are saved: optimiser steps, samples drawn, seconds spent in training steps."""
+    """Counters that are saved.
+
+    Optimiser steps, samples drawn, seconds spent in training steps and, of these, waiting for samples; how
+    often the run went back to an earlier state, and the factor on the rate since; the best value of the
+    figure that validation names first.
+    """
 
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
+    setbacks: int = 0
+    rate_factor: float = 1.0
+    best: float | None = None
     log: list[dict[str, float]] = field(default_factory=list)
 
     def note(self, **figures: float) -> None:
@@ -78,25 +107,59 @@ class _Swapped:
         self.model.load_state_dict(self.kept, strict=False)
 
 
-def save_run(
-    folder: Path, model: StatefulModel, average: Average, optimiser: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Write what `load_run` reads, and the log as CSV."""
+def require_finite(learners: Mapping[str, Learner], average: Average, step: int) -> None:
+    """Raise NotFiniteError when a weight is not a number: such a state is never saved."""
+    for state in (average.state, *(one.model.own_state() for one in learners.values())):
+        bad = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+        if bad:
+            raise NotFiniteError(f"{', '.join(bad[:3])} is not a number after step {step}.")
+
+
+def save_run(folder: Path, learners: Mapping[str, Learner], average: Average, progress: Progress) -> None:
+    """Write what `load_run` reads, and the log as CSV; the state before stays beside it.
+
+    Raises CheckpointError, with the old files left whole, when the disk is full.
+    """
     state = {
-        "model": model.own_state(),
+        "learners": {
+            name: {"model": one.model.own_state(), "optimiser": one.optimiser.state_dict()}
+            for name, one in learners.items()
+        },
         "average": average.state,
-        "optimiser": optimiser.state_dict(),
         "progress": dataclasses.asdict(progress),
         "torch_rng": torch.get_rng_state(),
     }
-    with replacing(folder / STATE_NAME) as path:
-        torch.save(state, path)
-    if progress.log:
-        columns = list(dict.fromkeys(key for row in progress.log for key in row))
-        with replacing(folder / "log.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(progress.log)
+    with saving(folder):
+        with replacing(folder / STATE_NAME) as path:
+            torch.save(state, path)
+            if (folder / STATE_NAME).exists():
+                os.replace(folder / STATE_NAME, _state_file(folder, PREVIOUS))
+        write_log(folder, progress)
+
+
+def write_log(folder: Path, progress: Progress) -> None:
+    """`log.csv`, a column for every figure; cells are empty where it was not measured."""
+    columns = list(dict.fromkeys(key for row in progress.log for key in row)) or ["step", "seconds"]
+    with replacing(folder / "log.csv") as path, open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(progress.log)
+
+
+@contextlib.contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """A disk that is full inside becomes a CheckpointError that says what to do."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch and safetensors have their own words for it.
+        full = getattr(error, "errno", None) in FULL or re.search("space left|StreamWriter", str(error))
+        if not full:
+            raise
+        raise CheckpointError(
+            f"{folder} cannot be written to: the disk is full ({error}). What was saved before is whole. "
+            "Free some space, then continue with --resume latest."
+        ) from error
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
@@ -107,19 +170,32 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def load_run(
-    folder: Path, model: StatefulModel, average: Average, optimiser: torch.optim.Optimizer
+    folder: Path, learners: Mapping[str, Learner], average: Average, which: str = LATEST
 ) -> Progress:
     """Continue from `save_run`. Raises CheckpointError when nothing is there or it does not fit."""
-    path = folder / STATE_NAME
+    path = _state_file(folder, which)
     if not path.exists():
-        raise CheckpointError(f"{folder} holds no {STATE_NAME}: nothing to resume. Start without --resume.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_own_state(state["model"], where=str(path))
-    device = next(model.parameters()).device
-    average.state = {k: v.to(device) for k, v in state["average"].items()}
-    optimiser.load_state_dict(state["optimiser"])
+        raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        learned, progress = state["learners"], Progress(**state["progress"])
+    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}). Continue with --resume {PREVIOUS}, or start again."
+        ) from error
+    if learned.keys() != learners.keys():
+        raise CheckpointError(f"{path} is of another kind of run: it holds {', '.join(learned)}.")
+    for name, one in learners.items():
+        one.model.load_own_state(learned[name]["model"], where=str(path))
+        one.optimiser.load_state_dict(learned[name]["optimiser"])
+    for key, value in average.state.items():
+        value.copy_(state["average"][key])
     torch.set_rng_state(state["torch_rng"])
-    return Progress(**state["progress"])
+    return progress
+
+
+def _state_file(folder: Path, which: str) -> Path:
+    return folder / (STATE_NAME if which == LATEST else f"{which}-{STATE_NAME}")
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:

@@ -2,54 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from sair_core.coords import cell_of, pixel_coords
-from sair_core.devices import autocast
 from sair_core.evaluation.metrics import psnr
 from sair_core.evaluation.samples import centre_square
 from sair_core.masks import BINS, irregular_mask
-from sair_core.models.sair import Sair
-from sair_core.training.data import TrainPhoto
+from sair_core.training.photos import TrainPhoto
 
 SHOWN = 8
+
+# Photo uint8 (H, W, 3) and hole bool (H, W) in; the filled photo, then other pictures to show, out.
+Fill = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
 
 class Validation:
     """Centre squares of held-back photos with one seeded hole each, bins in turn."""
 
-    def __init__(self, photos: list[TrainPhoto], size_px: int, seed: int, most: int = 48):
+    def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
         rng = np.random.default_rng([seed, 4])
-        self.photos = [centre_square(p.rgb, size_px) for p in photos[:most]]
+        self.photos = [centre_square(p.rgb, size_px) for p in photos]
         self.masks = [
             irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
         ]
 
-    def __call__(self, model: Sair, device: torch.device, bf16: bool) -> tuple[dict[str, float], Image.Image]:
-        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), and a grid: rows masked, filled and true."""
-        filled = [self._fill(model, p, m, device, bf16) for p, m in zip(self.photos, self.masks)]
-        scores = [psnr(f, p) for f, p in zip(filled, self.photos)]
+    def __call__(self, fill: Fill) -> tuple[dict[str, float], Image.Image]:
+        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), and a grid: rows masked, filled, true, and what
+        else `fill` gives."""
+        pictures = [fill(photo, mask) for photo, mask in zip(self.photos, self.masks)]
+        scores = [psnr(filled, photo) for (filled, *_), photo in zip(pictures, self.photos)]
         figures = {"psnr": float(np.mean(scores))}
         for i, (low, high) in enumerate(BINS):
             if scores[i :: len(BINS)]:
                 figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
         masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
-        rows = [np.concatenate(pictures[:SHOWN], axis=1) for pictures in (masked, filled, self.photos)]
-        return figures, Image.fromarray(np.concatenate(rows))
+        filled, *others = zip(*pictures)
+        rows = [masked, filled, self.photos, *others]
+        grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
+        return figures, Image.fromarray(grid)
 
-    @torch.inference_mode()
-    def _fill(
-        self, model: Sair, photo: np.ndarray, mask: np.ndarray, device: torch.device, bf16: bool
-    ) -> np.ndarray:
-        rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
-        hole01 = torch.from_numpy(mask).to(device)[None, None].float()
-        rows, columns = torch.from_numpy(mask).to(device).nonzero(as_tuple=True)
-        with autocast(device, bf16):
-            features = model.encode(rgb01, hole01)
-            coords = pixel_coords(rows, columns, mask.shape)[None]
-            rgb = model.decode(features, coords, cell_of(mask.shape, device=device)[None])
-        out = photo.copy()
-        out[mask] = (rgb[0].clamp(0, 1) * 255).round().byte().cpu().numpy()
-        return out
+
+def as_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`rgb01 (1, 3, H, W)` and `hole01 (1, 1, H, W)`."""
+    rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+    return rgb01, torch.from_numpy(mask).to(device)[None, None].float()
+
+
+def filled_in(photo: np.ndarray, mask: np.ndarray, rgb01: Tensor) -> np.ndarray:
+    """The photo with colours `(N, 3)`, or of a whole picture `(3, H, W)`, in its hole."""
+    if rgb01.ndim == 3:
+        rgb01 = rgb01.permute(1, 2, 0)[torch.from_numpy(mask).to(rgb01.device)]
+    out = photo.copy()
+    out[mask] = (rgb01.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return out

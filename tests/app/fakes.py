@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,8 @@ from sair_core.semantic_map import SemanticMap
 from sair_core.window import resample
 from sair_core.words import EVERYTHING_ELSE, parse_labels
 
+FAKE_TRAINER = (sys.executable, "-m", "tests.app.fake_trainer")
+WAIT_SECONDS = 60  # a busy machine
 COLOURS = {
     "sky": (90, 150, 230),
     "road": (100, 100, 105),
@@ -127,6 +131,22 @@ class MeanPipeline:
         names = parse_labels(words)
         found = self.reader.name(photo.rgb, [*names, "sky", "road", EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
+
+
+class WhitePipeline(MeanPipeline):
+    """Fills with white: another model."""
+
+    def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
+        image = photo.composite(np.ones((mask.sum(), 3), np.float32), mask)
+        return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def load_fake_reader(encoder: str, device: str) -> ColourReader:

@@ -6,11 +6,11 @@ from PIL import Image
 
 from app import actions as module
 from app import display
-from app.actions import EditActions, painted_mask, read_mask
+from app.actions import EditActions, painted_mask
 from app.editor import Request
 from app.service import FillService
 from app.session import Session
-from sair_core.errors import MaskError, MaskSizeError, ModelNotFoundError
+from sair_core.errors import MaskError, ModelNotFoundError
 from sair_core.images import load_photo
 from tests.app.fakes import COLOURS
 
@@ -214,13 +214,12 @@ def test_a_painted_mask_that_lies_outside_is_refused(painted_file):
             painted_mask(Request(mask=painted_file, box=box), (90, 120))
 
 
-def test_masks_are_looked_at_before_they_are_decoded(tmp_path):
-    Image.new("1", (4000, 4000)).save(tmp_path / "bomb.png")
-    with pytest.raises(MaskError, match="far larger"):
-        read_mask(tmp_path / "bomb.png", (90, 120))
-    Image.new("L", (33, 90)).save(tmp_path / "other.png")
-    with pytest.raises(MaskSizeError):
-        read_mask(tmp_path / "other.png", (90, 120))
+def test_only_the_first_frame_of_an_animation_is_opened_and_said_so(actions, tmp_path):
+    frames = [Image.new("RGB", (120, 90), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    answer, session = actions.open(Request(file=tmp_path / "moving.gif"), None)
+    assert "several pictures: the first one is open" in answer.text
+    assert session.photo.rgb[0, 0].tolist() == [255, 0, 0]
 
 
 def test_formats_offered_are_formats_known():

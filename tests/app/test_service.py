@@ -8,7 +8,7 @@ from app.service import BUNDLED, ENCODER_NAME, FillService
 from sair_core.errors import CancelledError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
 from sair_core.window import Window
-from tests.app.fakes import ColourReader, MeanPipeline
+from tests.app.fakes import ColourReader, MeanPipeline, WhitePipeline
 
 HOLE = np.zeros((8, 8), bool)
 HOLE[2:4, 2:4] = True
@@ -136,6 +136,42 @@ def test_no_fill_waits_for_a_fetch(photo):
     fetch.result(5)
 
 
+def test_another_model_takes_over_between_two_fills(photo):
+    loads, gate = [], threading.Event()
+
+    class Slow(MeanPipeline):
+        def fill(self, *args, **kwargs):
+            gate.wait(5)
+            return super().fill(*args, **kwargs)
+
+    def load_model(name):
+        loads.append(name)
+        return WhitePipeline()
+
+    service = FillService(Slow, model="first", load_model=load_model)
+    reader = service.start_reading(photo, "sky").result() and service._readers[BUNDLED]
+    before = service.start(photo, HOLE)
+    change = service.start_model("runs/mine/model")
+    after = service.start(photo, HOLE)
+    assert service.model == "first" and not loads
+    gate.set()
+    change.result(5)
+    assert not np.asarray(before.result(5).image).any()
+    assert (np.asarray(after.result(5).image)[HOLE] == 255).all()
+    assert loads == ["runs/mine/model"] == [service.model] and service.first_model == "first"
+    assert service.start_reading(photo, "sky").result() and service._readers[BUNDLED] is not reader
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
+    def load_model(name):
+        raise ModelNotFoundError("Not here.")
+
+    service = FillService(MeanPipeline, load_model=load_model)
+    with pytest.raises(ModelNotFoundError):
+        service.start_model("nowhere").result()
+    assert service.model == "sair-lite" and service.fill(photo, HOLE).image.size == (8, 8)
+
+
 def test_words_give_a_mask(photo):
     mask = FillService(MeanPipeline).start_words(photo, "car").result()
     assert mask.dtype == bool and mask.shape == (8, 8)
@@ -157,6 +193,12 @@ def test_no_path_passes_for_an_encoder(name):
 def test_an_unknown_encoder_is_refused_before_anything_is_fetched():
     with pytest.raises(ModelNotFoundError, match="no weights 'nobody' for 'ViT-B-16'"):
         module.load_reader("ViT-B-16 nobody", "cpu")
+
+
+def test_a_host_fetches_no_encoders(monkeypatch):
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    with pytest.raises(ModelNotFoundError, match="not fetched on this host"):
+        module.load_reader("RN50 openai", "cpu")
 
 
 def test_warm_up_with_reader():

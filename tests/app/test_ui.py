@@ -39,7 +39,7 @@ def test_launch_options_keep_to_this_host():
 
 def test_scripts_and_buttons_agree():
     template = "".join(
-        (editor.STATIC / f"{name}.html").read_text("utf-8") for name in ("editor", "meaning", "zoom")
+        (editor.STATIC / f"{name}.html").read_text("utf-8") for name in ("editor", "meaning", "zoom", "train")
     )
     scripts = editor.head()
     for act in set(re.findall(r'data-act="(\w+)"', template)):

@@ -17,11 +17,10 @@ from sair_core.errors import ConfigError, ModelNotFoundError, PhotoTooLargeError
 from sair_core.images import load_photo
 from sair_core.semantic_map import palette
 from sair_core.window import Window, resample
-from tests.app.fakes import MeanPipeline, street
+from tests.app.fakes import WAIT_SECONDS, MeanPipeline, street, until
 
 WINDOW = Window(60.0, 20.0, 4.0, (100, 120))  # of `street()`: road and a car
 OPEN = Request(open=True, seen="original", window=WINDOW, number=7)
-WAIT_SECONDS = 20
 
 
 def pixels(picture) -> np.ndarray:
@@ -35,13 +34,6 @@ def turned(rgb: np.ndarray) -> np.ndarray:
 
 def exported(actions, session, what=WHOLE, scale=2, format="PNG", request=OPEN):
     return list(actions.export(request, session, what, scale, format))
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("against", [None, "bicubic", "nearest"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,29 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def fake_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app around the fake pipeline: it names colours, and completes what is hidden."""
     yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--sir")
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the trainings of `train_url` lie."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def train_url(tmp_path_factory: pytest.TempPathFactory, runs: Path) -> Iterator[str]:
+    """Address of the app around the fake pipeline and the fake trainer."""
+    yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--runs", str(runs))
+
+
+@pytest.fixture
+def serve_training(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """`with serve_training(runs, *options) as url:` an app of one's own, as `train_url`."""
+    serve = contextlib.contextmanager(_serve)
+    return lambda runs, *options: serve(
+        tmp_path_factory, "-m", "tests.browser.fake_app", "--runs", str(runs), *options
+    )
 
 
 def _serve(tmp_path_factory: pytest.TempPathFactory, *command: str) -> Iterator[str]:
@@ -118,6 +142,16 @@ def phone_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
     """A touch screen of 360 x 740 with two pixels for one, around the fake pipeline."""
     size = {"width": 360, "height": 740}
     yield from _page(browser, fake_url, size, has_touch=True, device_scale_factor=2)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """`open_page(url, width=1280)`: a window of that width on an app of one's own, checked as `page`."""
+    with contextlib.ExitStack() as windows:
+        opened = contextlib.contextmanager(_page)
+        yield lambda url, width=1280: windows.enter_context(
+            opened(browser, url, {"width": width, "height": 900})
+        )
 
 
 def _page(browser: Browser, url: str, size: dict[str, int], **options: Any) -> Iterator[Page]:

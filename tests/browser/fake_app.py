@@ -1,13 +1,23 @@
-"""The app around the fake pipeline: `python -m tests.browser.fake_app --port N [--sir]`."""
+"""The app around the fake pipeline: `python -m tests.browser.fake_app --port N [--sir]`.
+
+With `--runs FOLDER` there is a Train tab with a trainer that only writes files, or with `--trainer tiny` the
+real one and a model that trains in seconds.
+"""
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
-from app.service import FillService
+from app.service import DEFAULT_MODEL, FillService, load_pipeline
+from app.training_jobs import TrainingJobs
 from app.ui import build_app, launch_options
-from tests.app.fakes import MeanPipeline, load_fake_reader
+from tests.app.fakes import FAKE_TRAINER, MeanPipeline, WhitePipeline, load_fake_reader
+
+PACE = ("--pace", "0.1")
+TINY = ("--preset", "tiny", "--size-px", "32", "--final-size-px", "32", "--batch", "2", "--queries", "32",
+        "--workers", "0", "--no-bf16")  # fmt: skip
 
 
 def main() -> None:
@@ -19,6 +29,8 @@ def main() -> None:
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
     )
     parser.add_argument("--view-seconds", type=float, default=0.2, help="how long a view takes")
+    parser.add_argument("--runs", type=Path, help="folder of trainings; without it there is no Train tab")
+    parser.add_argument("--trainer", choices=("fake", "tiny"), default="fake")
     args = parser.parse_args()
     pipeline = MeanPipeline("SIR" if args.sir else None, args.row_seconds, args.view_seconds)
     read = pipeline.reader.read
@@ -28,8 +40,15 @@ def main() -> None:
         return read(*rest, **options)
 
     pipeline.reader.read = slow_read
-    service = FillService(lambda: pipeline, load_reader=load_fake_reader)
-    blocks = build_app(service)
+
+    def load_model(name: str):
+        if args.trainer == "tiny" and name != DEFAULT_MODEL:
+            return load_pipeline(name, "cpu")
+        return pipeline if name == DEFAULT_MODEL else WhitePipeline()
+
+    service = FillService(lambda: pipeline, load_model=load_model, load_reader=load_fake_reader)
+    trainer = {"command": FAKE_TRAINER, "extra": PACE} if args.trainer == "fake" else {"extra": TINY}
+    blocks = build_app(service, jobs=TrainingJobs(args.runs, **trainer) if args.runs else None)
     blocks.launch(server_name="127.0.0.1", server_port=args.port, share=False, **launch_options())
 
 

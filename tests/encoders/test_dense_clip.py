@@ -282,6 +282,24 @@ def test_any_size(vision, size):
     assert out.isfinite().all()
 
 
+@pytest.mark.parametrize("vision", [VIT, RESNET], ids=["vit", "resnet"])
+def test_a_second_look_from_further_away_is_half_of_what_is_seen(vision):
+    model = clip(vision)
+    once, twice = DenseClip(model), DenseClip(model, context_scale=0.5)
+    rgb01 = photo(130, 190)
+    hole01 = torch.zeros(1, 1, 130, 190)
+    hole01[..., 20:90, 30:100] = 1
+    with torch.no_grad():
+        near, both = once(rgb01, hole01), twice(rgb01, hole01)
+        small = once._dense(once.visual, *once._prepare(rgb01, hole01, 0.5))
+        far = nn.functional.interpolate(small, near.shape[-2:], mode="bilinear")
+        assert both.shape == near.shape and small.shape[-1] < near.shape[-1]
+        expected = nn.functional.normalize(near, dim=1) + nn.functional.normalize(far, dim=1)
+        torch.testing.assert_close(2 * both / near.norm(dim=1, keepdim=True), expected, rtol=1e-4, atol=1e-5)
+        other = torch.where(hole01 > 0, torch.rand_like(rgb01), rgb01)
+        torch.testing.assert_close(twice(other, hole01), both)  # neither look sees into the hole
+
+
 @pytest.mark.parametrize(("vision", "tower_stride"), [(VIT, 8), (RESNET, 32), (TIMM["resnet linear"], 32)])
 def test_stride_and_upsample(vision, tower_stride):
     model = clip(vision)

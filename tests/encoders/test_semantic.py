@@ -65,7 +65,8 @@ def test_importing_does_not_import_open_clip():
     [
         {"name": ""}, {"name": 3}, {"pretrained": ""}, {"pretrained": 1}, {"upsample": 0},
         {"upsample": 100.0}, {"upsample": float("nan")}, {"upsample": "2"}, {"upsample": True},
-        {"trainable": 1}, {"keep_text": None}, {"key_smoothing": 1},
+        {"context_scale": 0}, {"context_scale": 1.0}, {"trainable": 1},
+        {"keep_text": None}, {"key_smoothing": 1},
         {"name": "hf-hub:org/model", "pretrained": "openai"},
     ],
     ids=str,

@@ -107,7 +107,13 @@ def test_altered_known_pixels_are_told(photo_folder, capsys):
 
 @pytest.mark.parametrize(
     "options, message",
-    [(("--masks", "nowhere"), "no PNG mask"), (("--size", "8"), "size"), (("--workers", "0"), "workers")],
+    [
+        (("--masks", "nowhere"), "no PNG mask"),
+        (("--size", "8"), "size"),
+        (("--workers", "0"), "workers"),
+        (("--samples", "0"), "samples"),
+        (("--samples", "5"), "needs a model that draws"),
+    ],
 )
 def test_wrong_arguments_end_with_a_message(photo_folder, capsys, options, message):
     assert cli.main(arguments(photo_folder, *options), FAKES) == 1
@@ -143,3 +149,27 @@ def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
     assert cli.main(arguments(photo_folder, *options)) == 0
     out = capsys.readouterr().out
     assert "device: cpu" in out and "altered" not in out
+
+
+def test_an_spn_beside_a_sair(photo_folder, tmp_path, monkeypatch, capsys):
+    """The real pipeline around an untrained SPN; the SAIR is a stand-in."""
+    import torch
+
+    from sair_core.models.presets import spn_preset
+    from sair_core.models.spn import Spn
+
+    torch.manual_seed(0)
+    Spn(spn_preset("tiny", probabilistic=True)).save_pretrained(tmp_path / "spn")
+    options = ("--methods", "sair", "spn", "--spn", str(tmp_path / "spn"), "--samples", "3", "--limit", "1")
+    target = tmp_path / "r.json"
+    arguments_ = arguments(photo_folder, *options, "--device", "cpu", "--json", str(target))
+    assert cli.main(arguments_, {"sair": mean}) == 0
+    out = capsys.readouterr().out
+    assert "sharpness" in out and "best of" in out and "altered" not in out
+    result = json.loads(target.read_text())
+    assert result["samples"] == 3 and result["spn"] == str(tmp_path / "spn")
+    by_method = {row["method"]: row for row in result["summary"] if row["bin"] == "20-40"}
+    assert by_method["sair"]["drawn"] is None and by_method["sair"]["sharpness"] < 1
+    drawn = by_method["spn"]["drawn"]
+    assert drawn["samples"] == 3 and drawn["diversity_l1"] > 0 and drawn["diversity_lpips"] is None
+    assert drawn["psnr_db"] >= by_method["spn"]["psnr_db"]

@@ -7,6 +7,7 @@ import pytest
 
 from sair_core.errors import PhotoError
 from sair_core.evaluation import l1, psnr, ssim
+from sair_core.evaluation.metrics import gradient, l1_inside
 
 
 def test_hand_values():
@@ -72,3 +73,21 @@ def test_ssim_refuses_pictures_smaller_than_its_window():
 def test_import_is_cheap():
     code = "import sys, sair_core.evaluation; print({'cv2', 'skimage', 'torch'} & set(sys.modules) or 'none')"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "none"
+
+
+def test_gradient_of_a_step_and_of_a_ramp():
+    ramp = np.tile(np.arange(0, 160, 10, dtype=np.uint8), (16, 1))  # 10 a pixel, to the right
+    mask = np.zeros((16, 16), bool)
+    mask[4:8, 4:8] = True
+    assert gradient(ramp, mask) == pytest.approx(10 / 255)
+    assert gradient(np.dstack([ramp.T] * 3), mask) == pytest.approx(10 / 255)
+    assert gradient(ramp + ramp.T, mask) == pytest.approx(10 * math.sqrt(2) / 255)
+    assert gradient(np.full((16, 16, 3), 90, np.uint8), mask) == 0 == gradient(ramp, mask & False)
+
+
+def test_l1_of_the_hole_alone():
+    a, b = np.full((16, 16, 3), 100, np.uint8), np.full((16, 16, 3), 100, np.uint8)
+    b[:4], b[8:] = 120, 0
+    mask = np.zeros((16, 16), bool)
+    mask[:8] = True
+    assert l1_inside(a, b, mask) == pytest.approx(10 / 255)

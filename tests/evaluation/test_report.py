@@ -1,5 +1,5 @@
 from sair_core.evaluation import report
-from sair_core.evaluation.summary import Gain, Summary
+from sair_core.evaluation.summary import Drawn, Gain, Summary
 
 
 def a_summary(bin_name: str, method: str, lpips: float | None = None) -> Summary:
@@ -18,6 +18,24 @@ def test_table_names_each_bin_once_and_drops_lpips_when_unknown():
 def test_table_with_lpips():
     text = report.format_table([a_summary("0-20", "sair", 0.1234)], with_lpips=True)
     assert "LPIPS" in text and "0.1234" in text
+
+
+def test_sharpness_comes_last_where_it_is_known():
+    row = Summary("0-20", "spn", 7, 25.125, 0.91234, 0.0321, None, 0.25, sharpness=0.876)
+    head, line = report.format_table([row], with_lpips=False).splitlines()
+    assert head.split()[-2:] == ["photos", "sharpness"] and line.split()[-2:] == ["7", "0.88"]
+
+
+def test_samples_have_a_table_of_their_own():
+    drawn = Drawn(5, 26.5, 0.92, 0.03, 0.0456, None)
+    rows = [
+        a_summary("0-20", "sair"),
+        *(Summary(bin, "spn", 7, 25.0, 0.9, 0.03, None, 0.2, drawn=drawn) for bin in ("0-20", "20-40")),
+    ]
+    head, first, second = report.format_drawn(rows).splitlines()
+    assert head.split()[-3:] == ["diversity", "L1", "LPIPS"]
+    assert first.split() == ["0-20", "spn", "5", "26.50", "0.9200", "0.0300", "0.0456", "-"]
+    assert second.split()[0] == "20-40"
 
 
 def test_gain_lines_carry_sign_and_rival():

@@ -5,6 +5,7 @@ from PIL import Image
 from sair_core.errors import DataError
 from sair_core.evaluation import l1, psnr, ssim
 from sair_core.evaluation.baselines import mean
+from sair_core.evaluation.metrics import gradient, l1_inside
 from sair_core.evaluation.runner import PSNR_CAP_DB, Plan, evaluate, picture_strip
 from sair_core.evaluation.samples import centre_square, drawn_masks, list_samples, masks_from_folder
 from sair_core.evaluation.summary import gains, summarise
@@ -149,3 +150,43 @@ def test_summary_and_gain(photo_folder):
     against_worse = gains(summaries, ("telea",))
     assert all(gain.psnr_db > 0 and gain.ssim > 0 for gain in against_worse)
     assert gains(summaries, ()) == []
+
+
+def two_greys(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A method that draws two samples."""
+    return np.stack([np.where(mask[..., None], np.uint8(grey), photo) for grey in (0, 128)])
+
+
+def test_samples_have_a_best_one_and_differ(photo_folder):
+    lpips = lambda a, b: float((a != b).any(axis=-1).mean())  # noqa: E731
+    records = flat(evaluate(a_plan(photo_folder, {"spn": two_greys, "mean": mean}, lpips=lpips)))
+    photo, mask = centre_square(pattern(1), SIZE_PX), drawn_masks(0, SIZE_PX)(1, 2)
+    first, second = two_greys(photo, mask)
+    (record,) = [r for r in records if (r.photo, r.bin, r.method) == ("b.png", "40-60", "spn")]
+    assert record.psnr_db == psnr(photo, first) < record.drawn.psnr_db == psnr(photo, second)
+    assert record.drawn.samples == 2
+    assert (record.drawn.ssim, record.drawn.l1) == (ssim(photo, second), l1(photo, second))
+    assert record.drawn.diversity_l1 == l1_inside(first, second, mask) == pytest.approx(128 / 255)
+    assert record.drawn.diversity_lpips == mask.mean()
+    summary = [s for s in summarise(records) if (s.bin, s.method) == ("40-60", "spn")][0]
+    best = [r.drawn.psnr_db for r in records if (r.bin, r.method) == ("40-60", "spn")]
+    assert summary.drawn.psnr_db == pytest.approx(np.mean(best))
+    assert all(r.drawn is None for r in records if r.method == "mean")
+
+
+def test_one_sample_of_a_method_that_draws_is_like_any_other(photo_folder):
+    one = flat(evaluate(a_plan(photo_folder, {"spn": lambda *both: two_greys(*both)[:1]})))
+    assert all(record.drawn is None for record in one)
+    with pytest.raises(DataError, match="'spn' returned"):
+        next(evaluate(a_plan(photo_folder, {"spn": lambda *both: two_greys(*both)[:0]})))
+
+
+def test_sharpness_is_the_gradient_filled_over_true(photo_folder):
+    records = flat(evaluate(a_plan(photo_folder, {"sair": mean})))
+    photo, mask = centre_square(pattern(0), SIZE_PX), drawn_masks(0, SIZE_PX)(0, 0)
+    assert records[0].gradient_true == gradient(photo, mask)
+    assert records[0].gradient == gradient(mean(photo, mask), mask)
+    summary = summarise(records)[-1]
+    rows = [r for r in records if r.bin == "40-60"]
+    ratio = np.mean([r.gradient for r in rows]) / np.mean([r.gradient_true for r in rows])
+    assert summary.sharpness == pytest.approx(ratio) and ratio < 0.7

@@ -6,7 +6,8 @@ from PIL import Image
 from sair_core.coords import sample
 from sair_core.errors import DataError
 from sair_core.folders import Classes, photo_files
-from sair_core.training.data import FillSamples, TrainPhoto, batches, load_photos, split
+from sair_core.training.data import FillSamples, as_pixels, batches, rendered
+from sair_core.training.photos import TrainPhoto, load_photos, split
 
 
 def test_photo_files_leave_label_maps_out(photo_folder):
@@ -38,7 +39,22 @@ def test_split_is_seeded_and_disjoint(photo_folder):
         split(paths[:1], 0.3, seed=0)
 
 
+class Rendered:
+    """Samples with their pictures made, by number."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def __getitem__(self, number):
+        photos = self.samples.photos
+        return rendered(self.samples[number], lambda place: as_pixels(photos[place]))
+
+
 def samples(**changes):
+    return Rendered(plans(**changes))
+
+
+def plans(**changes):
     ys, xs = np.mgrid[:80, :100]
     pictures = [np.stack([ys * 3, xs * 2, 0 * ys + 40 * i], axis=-1).astype(np.uint8) for i in range(3)]
     ids = (xs // 10).astype(np.uint8)  # a class is a range of the green channel
@@ -108,8 +124,8 @@ def test_a_batch_has_pictures_of_one_size():
     mixed = samples(size_px=64, scale_share=0.5, scale_max=2.0, batch=3)
     kinds = [{mixed[3 * i + j]["rgb01"].shape for j in range(3)} for i in range(8)]
     assert all(len(kind) == 1 for kind in kinds) and len(set.union(*kinds)) > 1
-    count, batch = next(batches(mixed, 3, start=0, workers=0))
-    assert count == 3 and batch["rgb01"].numel() == 3 * 3 * 64 * 64
+    numbers, batch = next(batches(mixed.samples, 3, start=0, workers=0))
+    assert numbers == range(3) and batch["rgb01"].numel() == 3 * 3 * 64 * 64
     assert len(batch["ids"]) == len(batch["rgb01"])
 
 
@@ -135,7 +151,30 @@ def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folde
 
 
 def test_batches_start_anywhere():
-    first = batches(samples(), 2, start=0, workers=0)
+    first = batches(plans(), 2, start=0, workers=0)
     next(first)
-    (count, second), (_, resumed) = next(first), next(batches(samples(), 2, start=2, workers=0))
-    assert count == 2 and all(torch.equal(second[k], resumed[k]) for k in second)
+    (numbers, second), (_, resumed) = next(first), next(batches(plans(), 2, start=2, workers=0))
+    assert numbers == range(2, 4) and all(torch.equal(second[k], resumed[k]) for k in second)
+    later, third = next(batches(plans(), 2, start=3, workers=0))  # where the next whole batch begins
+    assert later == range(4, 6) and torch.equal(third["rgb01"], next(first)[1]["rgb01"])
+
+
+def test_pictures_are_the_same_wherever_they_are_made():
+    """On an accelerator from pixels that are there, in a worker, or here."""
+    made = plans(size_px=64, scale_share=0.5, scale_max=2.0, batch=2)
+    resident = [as_pixels(photo, "cpu") for photo in made.photos]
+    kinds = ((0, None), (1, None), (0, resident))
+    ways = [batches(made, 2, 0, workers, resident=there) for workers, there in kinds]
+    for _ in range(3):
+        (_, here), *others = (next(way) for way in ways)
+        for _, batch in others:
+            assert batch.keys() == here.keys() and all(torch.equal(batch[k], v) for k, v in here.items())
+
+
+def test_processes_share_the_samples_of_one():
+    whole = batches(plans(), 4, start=0, workers=0)
+    shares = [batches(plans(), 2, start=0, workers=0, share=(i, 2)) for i in range(2)]
+    for _ in range(2):
+        (numbers, batch), parts = next(whole), [next(share) for share in shares]
+        assert all(part[0] == numbers for part in parts)
+        assert torch.equal(batch["rgb01"], torch.cat([part[1]["rgb01"] for part in parts]))

@@ -18,7 +18,9 @@ from sair_core.hub import load_model
 from sair_core.models import presets
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
+from sair_core.training.engine import Engine
 from sair_core.training.fill import FillTask, train
+from sair_core.training.report import PROGRESS_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +47,7 @@ def test_a_run_leaves_everything_that_is_promised(tiny_run, tmp_path):
     ]
     assert Image.open(run / "validation" / "000000.png").height == 3 * 48
     rows = list(csv.DictReader(open(run / "log.csv")))
-    assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4", "4"] and float(rows[0]["psnr"]) > 5
+    assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4"] and float(rows[0]["psnr"]) > 5
 
 
 def weights(run):
@@ -57,26 +59,29 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interr
 
     config = tiny_run(output=str(tmp_path / "parts"))
     interrupted(lambda: train(config, show_progress=False))
-    train(config, resume=True, show_progress=False)
+    train(config, resume="latest", show_progress=False)
 
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert parts["progress"]["step"] == whole["progress"]["step"] == 4
-    for part in ("model", "average"):
-        assert all(torch.equal(v, parts[part][k]) for k, v in whole[part].items()), part
+    for one, other in (
+        (whole["learners"]["model"]["model"], parts["learners"]["model"]["model"]),
+        (whole["average"], parts["average"]),
+    ):
+        assert all(torch.equal(v, other[k]) for k, v in one.items())
 
 
 def test_what_is_missing_meets_the_pictures_own_pixels(tiny_run):
     """What training adds outside the hole is what a view adds."""
-    task = FillTask(tiny_run(), None)
+    task = FillTask(tiny_run(), Engine("cpu", bf16=False), None)
     rgb01, hole01 = torch.rand(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
     hole01[0, :, :, :8] = 1
     coords = grid_coords((16, 16)).flatten(0, 1).expand(2, -1, -1)
     batch = {"rgb01": rgb01, "hole01": hole01, "coords_yx": coords, "cell": torch.full((2, 2), 2 / 16),
              "inside": hole01.flatten(1).bool()}  # fmt: skip
-    assert not task._finer(batch) and task._finer({**batch, "cell": torch.full((2, 2), 2 / 20)})
+    assert not task.loss._finer(batch) and task.loss._finer({**batch, "cell": torch.full((2, 2), 2 / 20)})
     features = task.model.encode(rgb01, hole01)
     found = task.model.decode(features, coords, batch["cell"])
-    missing = task._missing(features, batch)
+    missing = task.loss._missing(features, batch)
     true = rgb01.flatten(2).transpose(1, 2)
     known = ~batch["inside"]
     torch.testing.assert_close((found + missing)[known], true[known], atol=1e-5, rtol=0)
@@ -94,7 +99,7 @@ def test_training_learns(tiny_run, tmp_path):
 
 def test_a_run_is_never_overwritten_and_nothing_is_not_resumed(tiny_run):
     with pytest.raises(CheckpointError, match="nothing to resume"):
-        train(tiny_run(), resume=True, show_progress=False)
+        train(tiny_run(), resume="latest", show_progress=False)
     train(tiny_run(steps=1), show_progress=False)
     with pytest.raises(ConfigError, match="--resume"):
         train(tiny_run(steps=1), show_progress=False)
@@ -104,24 +109,6 @@ def test_minutes_end_a_run(tiny_run, tmp_path):
     train(tiny_run(minutes=0.02, steps=1, validate_every=10**6, save_every=10**6), show_progress=False)
     progress = weights(tmp_path / "run")["progress"]
     assert progress["seconds"] >= 1.2  # one step takes milliseconds
-
-
-def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_state(tiny_run, tmp_path, monkeypatch):
-    from sair_core.training import fill
-
-    real = fill.batches
-
-    def poisoned(samples, batch, start, workers):
-        for i, (count, item) in enumerate(real(samples, batch, start, workers)):
-            if start + i * batch >= 6:
-                item["target01"][:] = float("nan")
-            yield count, item
-
-    monkeypatch.setattr(fill, "batches", poisoned)
-    with pytest.raises(CheckpointError, match="not a number at step 3"):
-        train(tiny_run(steps=8, final_share=0.0), show_progress=False)
-    state = weights(tmp_path / "run")
-    assert state["progress"]["step"] == 2 and all(torch.isfinite(v).all() for v in state["model"].values())
 
 
 def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys):
@@ -158,9 +145,9 @@ def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path
                "--save-every", "1000000"]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
-    while not (run / "validation" / "000000.png").exists() and time.monotonic() < deadline:
+    told = run / PROGRESS_NAME
+    while time.monotonic() < deadline and not (told.exists() and json.loads(told.read_text())["step"]):
         time.sleep(0.2)
-    time.sleep(3)
     os.killpg(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "continue with --resume" in err, err[-2000:]
@@ -191,11 +178,16 @@ def test_a_start_that_fits_nowhere_is_refused(tiny_run, tmp_path, monkeypatch):
         train(tiny_run(output=str(tmp_path / "second"), start=str(first)), show_progress=False)
 
 
-def test_squared_error_is_added_to_the_loss(tiny_run, tmp_path):
-    losses = []
+def test_squared_error_is_added_to_the_loss(tiny_run):
+    values = []
     for weight in (0.0, 5.0):
-        run = tmp_path / str(weight)
-        config = tiny_run(output=str(run), steps=50, validate_every=100, squared_weight=weight)
-        train(config, show_progress=False)
-        losses.append(next(float(r["loss"]) for r in csv.DictReader(open(run / "log.csv")) if r["loss"]))
-    assert losses[1] > losses[0] * 1.2
+        config = tiny_run(preset="tiny", squared_weight=weight)
+        task = FillTask(config, Engine("cpu", bf16=False), None)
+        numbers, batch = next(task.loader(0, 0))
+        features = task.model.encode(batch["rgb01"], batch["hole01"])
+        values.append(task.loss(batch, numbers.start).item())
+    found = task.model.decode(features, batch["coords_yx"], batch["cell"])
+    if task.loss._finer(batch):
+        found = found + task.loss._missing(features, batch)
+    squared = (found - batch["target01"]).square().mean().item()
+    assert values[1] - values[0] == pytest.approx(5 * squared, rel=1e-4)

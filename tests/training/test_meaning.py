@@ -13,6 +13,7 @@ from sair_core.hub import load_model
 from sair_core.models import presets
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
+from sair_core.training.engine import Engine
 from sair_core.training.fill import FillTask, train
 from sair_core.training.meaning import Meaning
 
@@ -106,9 +107,10 @@ def test_resumed_equals_uninterrupted_with_words_and_labels(
     fields = dict(preset="tiny", guide_share=0.5, size_px=64, final_size_px=64, steps=4, final_share=0.0)
     train(tiny_run(output=str(tmp_path / "whole"), **fields), show_progress=False)
     interrupted(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
-    train(tiny_run(output=str(tmp_path / "parts"), **fields), resume=True, show_progress=False)
+    train(tiny_run(output=str(tmp_path / "parts"), **fields), resume="latest", show_progress=False)
     whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
-    assert all(torch.equal(parts["model"][k], v) for k, v in whole["model"].items())
+    one, other = (state["learners"]["model"]["model"] for state in (whole, parts))
+    assert all(torch.equal(other[k], v) for k, v in one.items())
 
 
 def test_label_maps_are_used_where_the_folder_has_classes(
@@ -118,7 +120,7 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     classes = {"classes": [{"id": 0, "name": "sky"}, {"id": 1, "name": "grass"}]}
     (photo_folder / "classes.json").write_text(json.dumps(classes))
     Image.fromarray(np.ones((90, 120), np.uint8)).save(photo_folder / "p3.png")
-    task = FillTask(tiny_run(preset="tiny"), None)
+    task = FillTask(tiny_run(preset="tiny"), Engine("cpu", bf16=False), None)
     assert task.meaning.names.shape == (2, 16)
     assert sum(p.ids is not None for p in task.photos) >= 1
     other = tmp_path / "other"
@@ -126,4 +128,5 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     Image.new("RGB", (90, 90)).save(other / "a.jpg")
     (other / "classes.json").write_text(json.dumps({"classes": [{"id": 0, "name": "sea"}]}))
     with pytest.raises(DataError, match="other classes"):
-        FillTask(tiny_run(preset="tiny", data=(str(photo_folder), str(other))), None)
+        run = tiny_run(preset="tiny", data=(str(photo_folder), str(other)))
+        FillTask(run, Engine("cpu", bf16=False), None)

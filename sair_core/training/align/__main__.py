@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
 
 
-def _align(config: AlignConfig, resume: bool) -> Path:
+def _align(config: AlignConfig, resume: str | None) -> Path:
     from sair_core.training.align.task import align  # after --help: torch takes seconds to import
 
     return align(config, resume=resume)

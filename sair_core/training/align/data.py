@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from sair_core.folders import VOID, Classes, labelled_files, photo_files
 from sair_core.images import load_photo
-from sair_core.training.data import TrainPhoto, load_photos
+from sair_core.training.photos import TrainPhoto, load_photos
 
 LABEL_STEP_PX = 4  # the loss is asked at every fourth pixel of a crop
 RARE = 0.1  # classes in fewer photos than this share are shown more often (repeat factor, LVIS 2019)
@@ -77,6 +77,11 @@ def class_weights(photos: Sequence[TrainPhoto], classes: int) -> torch.Tensor:
     counts = sum(np.bincount(p.ids.ravel(), minlength=256)[:classes].astype(np.float64) for p in photos)
     share = counts / counts.sum()
     return torch.from_numpy((share.max() / share.clip(1e-9)) ** 0.25).clamp(1, 3).float()
+
+
+def strung_together(samples: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """A batch of samples."""
+    return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]}
 
 
 class AlignSamples(Dataset):

@@ -12,7 +12,7 @@ from sair_core.training.align.data import (
     recolour,
     word_of,
 )
-from sair_core.training.data import TrainPhoto
+from sair_core.training.photos import TrainPhoto
 
 
 @pytest.fixture

@@ -1,0 +1,210 @@
+"""Broken pictures at the door: `python benchmarks/fuzz.py --help`.
+
+Files of six formats, damaged at random from a seed, are opened as photos and as masks, in a process of their
+own that is told which file comes next. Whatever that process does not survive is a crash; five seconds of its
+own time are a hang. With --api or --app the same files are sent to a running app.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
+
+from benchmarks.damage import FORMATS, SIZE_PX, mutated  # noqa: E402
+from sair_core.errors import SairError  # noqa: E402
+from sair_core.images import load_photo  # noqa: E402
+from sair_core.masks import as_mask  # noqa: E402
+
+HANG_SECONDS = 5
+MEMORY_BAR_GB = 1.5
+STALL_SECONDS = 60.0  # of silence, on however busy a machine
+OPENED, REJECTED, UNTYPED, CRASH, HANG = "opened", "rejected", "untyped error", "crash", "hang"
+BAD = (UNTYPED, CRASH, HANG)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: number, format, one of OPENED to HANG, seconds, and what was said."""
+
+    index: int
+    format: str
+    kind: str
+    seconds: float
+    text: str = ""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prints what became of the files; exit status 1 if a bar is broken."""
+    args = parse_arguments(argv)
+    if args.child is not None:
+        run_child(args.seed, args.child, args.files)
+        return 0
+    if args.one is not None:
+        sys.stdout.buffer.write(mutated(args.seed, args.one)[1])
+        return 0
+    if args.app or args.api:
+        outcomes, memory_gb = through_app(args)
+    else:
+        outcomes, memory_gb = through_loader(args.seed, args.files)
+    return show(outcomes, memory_gb, args.seed)
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=2000, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the damage (default: %(default)s)")
+    parser.add_argument("--api", metavar="URL", help="send them to the app that runs there")
+    parser.add_argument("--app", action="store_true", help="start the app, send them to it, stop it")
+    parser.add_argument("--one", type=int, metavar="NUMBER", help="write this file to the standard output")
+    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def show(outcomes: Sequence[Outcome], memory_gb: float | None, seed: int) -> int:
+    """The table, then every file that broke a bar; the exit status."""
+    for format in FORMATS:
+        counts = Counter(outcome.kind for outcome in outcomes if outcome.format == format)
+        print(f"{format:5}", ", ".join(f"{counts[kind]} {kind}" for kind in (OPENED, REJECTED, *BAD)))
+    broken = [outcome for outcome in outcomes if outcome.kind in BAD]
+    for outcome in broken:
+        print(f"{outcome.kind}: file {outcome.index} ({outcome.format}) {outcome.text}")
+    if broken:
+        print(f"See one with: python benchmarks/fuzz.py --seed {seed} --one {broken[0].index} > file")
+    slowest = max((outcome.seconds for outcome in outcomes), default=0.0)
+    memory = "not known" if memory_gb is None else f"{memory_gb:.2f} GB (bar {MEMORY_BAR_GB:g})"
+    print(f"{len(outcomes)} files, seed {seed}; slowest {slowest:.2f} s; peak memory {memory}")
+    return int(bool(broken) or (memory_gb or 0.0) > MEMORY_BAR_GB)
+
+
+def opened(data: bytes) -> tuple[str, str]:
+    """Open a file as a photo and as a mask: kind and what was said."""
+    outcomes = []
+    for read in (load_photo, lambda data: as_mask(data, SIZE_PX)):
+        try:
+            read(data)
+            outcomes.append((OPENED, ""))
+        except SairError as error:
+            outcomes.append((REJECTED, str(error)))
+        except Exception as error:
+            return UNTYPED, f"{type(error).__name__}: {error}"
+    return outcomes[0]  # as a photo: many of them are no mask for a photo of SIZE_PX
+
+
+def run_child(seed: int, first: int, files: int) -> None:
+    """Open files `first` and on; a line for each that begins, then one that says what became of it."""
+    for index in range(first, files):
+        format, data = mutated(seed, index)
+        print(json.dumps({"begun": index}), flush=True)
+        # Not caught: the process ends, as nothing else would stop a decoder that is not Python's.
+        signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
+        started = time.process_time()
+        kind, text = opened(data)
+        outcome = Outcome(index, format, kind, time.process_time() - started, text)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak_gb = peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes there, kilobytes elsewhere
+        print(json.dumps({**asdict(outcome), "peak_gb": peak_gb}), flush=True)
+
+
+def through_loader(seed: int, files: int) -> tuple[list[Outcome], float]:
+    """What became of all files, and the largest memory that a process of theirs took."""
+    outcomes: list[Outcome] = []
+    peak_gb = 0.0
+    while len(outcomes) < files:
+        begun = len(outcomes)
+        command = [
+            sys.executable,
+            str(Path(__file__)),
+            f"--child={begun}",
+            f"--files={files}",
+            f"--seed={seed}",
+        ]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        started = False
+        for told in _lines(child):
+            started = True
+            if "begun" in told:
+                continue
+            peak_gb = max(peak_gb, told.pop("peak_gb"))
+            outcomes.append(Outcome(**told))
+        if child.wait() != 0:
+            if not started:
+                raise RuntimeError("The child process did not start.")
+            hung = child.returncode in (-signal.SIGPROF, -signal.SIGKILL)
+            index = len(outcomes)
+            text = f"of {HANG_SECONDS} s" if hung else f"exit status {child.returncode}"
+            outcomes.append(Outcome(index, FORMATS[index % len(FORMATS)], HANG if hung else CRASH, 0.0, text))
+    return outcomes, peak_gb
+
+
+def _lines(child: subprocess.Popen[str]) -> Iterator[dict]:
+    """What the child prints, until it ends; it is killed when it is silent for too long."""
+    assert child.stdout is not None
+    watch: list[threading.Timer] = []
+
+    def wind_up() -> None:
+        for timer in watch:
+            timer.cancel()
+        watch[:] = [threading.Timer(STALL_SECONDS, child.kill)]
+        watch[0].start()
+
+    wind_up()
+    for line in child.stdout:
+        wind_up()
+        yield json.loads(line)
+    watch[0].cancel()
+
+
+def through_app(args: argparse.Namespace) -> tuple[list[Outcome], float | None]:
+    """Each file to an app's endpoints, in turn as the photo and as the mask."""
+    from benchmarks.serving import app_memory_gb, running_app  # the children do without
+
+    with tempfile.TemporaryDirectory() as folder, running_app(args.api) as (url, pid):
+        calls = _calls(url, Path(folder))
+        outcomes = []
+        for index in range(args.files):
+            format, data = mutated(args.seed, index)
+            path = Path(folder) / "file"
+            path.write_bytes(data)
+            started = time.perf_counter()
+            kind, text = calls[index % len(calls)](path)
+            outcomes.append(Outcome(index, format, kind, time.perf_counter() - started, text))
+        return outcomes, None if pid is None else app_memory_gb(pid)
+
+
+def _calls(url: str, folder: Path) -> list[Callable[[Path], tuple[str, str]]]:
+    from benchmarks.serving import TALK_SECONDS, send
+
+    photo = folder / "photo.png"
+    Image.new("RGB", SIZE_PX[::-1], (90, 150, 230)).save(photo)
+    names = {"answer": OPENED, "message": REJECTED, "error": UNTYPED, "silence": HANG, "gone": CRASH}
+
+    def as_photo(path: Path) -> tuple[str, str]:
+        kind, text = send(url, "/view", path, None, 0, 0, 1, 16, 16, seconds=HANG_SECONDS + TALK_SECONDS)
+        return names[kind], text
+
+    def as_hole(path: Path) -> tuple[str, str]:
+        kind, text = send(url, "/view", photo, path, 0, 0, 1, 16, 16, seconds=HANG_SECONDS + TALK_SECONDS)
+        return names[kind], text
+
+    return [as_photo, as_hole]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A running app and what it is asked, for the benchmarks that need one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as Late
+from functools import cache
+from pathlib import Path
+
+import httpx
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from benchmarks.speed import APP_LIMIT_SECONDS, ROOT, page_answers, stop
+
+TALK_SECONDS = 5.0  # for the upload, the queue and the way back
+UNTOLD = "has not enabled verbose error reporting"  # what Gradio says of errors that are no message
+
+
+@contextlib.contextmanager
+def running_app(url: str | None = None) -> Iterator[tuple[str, int | None]]:
+    """`(url, process id)` of an app: the one at `url`, whose process is not known, or one of its own on a
+    free loopback port, which is ended afterwards."""
+    if url is not None:
+        yield url, None
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
+    app = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        until = time.monotonic() + APP_LIMIT_SECONDS
+        while not page_answers(url):
+            if app.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"The app did not start (exit status {app.poll()}).")
+            time.sleep(0.2)
+        yield url, app.pid
+    finally:
+        stop(app)
+
+
+def app_memory_gb(pid: int) -> float | None:
+    """The largest resident memory that the process had; None where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmHWM")), None)
+
+
+def send(url: str, endpoint: str, *arguments: object, seconds: float) -> tuple[str, str]:
+    """Ask an endpoint; paths are uploaded. What came back, and its text: "answer", "message" (an error in
+    plain words), "error" (any other), "silence" (nothing within `seconds`) or "gone" (nobody is there)."""
+    sent = [handle_file(str(value)) if isinstance(value, Path) else value for value in arguments]
+    try:
+        answer = _client(url).submit(*sent, api_name=endpoint).result(timeout=seconds)
+    except AppError as error:
+        return ("error" if UNTOLD in str(error) else "message"), str(error)
+    except Late:
+        return "silence", f"of {seconds:g} s"
+    except (httpx.HTTPError, OSError) as error:
+        return "gone", f"{type(error).__name__}: {error}"
+    return "answer", str(answer)
+
+
+@cache
+def _client(url: str) -> Client:
+    os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
+    return Client(url, verbose=False, analytics_enabled=False)

@@ -1,0 +1,1 @@
+"""A folder of photos filled at once: `python -m sair_core.batch`."""

@@ -1,0 +1,97 @@
+"""Who does the jobs: this process, or Ray's workers on any number of machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sair_core.batch.config import BatchConfig
+from sair_core.batch.jobs import Job
+from sair_core.batch.report import Line, parse
+from sair_core.batch.work import ModelSource, Worker
+from sair_core.errors import MissingDependencyError, SairError
+from sair_core.files import replacing
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKS = ".done"  # in the output folder, while Ray works on it
+
+Engine = Callable[[BatchConfig, ModelSource, Sequence[Job], int], Iterator[Line]]
+
+
+def local(config: BatchConfig, model: ModelSource, jobs: Sequence[Job], workers: int) -> Iterator[Line]:
+    """One after the other, here: a fill uses all cores or the whole GPU already."""
+    worker = Worker(config, model)
+    yield from map(worker.run, jobs)
+
+
+def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job], workers: int) -> Iterator[Line]:
+    """Mapped over Ray Data, on the cluster that RAY_ADDRESS names, else on a local one; lines in any order.
+
+    workers: processes with a model each; 0: one a machine. Folders and checkpoints must be at the same paths
+    on every machine. A worker that dies is replaced, and what it had not finished is done by another.
+    Raises MissingDependencyError, and SairError where no worker can load the model.
+    """
+    model.digest()  # a wrong name ends here, and not in every worker
+    ray = connect()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    workers = min(workers or sum(node["Alive"] for node in ray.nodes()), len(jobs))
+    cores = ray.cluster_resources().get("CPU", 1)
+    rows = [{"photo": str(job.photo), "mask": str(job.mask or ""), "known": job.known} for job in jobs]
+    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+        RayWorker,
+        fn_constructor_args=(config, model),
+        concurrency=workers,
+        num_cpus=max(1, int(cores // workers)),
+        num_gpus=min(1, ray.cluster_resources().get("GPU", 0) / workers),
+    )
+    try:
+        for row in results.iter_rows():
+            yield parse(row["line"])
+    except (ray.exceptions.RayError, ray.data.exceptions.UserCodeException) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[-1]
+        raise SairError(f"Ray's workers gave up ({reason}). Try --engine local to see why.") from error
+
+
+def connect(**options: Any) -> ModuleType:
+    """Ray, with a cluster at hand. options: of `ray.init`, where it is still to be called."""
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError(
+            "--engine ray needs Ray. Install it with: pip install 'ray[data]', or use --engine local."
+        ) from error
+    if not ray.is_initialized():
+        places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        runtime = {"env_vars": {"PYTHONPATH": os.pathsep.join(places)}}
+        ray.init(log_to_driver=False, runtime_env=runtime, **options)
+    return ray
+
+
+class RayWorker:
+    """A Worker in a process of Ray's.
+
+    Ray gives a block of jobs to another worker when the one that had it dies. A mark beside the results says
+    which of these jobs were finished, so that nothing is done twice.
+    """
+
+    def __init__(self, config: BatchConfig, model: ModelSource):
+        self.worker = Worker(config, model)
+        self.marks = config.output / MARKS
+        self.marks.mkdir(exist_ok=True)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
+        job = Job(Path(row["photo"]), Path(row["mask"]) if row["mask"] else None, row["known"])
+        mark = self.marks / f"{job.name}.json"
+        if not mark.is_file():
+            line = self.worker.run(job).json()
+            with replacing(mark) as temporary:
+                temporary.write_text(line, encoding="utf-8")
+        return {"line": mark.read_text(encoding="utf-8")}
+
+
+# A new engine is one function and one line here.
+ENGINES: dict[str, Engine] = {"local": local, "ray": on_ray}

@@ -1,0 +1,62 @@
+"""A run over a folder, from its plan to its report."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+
+from sair_core.batch.config import BatchConfig
+from sair_core.batch.engines import ENGINES, MARKS
+from sair_core.batch.jobs import Job, plan_jobs
+from sair_core.batch.report import Line, Report, parse
+from sair_core.batch.work import ModelSource
+from sair_core.errors import ConfigError
+from sair_core.files import leftovers
+
+
+def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
+    """The report so far and the jobs; what a killed run left behind is put in order.
+
+    One run at a time works on an output folder. Raises DataError for folders that hold nothing to do,
+    ConfigError where the output cannot be written.
+    """
+    jobs = plan_jobs(config)  # before anything is written
+    try:
+        config.output.mkdir(parents=True, exist_ok=True)
+        report = Report(config.output)
+        # What workers finished and the process that writes the report did not live to hear of.
+        for mark in sorted((config.output / MARKS).glob("*.json")):
+            line = parse(mark.read_text(encoding="utf-8"))
+            if line is not None:
+                report.add(line)
+        _clear(config, jobs)
+    except OSError as error:
+        raise ConfigError(
+            f"--output {config.output} cannot be written ({error}). Give another folder."
+        ) from error
+    if config.again:
+        return report, jobs
+    return report, [dataclasses.replace(job, known=report.key_of(job.name)) for job in jobs]
+
+
+def run(
+    config: BatchConfig, model: ModelSource, report: Report, jobs: list[Job], *, engine: str, workers: int = 0
+) -> Iterator[Line]:
+    """Do the jobs, tell of each as it is finished. The report has it by then, and is put in order at the end.
+
+    Raises ModelNotFoundError and its like, MissingDependencyError; never because of a photo or a mask.
+    """
+    try:
+        for line in ENGINES[engine](config, model, jobs, workers):
+            report.add(line)
+            yield line
+    finally:
+        report.tidy(job.name for job in jobs)
+    _clear(config, jobs)
+
+
+def _clear(config: BatchConfig, jobs: list[Job]) -> None:
+    for path in leftovers(config.output, {job.name for job in jobs}):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(config.output / MARKS, ignore_errors=True)

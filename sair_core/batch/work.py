@@ -1,0 +1,120 @@
+"""One file of a folder: read, filled, written. What every engine does with it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from sair_core.batch.config import BatchConfig
+from sair_core.batch.jobs import Job
+from sair_core.batch.report import DONE, FAILED, SKIPPED, Line
+from sair_core.errors import MaskError, SairError
+from sair_core.files import digest, replacing
+from sair_core.images import SIDE_LIMITS_PX, Photo, encode_image, load_photo
+from sair_core.masks import as_mask
+
+log = logging.getLogger(__name__)
+
+SUFFIX_FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+FIRST = "the first of several pictures in the file"
+
+
+class ModelSource(Protocol):
+    """Where the pipeline comes from; it travels to other processes."""
+
+    def digest(self) -> str:
+        """What says that results of two models are the same. Raises ModelNotFoundError."""
+
+    def load(self) -> Any:
+        """A pipeline: `fill` and `mask_from_words`. Raises SairError kinds."""
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A model by bundled name, folder or hub id."""
+
+    name: str
+    device: str = "auto"
+
+    def digest(self) -> str:
+        from sair_core.hub import model_digest  # brings torch
+
+        return model_digest(self.name)
+
+    def load(self) -> Any:
+        from sair_core.pipeline import InpaintPipeline
+
+        return InpaintPipeline.from_pretrained(self.name, device=self.device)
+
+
+class Worker:
+    """Does jobs, one after the other, with a pipeline that is loaded at the first one that needs it."""
+
+    def __init__(self, config: BatchConfig, model: ModelSource):
+        self.config, self.model = config, model
+        self._model_digest = model.digest()
+        self._pipeline: Any = None
+
+    def run(self, job: Job) -> Line:
+        """What became of the job; of its faults only those of the model itself are raised (SairError)."""
+        try:
+            key = self.key(job)
+        except OSError as error:
+            return Line(job.name, FAILED, f"The file cannot be read ({error.strerror}).")
+        target = self.config.output / job.name
+        if key == job.known and target.is_file():
+            return Line(job.name, SKIPPED, "unchanged since it was done", key=key)
+        if self._pipeline is None:
+            self._pipeline = self.model.load()
+        started = time.perf_counter()
+        try:
+            status, reason = DONE, self._write(job, target)
+        except SairError as error:
+            status, reason = FAILED, str(error)
+        except Exception as error:  # whatever one file brings up, the others are still to be done
+            log.debug("%s", job.name, exc_info=True)
+            status, reason = FAILED, f"{type(error).__name__}: {error}"
+        return Line(job.name, status, reason, round(time.perf_counter() - started, 3), key)
+
+    def key(self, job: Job) -> str:
+        """What the result of a job is made from: contents, settings, model. Raises OSError."""
+        files = [job.photo, *([job.mask] if job.mask else [])]
+        made_from = (digest(*files), self._model_digest, *self.config.settings())
+        return hashlib.blake2b(repr(made_from).encode(), digest_size=16).hexdigest()
+
+    def _write(self, job: Job, target: Path) -> str:
+        """Fill and write; what is to be known of the result."""
+        photo = load_photo(job.photo, max_megapixels=self.config.max_megapixels)
+        notes = [FIRST] if photo.first_of_several else []
+        hole = self._hole(job, photo)
+        if self.config.words is not None and not hole.any():
+            image = photo.to_image()
+            notes.append(f"nothing to fill: the photo shows no {self.config.words}")
+        else:
+            image = self._pipeline.fill(photo, hole, words=self.config.fill_with).image
+        format = photo.format if photo.format in SIDE_LIMITS_PX else None
+        format = format or SUFFIX_FORMATS.get(target.suffix.lower(), "PNG")
+        data = encode_image(image, format, self.config.quality, keep_gps=self.config.keep_gps)
+        with replacing(target) as temporary:
+            temporary.write_bytes(data)
+        return "; ".join(notes)
+
+    def _hole(self, job: Job, photo: Photo) -> np.ndarray:
+        if self.config.words is not None:
+            return as_mask(self._pipeline.mask_from_words(photo, self.config.words), photo.size_px)
+        if job.mask is None:
+            raise MaskError(f"There is no mask named {job.photo.stem} in {self.config.mask}. Add one.")
+        return as_mask(job.mask, photo.size_px)

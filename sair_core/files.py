@@ -1,0 +1,44 @@
+"""Files that are there whole or not at all, and what identifies their content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+CHUNK_BYTES = 2**20
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+")
+
+
+class replacing:
+    """`with replacing(path) as temporary:` write to `temporary`; it takes `path`'s place only on success."""
+
+    def __init__(self, path: Path):
+        self.path, self.temporary = path, path.with_name(f".{path.name}.{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None:
+            os.replace(self.temporary, self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def leftovers(folder: Path, names: set[str]) -> list[Path]:
+    """What `replacing` left in a folder where its process was killed: temporary files of these names."""
+    matches = ((path, TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
+    return [path for path, match in matches if match and match["name"] in names]
+
+
+def digest(*paths: Path) -> str:
+    """32 hexadecimal digits that say what the files hold, one after the other. Raises OSError."""
+    state = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        state.update(path.stat().st_size.to_bytes(8, "big"))  # where one file ends and the next begins
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                state.update(chunk)
+    return state.hexdigest()

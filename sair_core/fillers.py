@@ -1,0 +1,89 @@
+"""The kinds of model, each as the pipeline asks it: one crop at its working size in, colours anywhere out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from sair_core.coords import cell_of, sample_cubic
+from sair_core.models.sair import Sair, SairFeatures, decode_chunked
+from sair_core.models.spn import Spn, SpnFeatures
+
+Guide = tuple[Tensor, float]  # a text embedding (1, D) and how much it counts, in [0, 1]
+
+RESAMPLE_BYTES = 64 * 2**20  # of memory that enlarging a fill may take at once
+TAP_BYTES = 16 * (8 + 4 + 2 * 3 * 4)  # what one pixel takes: place, weight and colours of its sixteen taps
+
+
+class Filler(Protocol):
+    """A model that fills. draws: every seed is another fill; listens: words can say what it fills with."""
+
+    draws: bool
+    listens: bool
+
+    def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> Any:
+        """What is computed once for a crop. rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`."""
+
+    def decode(self, encoded: Any, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
+        """Colours, float32 `(N, 3)`, not clipped, at coords_yx `(N, 2)` of the crop whose own size, in the
+        photo, is size_px."""
+
+
+class SairFiller:
+    """A SAIR is continuous: it is asked for the crop's own pixels, whatever its working size."""
+
+    draws = False
+
+    def __init__(self, model: Sair, mirror: bool):
+        """mirror: average what it says with what it says of the mirrored crop."""
+        self.model, self.mirror = model, mirror
+        self.listens = model.semantic_encoder is not None
+
+    def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> SairFeatures:
+        if self.mirror:
+            rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
+        words, strength = guide or (None, 1.0)
+        rgb01 = rgb01.contiguous(memory_format=torch.channels_last)
+        return self.model.encode(rgb01, hole01, words=words, strength=strength)
+
+    def decode(self, encoded: SairFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
+        coords = coords_yx[None]
+        if self.mirror:
+            coords = torch.cat([coords, coords * coords.new_tensor([1, -1])])  # (y, x): x changes its sign
+        cell = cell_of(size_px, device=coords.device).expand(len(coords), -1)
+        return decode_chunked(self.model, encoded, coords, cell).mean(dim=0)
+
+
+class SpnFiller:
+    """An SPN paints the crop at its working size; where the photo has more pixels the fill is enlarged."""
+
+    listens = False
+
+    def __init__(self, model: Spn, mirror: bool):
+        """mirror: of no effect. The mean of two textures is a blur, and these fills are there to be sharp."""
+        self.model = model
+        self.draws = model.config.probabilistic
+
+    def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> SpnFeatures:
+        return self.model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
+
+    def decode(self, encoded: SpnFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
+        fill01 = self.model.decode(encoded, noise_of(self.model, encoded.size_px, seed)).rgb01.float()
+        chunks = coords_yx.split(RESAMPLE_BYTES // TAP_BYTES)
+        return torch.cat([sample_cubic(fill01, chunk[None])[0] for chunk in chunks])
+
+
+def noise_of(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
+    """The latent z that a seed means for a crop of `(height, width)`; None for a deterministic model.
+
+    The same on every device, and in every crop of one size: a hole's fill does not depend on other holes.
+    """
+    if not model.config.probabilistic:
+        return None
+    return model.latent(size_px, torch.Generator().manual_seed(seed))
+
+
+# A new kind of model is one class and one line here.
+FILLERS = {Sair: SairFiller, Spn: SpnFiller}

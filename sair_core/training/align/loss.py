@@ -1,0 +1,145 @@
+"""What the image tower is taught: each pixel near the words for it, and away from all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sair_core.encoders.dense_clip import DenseClip
+from sair_core.encoders.text import embed_labels
+from sair_core.errors import ConfigError
+from sair_core.folders import VOID, Classes
+from sair_core.training.align.config import AlignConfig
+from sair_core.training.engine import Batch
+from sair_core.words import vocabulary
+
+SIMILAR = 0.35  # words nearer than this (cosine) are related: not held against each other
+NAME_SHARE = 0.7  # how often a class goes by its name; else by one of its synonyms
+SHOWN_SHARE = 0.15  # of a photo known by a word only: this much of it, at least, is taken to show it
+
+
+class Aligned(nn.Module):
+    """A dense encoder with a temperature that is learned; the text tower stands beside it, frozen."""
+
+    def __init__(self, encoder: DenseClip):
+        super().__init__()
+        self.encoder = encoder
+        self.log_scale = nn.Parameter(torch.tensor(20.0).log())
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Everything but the text tower, which no longer changes."""
+        return {k: v for k, v in self.state_dict().items() if not k.startswith("encoder.text.")}
+
+    def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
+        """Load what `own_state` gave. Raises ConfigError when it belongs to another model."""
+        if state.keys() != self.own_state().keys():
+            raise ConfigError(f"{where} belongs to another trunk. Resume with the run's own configuration.")
+        self.load_state_dict(state, strict=False)
+
+    def forward(self, rgb01: Tensor) -> Tensor:
+        """Unit vectors `(B, D, h, w)`, float32."""
+        return F.normalize(self.encoder(rgb01).float(), dim=1)
+
+    def scale(self) -> Tensor:
+        """Temperature's inverse, at most 100 as in CLIP."""
+        return self.log_scale.exp().clamp(max=100)
+
+
+class Words:
+    """Embeddings of the classes' names and synonyms, and of other words, from the frozen text tower."""
+
+    def __init__(self, classes: Classes, named: Sequence[str], text: nn.Module, tokenizer: Any):
+        """named: words that photos go by."""
+        self.variants = [(name, *synonyms) for name, synonyms in zip(classes.names, classes.synonyms)]
+        self.others = tuple(dict.fromkeys([*named, *vocabulary("ade20k"), *vocabulary("coco")]))
+        flat = [word.lower() for variants in self.variants for word in variants]
+        embedded = embed_labels(text, tokenizer, flat).cpu().clone()
+        self.embedded = list(embedded.split([len(v) for v in self.variants]))
+        self.names = torch.stack([e[0] for e in self.embedded])
+        self.embedded_others = embed_labels(text, tokenizer, self.others).cpu().clone()
+        # (classes, others): whether any word for the class is related to the other word.
+        self.related = torch.stack(
+            [(e @ self.embedded_others.T).amax(dim=0) > SIMILAR for e in self.embedded]
+        )
+
+    def draw_names(self, rng: np.random.Generator) -> Tensor:
+        """One word for each class, `(classes, D)`: its name, or now and then a synonym."""
+        return torch.stack(
+            [e[0 if rng.random() < NAME_SHARE else rng.integers(len(e))] for e in self.embedded]
+        )
+
+
+def pixel_loss(
+    found: Tensor,
+    ids: Tensor,
+    names: Tensor,
+    distractors: Tensor,
+    related: Tensor,
+    scale: Tensor,
+    weights: Tensor,
+) -> Tensor:
+    """Weighted cross-entropy of labelled pixels.
+
+    found `(B, D, h, w)` unit; ids `(B, H, W)`, 255 = void; names `(C, D)` and distractors `(K, D)` unit;
+    related bool `(C, K)`: distractors that are not held against a class; weights `(C,)`. Cosines are sampled
+    bilinearly at the pixels.
+    """
+    known = ids != VOID
+    if not known.any():
+        return found.sum() * 0
+    words = torch.cat([names, distractors])
+    cosines = F.interpolate(
+        torch.einsum("bdhw,nd->bnhw", found, words), ids.shape[-2:], mode="bilinear", align_corners=False
+    )
+    logits = scale * cosines.permute(0, 2, 3, 1)[known]  # (pixels, C + K)
+    target = ids[known]
+    left_out = F.pad(related, (len(names), 0))  # (C, C + K)
+    logits = logits.masked_fill(left_out[target], -1e4)
+    return F.cross_entropy(logits, target, weight=F.pad(weights, (0, len(distractors)), value=1.0))
+
+
+def photo_loss(found: Tensor, word: Tensor, against: Tensor, scale: Tensor) -> Tensor:
+    """Cross-entropy of photos that show a word somewhere: asked where they are nearest to it.
+
+    found `(B, D, h, w)` unit, word `(B, D)` and against `(K, D)` unit.
+    """
+    tokens = found.flatten(2).transpose(1, 2)  # (B, h w, D)
+    count = max(1, round(SHOWN_SHARE * tokens.shape[1]))
+    own = torch.einsum("bnd,bd->bn", tokens, word)
+    nearest = own.topk(count, dim=1)
+    chosen = tokens.gather(1, nearest.indices.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+    other = (chosen @ against.T).masked_fill((word @ against.T > SIMILAR).unsqueeze(1), -1e4)
+    logits = scale * torch.cat([nearest.values.unsqueeze(-1), other], dim=-1)
+    return F.cross_entropy(logits.flatten(0, 1), logits.new_zeros(logits[..., 0].numel(), dtype=torch.long))
+
+
+class AlignLoss(nn.Module):
+    """Cross-entropy over cosine logits: pixels against class words, whole photos against their word."""
+
+    def __init__(self, model: Aligned, words: Words, weights: Tensor, config: AlignConfig):
+        """weights `(classes,)`: of the classes."""
+        super().__init__()
+        self.model, self.words, self.weights, self.config = model, words, weights, config
+
+    def forward(self, batch: Batch, first_sample: int) -> Tensor:
+        """Batch as AlignSamples makes it, and the number of its first sample, to draw words by."""
+        rgb01 = batch["rgb01"]
+        found = self.model(rgb01.contiguous(memory_format=torch.channels_last))
+        scale = self.model.scale()
+        rng = np.random.default_rng([self.config.seed, 8, first_sample])
+        names = self.words.draw_names(rng).to(rgb01.device)
+        count = min(self.config.distractors, len(self.words.others))
+        others = torch.from_numpy(rng.choice(len(self.words.others), count, replace=False))
+        embedded = self.words.embedded_others.to(rgb01.device)
+        distractors, related = embedded[others], self.words.related[:, others].to(rgb01.device)
+        loss = pixel_loss(found, batch["ids"], names, distractors, related, scale, self.weights)
+        shown = batch["word"] >= 0
+        if shown.any() and self.config.named_weight:
+            word, against = embedded[batch["word"][shown]], torch.cat([names, distractors])
+            loss = loss + self.config.named_weight * photo_loss(found[shown], word, against, scale)
+        return loss

@@ -1,0 +1,75 @@
+"""Curves of trainings in one picture, as Figure 5 of the SAIR paper:
+
+python -m sair_core.training.curves runs/sair runs/liif --output curves.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sair_core.errors import DataError, SairError
+from sair_core.files import replacing
+
+Rows = Sequence[Mapping[str, float]]
+TITLES = {"psnr": "PSNR of held-back photos, dB", "accuracy": "accuracy on held-back photos"}
+OTHERS = frozenset({"step", "seconds", "loss", "rate"})  # columns that are no figure of a validation
+SIZE_IN, DPI = (9.0, 3.4), 110
+
+
+def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
+    """A PNG: the loss, and the figure that validation names first, over the steps; a line for each run."""
+    # Not pyplot: it keeps every figure and looks for a screen.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    measured = (key for rows in runs.values() for row in rows for key in row if key not in OTHERS)
+    panels = ["loss", next(measured, "psnr")]
+    figure = Figure(SIZE_IN, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, column in zip(figure.subplots(1, len(panels)), panels):
+        for name, rows in runs.items():
+            points = [(row["step"], row[column]) for row in rows if column in row]
+            if points:
+                axes.plot(*zip(*points), label=name, linewidth=1.6, marker="." if len(points) < 30 else None)
+        axes.set_title(TITLES.get(column, column), fontsize=10)
+        axes.set_xlabel("step", fontsize=9)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        if column == "loss" and any(column in row for rows in runs.values() for row in rows):
+            axes.set_yscale("log")
+        if len(runs) > 1:
+            axes.legend(fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png", facecolor="white")
+
+
+def read_log(run: Path) -> list[dict[str, float]]:
+    """The rows of a run's `log.csv`. Raises DataError."""
+    try:
+        with open(run / "log.csv", newline="", encoding="utf-8") as file:
+            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{run} holds no readable log.csv ({error}). Give the folder of a run.") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status: 0, or 2 after an error."""
+    parser = argparse.ArgumentParser(prog="python -m sair_core.training.curves", description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="PNG to write")
+    args = parser.parse_args(arguments)
+    try:
+        draw_curves({run.name: read_log(run) for run in args.runs}, args.output)
+    except SairError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

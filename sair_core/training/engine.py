@@ -1,0 +1,120 @@
+"""Device, precision and processes of a training, through accelerate."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
+from torch import Tensor, nn
+
+from sair_core.devices import has_bf16, pick_device
+
+Batch = dict[str, Tensor]
+
+
+class Engine:
+    """One process, or one of several that `accelerate launch` or `torchrun` started.
+
+    Attributes: device; rank and processes; is_main: whether this process validates, saves and reports.
+    """
+
+    def __init__(self, device: str = "auto", bf16: bool = True, accumulate: int = 1):
+        """bf16: bfloat16 where the hardware has it. accumulate: parts that a batch is computed in, for less
+        memory; the gradients are those of the whole.
+
+        Raises DeviceError.
+        """
+        chosen = pick_device(device)
+        if chosen.index is not None:
+            os.environ["ACCELERATE_TORCH_DEVICE"] = str(chosen)  # the only way to name one to accelerate
+        # accelerate keeps the first precision for the process's life; two trainings may differ.
+        AcceleratorState._reset_state()
+        self._accelerator = Accelerator(
+            cpu=chosen.type == "cpu",
+            mixed_precision="bf16" if bf16 and has_bf16(chosen) else "no",
+            # Only frozen parts have buffers here, the same in every process.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        )
+        self.accumulate = accumulate
+        self.device: torch.device = self._accelerator.device
+        self.rank: int = self._accelerator.process_index
+        self.processes: int = self._accelerator.num_processes
+        self.is_main: bool = self._accelerator.is_main_process
+        self.is_first_here: bool = self._accelerator.is_local_main_process
+
+    @property
+    def precision(self) -> str:
+        """ "bfloat16" or "float32"."""
+        return "bfloat16" if self._accelerator.mixed_precision == "bf16" else "float32"
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """`(rank, processes)`, for `data.batches`."""
+        return self.rank, self.processes
+
+    def prepare(self, loss: nn.Module) -> nn.Module:
+        """A module whose forward returns a loss, in this precision and with gradients shared by all."""
+        return self._accelerator.prepare_model(loss)
+
+    def autocast(self) -> AbstractContextManager:
+        """The precision of this run, for what is computed outside a prepared module."""
+        return self._accelerator.autocast()
+
+    def optimise(
+        self,
+        loss: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        batch: Batch,
+        *arguments: object,
+        clip_norm: float,
+    ) -> float:
+        """One step on a batch: backward, clip, step; the loss, averaged over the processes.
+
+        loss: prepared; called with (a part of) the batch and the arguments. When loss or gradient is not
+        finite anywhere, no process takes the step, and it returns NaN.
+        """
+        optimiser.zero_grad(set_to_none=True)
+        parts = list(_parts(batch, self.accumulate))
+        total = torch.zeros((), device=self.device)
+        for i, (part, weight) in enumerate(parts, start=1):
+            # Gradients are exchanged once, with the last part.
+            with nullcontext() if i == len(parts) else self._accelerator.no_sync(loss):
+                value = loss(part, *arguments) * weight
+                self._accelerator.backward(value)
+            total += value.detach()
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        norm = self._accelerator.clip_grad_norm_(parameters, clip_norm)
+        value = self.mean(total)
+        if not (math.isfinite(value) and math.isfinite(norm.item())):
+            return math.nan
+        optimiser.step()
+        return value
+
+    def mean(self, value: Tensor | float) -> float:
+        """A number, averaged over the processes."""
+        if self.processes == 1:
+            return float(value)
+        value = torch.as_tensor(value, dtype=torch.float32, device=self.device)
+        return self._accelerator.reduce(value, "mean").item()
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so in any process."""
+        return self.mean(float(flag)) > 0
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        self._accelerator.wait_for_everyone()
+
+
+def _parts(batch: Mapping[str, Tensor], count: int) -> Iterator[tuple[Batch, float]]:
+    """A batch in at most `count` parts, each with its share of the whole."""
+    whole = len(next(iter(batch.values())))
+    size = -(-whole // count)
+    for start in range(0, whole, size):
+        part = {name: value[start : start + size] for name, value in batch.items()}
+        yield part, len(next(iter(part.values()))) / whole

@@ -1,0 +1,251 @@
+"""Training of an SPN: priors from a pretext model, fills against a discriminator (SPN paper, 3.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from sair_core.checkpoint import save_checkpoint
+from sair_core.config import to_dict
+from sair_core.devices import keep_freed_memory
+from sair_core.encoders.pretext import FrozenFeatures, Pretext, build_pretext
+from sair_core.errors import CheckpointError
+from sair_core.models.discriminator import PatchDiscriminator
+from sair_core.models.presets import spn_preset
+from sair_core.models.prior import DistillationHeads
+from sair_core.models.spn import Spn
+from sair_core.training.config import SpnTrainConfig
+from sair_core.training.data import FillSamples, batches
+from sair_core.training.engine import Batch, Engine
+from sair_core.training.loop import run
+from sair_core.training.perceptual import build_perceptual
+from sair_core.training.report import told
+from sair_core.training.spn_losses import (
+    SpnWeights,
+    adversarial_loss,
+    discriminator_loss,
+    diversity_loss,
+    feature_loss,
+    image_loss,
+    kl_loss,
+    prior_loss,
+)
+from sair_core.training.start import begin_folder, begin_with, write_configuration
+from sair_core.training.state import Average, Learner
+from sair_core.training.store import photos_and_held
+from sair_core.training.validation import Validation, as_tensors, filled_in
+
+logger = logging.getLogger(__name__)
+
+EPSILON = 0.02  # of Eq. (14): with the paper's 1e-5 two equal fills, as all are at first, cost 100,000
+SHOWN_SEEDS = (1, 2)
+
+
+def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
+    """Train an SPN; returns the folder of the trained model, `OUTPUT/model`. As `fill.train`."""
+    keep_freed_memory()
+    folder = begin_folder(config.output, resume)
+    with told(folder):
+        engine = Engine(config.device, config.bf16, config.accumulate)
+        task = SpnTask(config, engine, None if resume else config.start)
+    if engine.is_main:
+        write_configuration(
+            folder, train=to_dict(config), model=to_dict(task.model.config), perceptual=task.perceptual_name
+        )
+    run(task, config, folder, resume=resume, show_progress=show_progress)
+    return folder / "model"
+
+
+class SpnTask:
+    """Generator and discriminator, a step each on every batch."""
+
+    def __init__(self, config: SpnTrainConfig, engine: Engine, start: str | None):
+        """start: a model whose weights to begin with."""
+        self.config, self.engine = config, engine
+        torch.manual_seed(config.seed)
+        self.model = Spn(spn_preset(config.preset, probabilistic=config.probabilistic))
+        pretext, heads = _teacher(self.model)
+        perceptual, self.perceptual_name = build_perceptual() if config.probabilistic else (None, None)
+        judge, trained = Judge(), Distilled(self.model, heads)
+        self.photos, held = photos_and_held(config, None, engine)
+        self.resident = self.photos.resident(engine.device)
+        if start:
+            begin_with(self.model, start)
+        for module in (trained, judge, pretext, perceptual):
+            if module is not None:
+                module.to(engine.device, memory_format=torch.channels_last)
+        self.validation = Validation(held, config.final_size_px, config.seed)
+        loss = SpnLoss(trained, judge.discriminator, pretext, perceptual, config)
+        self.fills = loss.fills
+        self.loss, self.judge = engine.prepare(loss), engine.prepare(judge)
+        adam = {"lr": config.learning_rate, "betas": config.betas, "fused": engine.device.type != "mps"}
+        self.learners = {
+            "generator": Learner(trained, torch.optim.Adam(trained.parameters(), **adam)),
+            "discriminator": Learner(judge, torch.optim.Adam(judge.parameters(), **adam)),
+        }
+        self.average = Average(trained, config.ema)
+        count = sum(p.numel() for p in self.model.parameters())
+        logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
+
+    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+        size_px, batch = self.config.shape(phase)
+        samples = FillSamples(
+            self.photos,
+            size_px=size_px,
+            queries=1,  # the whole picture is filled
+            hole_share=1.0,
+            batch=batch * self.engine.processes,
+            seed=self.config.seed,
+        )
+        share, workers = self.engine.share, self.config.workers
+        return batches(samples, batch, first_sample, workers, share, self.resident)
+
+    def step(self, batch: Batch, first_sample: int) -> float:
+        generator, discriminator = (one.optimiser for one in self.learners.values())
+        clip_norm = self.config.clip_norm
+        real = {name: batch[name] for name in ("rgb01", "hole01")}
+        self.fills.clear()
+        loss = self.engine.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
+        judged = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
+        judgement = self.engine.optimise(self.judge, discriminator, judged, clip_norm=clip_norm)
+        return loss if math.isfinite(judgement) else math.nan
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        return self.validation(self.fill)
+
+    @torch.inference_mode()
+    def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+        """The fill in the middle of the distribution, and two drawn ones."""
+        rgb01, hole01 = as_tensors(photo, mask, self.engine.device)
+        with self.engine.autocast():
+            features = self.model.encode(rgb01, hole01)
+            noises: list[Tensor | None] = [None]
+            if self.config.probabilistic:
+                generators = [torch.Generator().manual_seed(seed) for seed in SHOWN_SEEDS]
+                noises += [self.model.latent(features.size_px, generator) for generator in generators]
+            return [filled_in(photo, mask, self.model.decode(features, z).rgb01[0]) for z in noises]
+
+    def export(self, folder: Path) -> None:
+        averaged = self.average.state
+        half = {
+            name: averaged[f"model.{name}"].half() if value.is_floating_point() else averaged[f"model.{name}"]
+            for name, value in self.model.own_state().items()
+        }
+        save_checkpoint(folder, half, self.model.model_type, self.model.config)
+
+
+def _teacher(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:
+    """The pretext model that the configuration names, and the heads that lead to its maps."""
+    config = model.config
+    if config.pretext is None:
+        return None, None
+    pretext = build_pretext(config.pretext, config.prior_strides_px)
+    return pretext, DistillationHeads(config.prior_channels, pretext.channels)
+
+
+class Whole(nn.Module):
+    """A module all of whose state is saved."""
+
+    def own_state(self) -> dict[str, Tensor]:
+        return self.state_dict()
+
+    def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
+        """Raises CheckpointError when it does not fit."""
+        try:
+            self.load_state_dict(state)
+        except RuntimeError as error:
+            raise CheckpointError(f"{where} does not fit its configuration: {error}") from error
+
+
+class Distilled(Whole):
+    """An SPN and the heads that exist in training only."""
+
+    def __init__(self, model: Spn, heads: DistillationHeads | None):
+        super().__init__()
+        self.model, self.heads = model, heads
+
+
+class Judge(Whole):
+    """The discriminator with its loss, Eq. (11)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.discriminator = PatchDiscriminator()
+
+    def forward(self, batch: Batch) -> Tensor:
+        """real01, fake01 `(B, 3, H, W)`."""
+        real, fake = (self.discriminator(batch[name])[0] for name in ("real01", "fake01"))
+        return discriminator_loss(real, fake)
+
+
+class SpnLoss(nn.Module):
+    """What the generator minimises: Eq. (12), or Eq. (15) when probabilistic."""
+
+    def __init__(
+        self,
+        trained: Distilled,
+        discriminator: PatchDiscriminator,
+        pretext: Pretext | None,
+        perceptual: FrozenFeatures | None,
+        config: SpnTrainConfig,
+    ):
+        super().__init__()
+        self.trained, self.config = trained, config
+        # In a tuple, so that they are no part of this module: what is trained here is the generator.
+        self.others = (discriminator, pretext, perceptual)
+        self.weights = SpnWeights(
+            config.prior_weight, config.image_weight, config.adversarial_weight,
+            config.feature_weight, config.diverse_weight, config.kl_weight,
+        )  # fmt: skip
+        self.fills: list[Tensor] = []  # of the present batch, for the discriminator's turn
+
+    def forward(self, batch: Batch, first_sample: int) -> Tensor:
+        """rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`; noise is drawn by the number of the first sample."""
+        discriminator, pretext, perceptual = self.others
+        model, rgb01, hole01 = self.trained.model, batch["rgb01"], batch["hole01"]
+        features = model.encode(rgb01, hole01)
+        noise = None
+        if self.config.probabilistic:
+            generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + first_sample)
+            noise = model.latent(features.size_px, generator, len(rgb01))
+        fill = model.decode(features, noise)
+        self.fills.append(fill.rgb01.detach())
+        with _constant(discriminator):
+            logits, maps = discriminator(fill.rgb01)
+        terms = {
+            "image": image_loss(fill.rgb01, rgb01, hole01),
+            "adversarial": adversarial_loss(logits),
+        }
+        if pretext is not None:
+            terms["prior"] = prior_loss(self.trained.heads(fill.priors), pretext(rgb01), hole01)
+        if self.config.probabilistic:
+            with torch.no_grad():
+                true_maps, true_seen = discriminator(rgb01)[1], perceptual(rgb01)
+            seen = perceptual(fill.rgb01)
+            terms["feature"] = feature_loss(maps, true_maps) + feature_loss(seen, true_seen)
+            terms["kl"] = kl_loss(features.mean, features.sigma)
+            twice = round(self.config.twice_share * len(rgb01))
+            if twice:
+                other = model.latent(features.size_px, generator, twice)
+                again = model.decode(features.first(twice), other).rgb01
+                kept = [m[:twice] for m in seen]
+                terms["diverse"] = diversity_loss(kept, perceptual(again), hole01[:twice], EPSILON)
+        return self.weights.total(terms)
+
+
+@contextlib.contextmanager
+def _constant(module: nn.Module) -> Iterator[None]:
+    """Gradients pass through the module and none is kept for its weights."""
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.requires_grad_(True)

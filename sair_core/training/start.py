@@ -1,0 +1,53 @@
+"""How a run begins: its folder, its configuration, the weights it starts from."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from sair_core.checkpoint import CheckpointModel, start_from
+from sair_core.errors import ConfigError
+from sair_core.files import leftovers, replacing
+from sair_core.hub import load_model
+from sair_core.training.state import LATEST, STATE_NAME
+
+logger = logging.getLogger(__name__)
+
+
+def begin_folder(output: str, resume: str | None) -> Path:
+    """The run folder. Raises ConfigError when it already holds a run that is not to be resumed."""
+    folder = Path(output)
+    if resume is None and (folder / STATE_NAME).exists():
+        raise ConfigError(
+            f"{folder} already holds a run. Continue it with --resume {LATEST} or name another --output."
+        )
+    for half in leftovers(folder, {STATE_NAME, "log.csv"}) if folder.is_dir() else ():
+        half.unlink(missing_ok=True)  # a killed process's
+    return folder
+
+
+def write_configuration(folder: Path, **parts: Any) -> None:
+    """`train.json`: the effective configuration, part by part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "train.json") as path:
+        path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+
+
+def begin_with(model: CheckpointModel, start: str) -> None:
+    """Copy what fits of another model's weights (bundled name, folder, hub id) and say what does not.
+
+    Raises ConfigError when not even half fits, and what `load_model` raises.
+    """
+    missing, unexpected = start_from(model, load_model(start).own_state())
+    sizes = {k: v.numel() for k, v in model.own_state().items()}
+    share = 1 - sum(sizes[k] for k in missing) / sum(sizes.values())
+    if share < 0.5:
+        raise ConfigError(
+            f"Only {share:.0%} of the weights of {start} fit this preset. Name the preset it was made with."
+        )
+    logger.info("begin with the weights of %s (%.0f %% of this model's)", start, 100 * share)
+    for what, keys in (("not in it, new", missing), ("in it, not used", unexpected)):
+        if keys:
+            logger.warning("%s: %s", what, ", ".join(keys))

@@ -1,0 +1,249 @@
+"""The command, with a model that is there at once: what it writes, skips, survives and says."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from sair_core.batch import __main__ as cli
+from sair_core.batch.jobs import Job, plan_jobs
+from sair_core.batch.report import Line, Report
+from tests.app.fakes import street
+from tests.batch.conftest import SIZES
+
+ROOT = Path(__file__).parents[2]
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_names_formats_and_known_pixels_are_kept(folders, capsys):
+    assert folders.run() == 0
+    formats = {"a.png": "PNG", "b.jpg": "JPEG", "c.webp": "WEBP", "d.tif": "TIFF", "e.bmp": "BMP"}
+    assert {f.name for f in folders.out.iterdir()} == {*formats, "report.jsonl"}
+    for name, format in formats.items():
+        assert Image.open(folders.out / name).format == format
+        before, after = pixels(folders.photos / name), pixels(folders.out / name)
+        known = np.ones(before.shape[:2], bool)
+        known[:10, 5:15] = False
+        assert (after[~known] != before[~known]).any()
+        if format in ("PNG", "TIFF", "BMP"):
+            np.testing.assert_array_equal(after[known], before[known])
+    report = folders.report()
+    assert list(report) == sorted(formats) and set(folders.statuses()) == {"done"}
+    assert all(line["seconds"] > 0 and line["reason"] == "" for line in report.values())
+    assert "5 done, 0 skipped, 0 failed; the report is" in capsys.readouterr().out
+
+
+def test_a_bad_file_is_reported_and_stops_nothing(folders, capsys):
+    (folders.photos / "broken.png").write_bytes(b"no photo")
+    folders.add("lonely.png", 20, 20)
+    (folders.masks / "lonely.png").unlink()
+    folders.add("bug.png", 13, 13)
+    folders.add("wide.png", 30, 60)
+    Image.new("L", (60, 60), 255).save(folders.masks / "wide.png")
+    folders.add("zero.png", 20, 20)
+    Image.new("L", (20, 20)).save(folders.masks / "zero.png")
+    (folders.masks / "broken.png").write_bytes((folders.masks / "a.png").read_bytes())
+    assert folders.run() == 1
+    report = folders.report()
+    assert {name for name, line in report.items() if line["status"] == "done"} == set(SIZES)
+    reasons = {
+        "broken.png": "no readable photo",
+        "lonely.png": "no mask named lonely",
+        "bug.png": "RuntimeError: a bug",
+        "wide.png": "Use a mask of the photo's size",
+        "zero.png": "mask is empty",
+    }
+    error = capsys.readouterr().err
+    for name, reason in reasons.items():
+        assert report[name]["status"] == "failed" and reason in report[name]["reason"]
+        assert f"{name}: " in error and not (folders.out / name).exists()
+
+
+def test_what_is_done_is_skipped_until_something_changes(folders):
+    def redone(*more: str, **model: object) -> list[str]:
+        assert folders.run(*more, **model) == 0
+        return [name for name, line in folders.report().items() if line["status"] == "done"]
+
+    assert redone() == sorted(SIZES)
+    times = {f.name: f.stat().st_mtime_ns for f in folders.out.glob("?.*")}
+    assert redone() == [] and redone() == []  # what was skipped is remembered, too
+    assert times == {f.name: f.stat().st_mtime_ns for f in folders.out.glob("?.*")}
+    assert folders.fills() == 5
+    folders.add("b.jpg", 41, 62)
+    assert redone() == ["b.jpg"]
+    Image.new("L", (60, 40), 0).save(folders.masks / "a.png")
+    mask = np.zeros((40, 60), np.uint8)
+    mask[20:30, 20:30] = 255
+    Image.fromarray(mask).save(folders.masks / "a.png")
+    assert redone() == ["a.png"]
+    (folders.out / "c.webp").unlink()
+    assert redone() == ["c.webp"]
+    assert redone("--quality", "80") == sorted(SIZES)
+    assert redone("--quality", "80", name="b") == sorted(SIZES)
+    assert redone("--quality", "80", "--fill-with", "car", name="b") == sorted(SIZES)
+    assert redone("--quality", "80", "--fill-with", "car", "--again", name="b") == sorted(SIZES)
+
+
+def test_a_model_is_not_loaded_for_nothing(folders):
+    assert folders.run(name="broken") == 2
+    assert folders.run() == 0
+    report = Report(folders.out)
+    for name, line in list(report.known.items()):  # as if the broken one had made them
+        report.add(Line(name, "done", key=_key(folders, name, "broken")))
+        assert line.status == "done"
+    assert folders.run(name="broken") == 0 and set(folders.statuses()) == {"skipped"}
+
+
+def _key(folders, name, model):
+    from sair_core.batch.config import BatchConfig
+    from sair_core.batch.work import Worker
+    from tests.batch.fakes import FakeModel
+
+    config = BatchConfig(image=folders.photos, output=folders.out, mask=folders.masks)
+    mask = folders.masks / f"{name.split('.')[0]}.png"
+    return Worker(config, FakeModel(name=model)).key(Job(folders.photos / name, mask))
+
+
+def test_a_killed_run_goes_on_where_it_was(folders):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom sair_core.batch.__main__ import main\n"
+        "from tests.batch.fakes import FakeModel\n"
+        f"sys.exit(main(sys.argv[1:], FakeModel(log=Path({str(folders.log)!r}), kill_at=3)))\n"
+    )
+    command = [sys.executable, "-c", code, *folders.arguments()]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode == -9
+    assert folders.statuses() == ["done", "done"]
+    (folders.out / ".c.webp.12345").write_bytes(b"half of a picture")
+    with (folders.out / "report.jsonl").open("a") as file:
+        file.write('{"name": "c.webp", "sta')  # killed in the middle of a line
+    assert folders.run() == 0
+    assert folders.statuses() == ["skipped", "skipped", "done", "done", "done"]
+    assert {f.name for f in folders.out.iterdir()} == {*SIZES, "report.jsonl"}
+    assert folders.fills() == 6  # c.webp was begun twice
+
+
+def test_a_result_is_there_whole_or_not_at_all(folders, monkeypatch):
+    write = Path.write_bytes
+
+    def full_disk(path, data):
+        if ".b.jpg." in path.name:
+            write(path, data[: len(data) // 2])
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    assert folders.run() == 1
+    assert "No space left" in folders.report()["b.jpg"]["reason"]
+    assert {f.name for f in folders.out.iterdir()} == {*SIZES, "report.jsonl"} - {"b.jpg"}
+
+
+def test_ctrl_c_keeps_the_report(folders, monkeypatch, capsys):
+    from tests.batch import fakes
+
+    def interrupted(self, photo, mask, **options):
+        if photo.size_px == SIZES["c.webp"]:
+            raise KeyboardInterrupt
+        return fakes.MeanPipeline.fill(self, photo, mask, **options)
+
+    monkeypatch.setattr(fakes.LoggedPipeline, "fill", interrupted)
+    assert folders.run() == 130
+    assert folders.statuses() == ["done", "done"] and "2 done" in capsys.readouterr().out
+
+
+def test_words_say_what_is_filled(folders):
+    Image.new("RGB", (60, 40), (90, 150, 230)).save(folders.photos / "only-sky.png")
+    assert folders.run("--words", "Car") == 0
+    before, after = street(40, 60), pixels(folders.out / "a.png")
+    cars = (before == (200, 40, 40)).all(axis=-1)
+    assert (after[cars] != before[cars]).any() and np.array_equal(after[~cars], before[~cars])
+    line = folders.report()["only-sky.png"]
+    assert line["status"] == "done" and line["reason"] == "nothing to fill: the photo shows no Car"
+    np.testing.assert_array_equal(pixels(folders.out / "only-sky.png"), [[[90, 150, 230]] * 60] * 40)
+
+
+def test_words_reach_the_fill(folders):
+    assert folders.run("--fill-with", "car") == 0
+    assert np.abs(pixels(folders.out / "a.png")[:10, 5:15] - (200, 40, 40)).max() <= 1
+
+
+def test_one_mask_for_all(folders):
+    Image.fromarray(street(40, 60)[..., 0]).save(folders.root / "one.png")
+    assert folders.run("--mask", str(folders.root / "one.png")) == 1  # of another size than most
+    assert folders.report()["a.png"]["status"] == "done" and folders.statuses().count("failed") >= 3
+
+
+def test_the_place_is_left_out_unless_asked_for(folders):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    for name in ("a.png", "b.jpg", "d.tif"):
+        file = io.BytesIO()
+        image = Image.open(folders.photos / name)
+        image.save(file, image.format, exif=exif.tobytes())
+        (folders.photos / name).write_bytes(file.getvalue())
+    for more, kept in (((), False), (("--keep-gps",), True)):
+        assert folders.run(*more) == 0
+        for name in ("a.png", "b.jpg", "d.tif"):
+            written = Image.open(folders.out / name).getexif()
+            assert written[ExifTags.Base.Make] == "Camera"
+            assert bool(written.get_ifd(ExifTags.IFD.GPSInfo)) == kept, name
+
+
+def test_a_photo_with_a_wrong_suffix_keeps_name_and_format(folders):
+    (folders.photos / "b.jpg").write_bytes((folders.photos / "a.png").read_bytes())
+    Image.new("RGB", (60, 40)).save(folders.photos / "a.png", "GIF")
+    (folders.masks / "b.png").write_bytes((folders.masks / "a.png").read_bytes())
+    assert folders.run() == 0
+    assert Image.open(folders.out / "b.jpg").format == "PNG"
+    assert Image.open(folders.out / "a.png").format == "PNG"  # no GIF is written: what the name says
+
+
+def test_masks_beside_their_photos(folders):
+    from sair_core.batch.config import BatchConfig
+
+    (folders.photos / "b.png").write_bytes((folders.masks / "b.png").read_bytes())
+    config = BatchConfig(image=folders.photos, output=folders.out, mask=folders.photos)
+    masks = {job.name: job.mask for job in plan_jobs(config)}
+    assert masks["b.jpg"] == folders.photos / "b.png"
+    assert masks["a.png"] is None  # a photo is no mask of its own
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--mask", "nowhere"), "no folder and no file nowhere"),
+        (("--words", " , "), "No label was given"),
+        (("--quality", "0"), "from 1 to 100"),
+        (("--max-megapixels", "0"), "above 0"),
+    ],
+)
+def test_wrong_commands_end_with_a_message_and_2(folders, capsys, more, message):
+    assert folders.run(*more) == 2
+    assert message in capsys.readouterr().err and not folders.out.exists()
+
+
+def test_folders_that_cannot_be(folders, tmp_path, capsys):
+    folders.out = folders.photos
+    assert folders.run() == 2 and "overwritten" in capsys.readouterr().err
+    folders.out = tmp_path / "out"
+    folders.photos = tmp_path / "none"
+    assert folders.run() == 2 and "not a folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["--image", "a", "--output", "b"])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*folders.arguments(), "--workers", "-1"])
+
+
+def test_a_missing_ray_says_how_to_get_it(folders, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert folders.run("--engine", "ray") == 2
+    assert "pip install 'ray[data]'" in capsys.readouterr().err
