@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from app.accounts import read_accounts
-from app.hosting import max_megapixels
-from sair_core.errors import ConfigError
+from app.hosting import hosted, max_megapixels
+from app.mcp import McpError, check_installed, check_running
+from sair_core.bundled import BUNDLED_SPN, is_bundled
+from sair_core.errors import ConfigError, MissingDependencyError
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -31,6 +34,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a bundled model's name, a folder with a checkpoint, or a hub id (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--spn", default=BUNDLED_SPN if is_bundled(BUNDLED_SPN) else None, metavar="MODEL",
+        help="a model for sharp fills and variations, named like --model (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: %(default)s)"
     )
     parser.add_argument(
@@ -45,10 +52,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--auth", type=Path, default=None, metavar="FILE",
         help="let in only who is named in this file: a line user:password for each",
     )  # fmt: skip
+    parser.add_argument(
+        "--mcp", action="store_true",
+        help='offer every endpoint as a tool to language models too (pip install "gradio[mcp]")',
+    )  # fmt: skip
     args = parser.parse_args(argv)
     try:
         args.accounts = None if args.auth is None else read_accounts(args.auth)
-    except ConfigError as error:
+        if args.mcp:
+            check_installed()
+        if args.mcp and args.accounts:
+            raise ConfigError("--mcp asks nobody for a password. Leave out --mcp or --auth.")
+    except (ConfigError, MissingDependencyError) as error:
         parser.error(str(error))
     return args
 
@@ -60,25 +75,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from app.service import FillService, load_pipeline
     from app.training_jobs import RUNS, TrainingJobs
-    from app.ui import build_app, launch_options
+    from app.ui import build_app, forget_files, launch_options
 
     load = functools.partial(load_pipeline, device=args.device)
     service = FillService(
-        lambda: load(args.model), model=args.model, load_model=load, max_megapixels=args.max_megapixels
-    )
+        lambda: load(args.model), model=args.model, load_model=load, max_megapixels=args.max_megapixels,
+        load_painter=None if args.spn is None else lambda: load(args.spn),
+    )  # fmt: skip
     # A public link would show this machine's folders to anybody.
     jobs = None if args.share else TrainingJobs(Path(args.runs or RUNS))
     blocks = build_app(service, jobs=jobs)
+    if hosted():
+        service.load()  # nobody is there yet, and a GPU that is lent knows only what is loaded by now
     blocks.launch(
         server_name=args.host,
         server_port=args.port,
         share=args.share,
         auth=args.accounts,
+        mcp_server=args.mcp,
         prevent_thread_lock=True,
         **launch_options(),
     )
+    if args.mcp:
+        try:
+            check_running(blocks)
+        except McpError as error:
+            sys.exit(str(error))
     service.warm_up()  # only now: reading the weights would hold up the first page
     blocks.block_thread()
+    forget_files(blocks)
 
 
 if __name__ == "__main__":

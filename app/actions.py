@@ -14,7 +14,7 @@ from app.editor import Answer, Request
 from app.service import FillService
 from app.session import Session
 from sair_core.errors import EmptyMaskError, FullMaskError, SairError
-from sair_core.images import encode_image, load_photo
+from sair_core.images import Photo, encode_image, load_photo
 from sair_core.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
 
 FORMATS = {"PNG": "png", "JPEG": "jpg", "WebP": "webp"}
@@ -64,7 +64,7 @@ class EditActions:
         try:
             photo = photo_of(request, session)
             mask = painted_mask(request, photo.size_px)
-            _check_hole(mask)
+            check_hole(mask)
             assert session is not None
             result = yield from follow(
                 lambda report: self.service.start(
@@ -75,11 +75,8 @@ class EditActions:
         except SairError as error:
             yield refusal(error)
             return
-        id = session.add(filled)
         what = f"Filled with {words.strip()}" if words.strip() else "Filled"
-        text = f"{what} in {result.seconds:.1f} s. Drag the divider to compare. Your mask is kept in Paint."
-        more = {"result": id, "base": request.base, "live": list(session.results)}
-        yield Answer("result", "good", text, tuple(patches(filled, mask)), more=more)
+        yield result_answer(session, request.base, filled, mask, f"{what} in {result.seconds:.1f} s.")
 
     def grow(self, request: Request, session: Session | None, radius_px: float) -> Answer:
         """Grow the painted part by `radius_px` photo px."""
@@ -170,7 +167,15 @@ def _reshaped(
     return mask_answer(changed, text)
 
 
-def _check_hole(mask: np.ndarray) -> None:
+def result_answer(session: Session, base: str, filled: Photo, mask: np.ndarray, text: str) -> Answer:
+    """Keep what was made of the photo with the id `base`, and show it. text: how it came about."""
+    more = {"result": session.add(filled), "base": base, "live": list(session.results)}
+    text = f"{text} Drag the divider to compare. Your mask is kept in Paint."
+    return Answer("result", "good", text, tuple(patches(filled, mask)), more=more)
+
+
+def check_hole(mask: np.ndarray) -> None:
+    """Raises EmptyMaskError, FullMaskError where there is nothing to fill or nothing to fill from."""
     if not mask.any():
         raise EmptyMaskError("Nothing is marked yet. Brush over what should go, then press Fill.")
     if mask.all():

@@ -8,12 +8,15 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.data_classes import FileData
 
 from app.display import legend
 from app.editor import new_file
+from app.hosting import max_variations
 from app.service import FillService
 from app.zoom_actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
 from sair_core.errors import ConfigError, SairError
+from sair_core.files import replacing
 from sair_core.images import Photo, encode_image, load_photo
 from sair_core.masks import as_mask, mask_to_image
 from sair_core.window import Window
@@ -23,9 +26,16 @@ FILL = """Fill the white part of a mask in a photo.
 photo: an image file of up to LIMIT megapixels.
 mask: an image file of the photo's size or proportions, white = fill.
 words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
-seed: kept for models that draw; the same inputs always give the same file.
+seed: of a model that draws; the same inputs always give the same file.
 Returns a PNG of the photo's size and mode (upright, ICC profile kept); pixels outside the mask are identical.
 Fails with a plain message when a file cannot be read, the mask is empty, full or of another size."""
+
+VARIATIONS = """Fill the white part of a mask in a photo several times, each time differently.
+
+photo, mask: as for /fill.
+count: how many fills, from 1 to MOST. seed: of the first; the others have the numbers after it.
+Returns a PNG for each, as /fill does, and their seeds in that order; a seed always gives the same fill.
+Fails with a plain message where /fill does, and when the count or the seed is out of range."""
 
 SEMANTICS = """Name every pixel of a photo by the nearest of the labels given.
 
@@ -66,6 +76,15 @@ Returns the file. Transparency and the ICC profile are kept.
 Fails with a plain message when a file cannot be read, the scale is out of range or the result too large."""
 
 
+class SentFile(gr.File):
+    """gr.File, less the empty file that it leaves behind for each one that it is sent."""
+
+    is_template = True  # on the page it is its parent
+
+    def _process_single_file(self, f: FileData) -> str:
+        return f.path
+
+
 def add_endpoints(service: FillService) -> None:
     """Add the named endpoints to the running Blocks; they have no place on the page."""
 
@@ -76,6 +95,14 @@ def add_endpoints(service: FillService) -> None:
                 opened, as_mask(mask, opened.size_px), seed=int(seed or 0), words=words, strength=strength
             )
             return _kept(encode_image(result.image, "PNG"), "filled.png")
+
+    def variations(photo: str, mask: str, count: float = 4, seed: float = 0) -> tuple[list[str], list[int]]:
+        with _spoken_errors():
+            opened = _opened(service, photo, mask=mask)
+            hole = as_mask(mask, opened.size_px)
+            fills = service.start_variations(opened, hole, int(count), seed=int(seed or 0)).result()
+            files = [_kept(encode_image(one.image, "PNG"), f"seed-{one.seed}.png") for one in fills]
+            return files, [one.seed for one in fills]
 
     def semantics(photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:
         with _spoken_errors():
@@ -118,8 +145,8 @@ def add_endpoints(service: FillService) -> None:
             return str(path)
 
     with gr.Column(visible=False):
-        photo = gr.File(label="Photo: an image file", type="filepath")
-        mask = gr.File(label="Mask: an image file of the photo's size, white = fill", type="filepath")
+        photo = SentFile(label="Photo: an image file", type="filepath")
+        mask = SentFile(label="Mask: an image file of the photo's size, white = fill", type="filepath")
         seed = gr.Number(0, label="Seed: a whole number", precision=0)
         words = gr.Textbox(label="Words with commas between")
         guide = gr.Textbox("", label="What to fill with")  # its value makes it optional
@@ -142,6 +169,13 @@ def add_endpoints(service: FillService) -> None:
         (view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
         (export, [photo, times, format, mask], enlarged, EXPORT),
     ]
+    if service.paints:
+        with gr.Column(visible=False):
+            count = gr.Number(4, label="How many fills", precision=0)
+            files = gr.File(label="PNGs", file_count="multiple")
+            seeds = gr.JSON(label="Their seeds")
+        about = VARIATIONS.replace("MOST", str(max_variations()))
+        endpoints.append((variations, [photo, mask, count, seed], [files, seeds], about))
     for work, inputs, outputs, description in endpoints:
         trigger.click(
             work, inputs, outputs, api_name=work.__name__,
@@ -173,5 +207,6 @@ def _spoken_errors() -> Iterator[None]:
 def _kept(data: bytes, name: str) -> str:
     """The data as a file of its own where Gradio serves from."""
     path = new_file(name)
-    path.write_bytes(data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
     return str(path)

@@ -87,6 +87,17 @@ def map_picture(found: SemanticMap) -> Picture:
     return Picture(_encode(image, "PNG"), "png", 0, 0, width, height)
 
 
+def cluster_picture(ids: np.ndarray) -> Picture:
+    """Clusters, uint8 `(h, w)`, as plain colours; a number has the same colour in every picture."""
+    colours = palette(int(ids.max()) + 1)
+    return whole_picture(colours[ids])
+
+
+def whole_picture(rgb: np.ndarray) -> Picture:
+    """uint8 `(h, w, 3)` as it is, of no place in the photo."""
+    return Picture(_encode(Image.fromarray(rgb), "PNG"), "png", 0, 0, rgb.shape[1], rgb.shape[0])
+
+
 def legend(found: SemanticMap) -> list[dict[str, Any]]:
     """Label, colour ("#rrggbb") and share in [0, 1] of every label, in the order of the map's values."""
     shares = found.shares

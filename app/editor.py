@@ -25,9 +25,10 @@ from sair_core.window import Window
 STATIC = Path(__file__).parent / "static"
 SCRIPTS = (
     "parts", "mask", "timeline", "viewport", "history", "editor", "talk", "server", "pointer", "keys",
-    "companion", "labels", "legend", "meaning", "sharp", "zoom", "export", "curve", "train", "main",
+    "companion", "labels", "legend", "meaning", "sharp", "zoom", "export", "curve", "train", "variations",
+    "priors", "main",
 )  # fmt: skip
-SHEETS = ("page.css", "editor.css", "meaning.css", "zoom.css", "train.css")
+SHEETS = ("page.css", "editor.css", "meaning.css", "zoom.css", "train.css", "variations.css")
 MOUNT = """
 const bridge = { trigger, upload, watch, props };
 window.sair.%s(element, bridge);  // events: %s
@@ -41,9 +42,10 @@ class Request:
     base, shown, seen: ids ("original", "1", ...) of what is edited, what can be saved, what is on the stage.
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
     (left, top, width, height) in display px. label, at, add: which label of the map was chosen, or which of
-    its places (x, y) in photo px, and whether the mask so far is kept. window: what the Zoom tab shows of the
-    photo; against: what it is compared with; number: of this request, said again in the answer. run: name of
-    the training that is looked at; step: of its picture. problem: why an upload did not work.
+    its places (x, y) in photo px, and whether the mask so far is kept. seed: of the variation that is taken.
+    window: what the Zoom tab shows of the photo; against: what it is compared with; number: of this request,
+    said again in the answer. run: name of the training that is looked at; step: of its picture. problem: why
+    an upload did not work.
     """
 
     open: bool = False
@@ -57,6 +59,7 @@ class Request:
     label: int | None = None
     at: tuple[int, int] | None = None
     add: bool = False
+    seed: int | None = None
     window: Window | None = None
     against: str | None = None
     number: int | None = None
@@ -70,7 +73,10 @@ class Answer:
     """What a widget hears. pictures: sent as files of their own; file: its bytes, or where it lies (see
     `new_file`), offered for download as `name`."""
 
-    kind: Literal["notice", "progress", "photo", "result", "mask", "map", "view", "run", "download"]
+    kind: Literal[
+        "notice", "progress", "photo", "result", "variations", "priors", "mask", "map", "view", "run",
+        "download",
+    ]  # fmt: skip
     level: Literal["info", "good", "busy", "warn", "error"] = "info"
     text: str = ""
     pictures: tuple[Picture, ...] = ()
@@ -81,17 +87,22 @@ class Answer:
 
 def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
     """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
-    fires the events "open" and "upload_mask".
+    fires the events "open", "upload_mask" and, when one of several variations is chosen, "take".
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
-    return _widget("editor", "mount", "'open', 'upload_mask'", elem_id, examples=examples)
+    return _widget("editor", "mount", "'open', 'upload_mask', 'take'", elem_id, examples=examples)
 
 
 def meaning_map(elem_id: str) -> gr.HTML:
     """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
     shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
     return _widget("meaning", "mountMeaning", "'choose', 'seen'", elem_id)
+
+
+def prior_view(elem_id: str) -> gr.HTML:
+    """What an SPN expects in the hole, as small pictures, with a conversation of its own."""
+    return _widget("priors", "mountPriors", "", elem_id)
 
 
 def zoom_view(elem_id: str) -> gr.HTML:
@@ -175,6 +186,7 @@ def read_request(payload: dict[str, Any] | None) -> Request:
             label=None if payload.get("label") is None else int(payload["label"]),
             at=_whole(payload.get("at"), 2),
             add=bool(payload.get("add")),
+            seed=None if payload.get("seed") is None else int(payload["seed"]),
             window=_window(payload.get("window")),
             against=_text(payload.get("against")),
             number=None if payload.get("number") is None else int(payload["number"]),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from sair_core.words import MAX_LABELS
+
 MEGAPIXELS, HOSTED_MEGAPIXELS = 50.0, 16.0  # of a photo; above that it is refused before it is decoded
 UPLOAD, HOSTED_UPLOAD = "200mb", "60mb"  # of a file
-LABELS, HOSTED_LABELS = 64, 32  # of one map
+HOSTED_LABELS = 32  # of one map
 VARIATIONS, HOSTED_VARIATIONS = 8, 4  # of one fill
 QUEUE, HOSTED_QUEUE = 64, 32  # who may wait; whoever comes then is told to come again
 WORK_SECONDS = 120.0  # one piece of work where hosted; elsewhere it takes what it takes
@@ -31,7 +33,7 @@ def max_upload() -> str:
 
 def max_labels() -> int:
     """How many labels one map may have."""
-    return HOSTED_LABELS if hosted() else LABELS
+    return HOSTED_LABELS if hosted() else MAX_LABELS
 
 
 def max_variations() -> int:

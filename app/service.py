@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import re
 import threading
@@ -14,16 +15,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from app.hosting import hosted
-from sair_core.errors import FullMaskError, ModelNotFoundError, SairError
+from app.hosting import hosted, max_seconds, max_variations
+from app.limits import some_labels, timed
+from app.zero import on_lent_gpu
+from sair_core.errors import ConfigError, FullMaskError, ModelNotFoundError, SairError
 from sair_core.images import Photo
 from sair_core.masks import as_mask
 from sair_core.semantic_map import SemanticMap
 from sair_core.window import Window
-from sair_core.words import parse_labels
 
 if TYPE_CHECKING:
     from sair_core.pipeline import FillResult
+    from sair_core.priors import PriorView
     from sair_core.zoom import FeatureCache
 
 log = logging.getLogger(__name__)
@@ -92,6 +95,22 @@ class Pipeline(Protocol):
     ) -> tuple[int, int]: ...
 
 
+class Painter(Protocol):
+    """What the app asks of a pipeline around an SPN."""
+
+    def fill(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        variations: int,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[FillResult]: ...
+
+    def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]: ...
+
+
 @dataclass(frozen=True)
 class Reading:
     """A map, and whether the model's SIR said what the mask hides."""
@@ -104,7 +123,7 @@ def load_pipeline(model: str, device: str = "auto") -> Pipeline:
     """Imports torch and reads the weights: seconds, so never at the app's own import."""
     from sair_core.pipeline import InpaintPipeline
 
-    return InpaintPipeline.from_pretrained(model, device=device)
+    return on_lent_gpu(InpaintPipeline.from_pretrained(model, device=device))
 
 
 def load_reader(encoder: str, device: str) -> Reader:
@@ -148,21 +167,24 @@ class FillService:
         *,
         model: str = DEFAULT_MODEL,
         load_model: Callable[[str], Pipeline] = load_pipeline,
+        load_painter: Callable[[], Painter] | None = None,
         load_reader: Callable[[str, str], Reader] = load_reader,
         max_megapixels: float = MAX_MEGAPIXELS,
     ):
         """load: called on first need, in the working thread; called again later if it raised.
 
-        model: what `load` loads is called. load_model: another model by its name. load_reader: another
-        encoder by its name, on a device. max_megapixels: photos with more pixels are refused before they are
-        decoded.
+        model: what `load` loads is called. load_model: another model by its name. load_painter: the SPN for
+        several fills of a hole, on first need; None where there is none. load_reader: another encoder by its
+        name, on a device. max_megapixels: photos with more pixels are refused before they are decoded.
         """
         self.max_megapixels = max_megapixels
         self.model = self.first_model = model  # the one in use, the one that the app began with
         self._load = load
         self._load_model = load_model
+        self._load_painter = load_painter
         self._load_reader = load_reader
         self._pipeline: Pipeline | None = None
+        self._painter: Painter | None = None
         self._readers: dict[str, Reader] = {}  # the bundled one, and the last other one
         # One thread for all work: torch keeps its own workers per calling thread. Another one fetches
         # encoders, which can take minutes: nobody's fill waits for that.
@@ -175,6 +197,17 @@ class FillService:
     def ready(self) -> bool:
         """Whether the model is in memory."""
         return self._pipeline is not None
+
+    @property
+    def paints(self) -> bool:
+        """Whether there is an SPN: `start_variations` and `start_priors`."""
+        return self._load_painter is not None
+
+    def load(self) -> None:
+        """Load the models and the reader now, in this thread. Raises what that raises."""
+        self._reader(BUNDLED, self._ensure(), lambda share, text: None)
+        if self.paints:
+            self._ensure_painter()
 
     def warm_up(self, *, reader: bool = False) -> None:
         """Start to load the model in the background, with its reader if asked; a failure is logged and met
@@ -208,6 +241,35 @@ class FillService:
         """As `start`, but waits."""
         return self.start(photo, mask, **options).result()
 
+    def start_variations(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        count: int,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> Future[list[FillResult]]:
+        """Queue so many fills of one hole by the SPN, with the seeds seed, seed + 1, ...; else as `start`."""
+
+        def work(painter: Painter, report: Progress) -> list[FillResult]:
+            if not 1 <= count <= max_variations():
+                raise ConfigError(f"Ask for 1 to {max_variations()} variations, not {count}.")
+            return painter.fill(photo, mask, variations=count, seed=seed, progress=report)
+
+        return self._start_painting(work, progress)
+
+    def start_priors(
+        self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None
+    ) -> Future[list[PriorView]]:
+        """Queue what the SPN expects in the hole, for two seeds where it draws."""
+
+        def work(painter: Painter, report: Progress) -> list[PriorView]:
+            report(0.3, "Looking at the photo")
+            return painter.priors(photo, mask, seed=seed)
+
+        return self._start_painting(work, progress)
+
     def start_reading(
         self,
         photo: Photo,
@@ -226,7 +288,7 @@ class FillService:
         """
 
         def work(pipeline: Pipeline, report: Progress) -> Reading:
-            names = parse_labels(labels)
+            names = some_labels(labels)
             if hole is not None and hole.all():
                 raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
             reader = self._reader(encoder, pipeline, report)
@@ -245,6 +307,7 @@ class FillService:
 
         def work(pipeline: Pipeline, report: Progress) -> np.ndarray:
             self._reader(BUNDLED, pipeline, report)
+            some_labels(words)
             report(0.4, f"Looking for: {words.strip()}")
             return as_mask(pipeline.mask_from_words(photo, words))
 
@@ -322,6 +385,14 @@ class FillService:
     def _start(self, work: Callable[[Pipeline, Progress], T], progress: Progress | None) -> Future[T]:
         return self._queue(lambda report: self._run(work, report), progress)
 
+    def _start_painting(self, work: Callable[[Painter, Progress], T], progress: Progress | None) -> Future[T]:
+        def run(report: Progress) -> T:
+            if self.paints and self._painter is None:
+                report(0.0, "Loading the model (only the first time)")
+            return work(self._ensure_painter(), timed(report, max_seconds()))
+
+        return self._queue(run, progress)
+
     def _queue(self, work: Callable[[Progress], T], progress: Progress | None) -> Future[T]:
         report = progress or (lambda share, text: None)
         with self._lock:
@@ -329,14 +400,15 @@ class FillService:
             self._waiting += 1
         if ahead:
             report(0.0, "Waiting for the work before this one")
-        future = self._worker.submit(work, report)
+        # In the context of who asks: ZeroGPU reads there on whose account a GPU is lent.
+        future = self._worker.submit(contextvars.copy_context().run, work, report)
         future.add_done_callback(self._leave)
         return future
 
     def _run(self, work: Callable[[Pipeline, Progress], T], report: Progress) -> T:
         if not self.ready:
             report(0.0, "Loading the model (only the first time)")
-        return work(self._ensure(), report)
+        return work(self._ensure(), timed(report, max_seconds()))
 
     def _warm_up(self, reader: bool) -> None:
         try:
@@ -350,6 +422,13 @@ class FillService:
         if self._pipeline is None:
             self._pipeline = self._load()
         return self._pipeline
+
+    def _ensure_painter(self) -> Painter:
+        if self._load_painter is None:
+            raise ModelNotFoundError("There is no SPN here. Start the app with --spn and the name of one.")
+        if self._painter is None:
+            self._painter = self._load_painter()
+        return self._painter
 
     def _reader(self, encoder: str, pipeline: Pipeline, report: Progress) -> Reader:
         reader = self._readers.get(encoder)

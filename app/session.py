@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ORIGINAL = "original"
 MAX_RESULTS = 20
-MAX_PIXELS = 240_000_000  # of all results together: about 0.7 GB as RGB
+MAX_PIXELS, HOSTED_PIXELS = 240_000_000, 48_000_000  # of all results together: 0.7 and 0.14 GB as RGB
 FEATURE_BYTES, HOSTED_FEATURE_BYTES = 512 * 2**20, 128 * 2**20  # what the model remembers for one visitor
 
 
@@ -29,6 +29,15 @@ class NoPhotoError(PhotoError):
 
 class NoMapError(SairError):
     """No map was made of what is open."""
+
+
+class Tries(NamedTuple):
+    """Several fills of one hole to choose from. of: id of the photo that they fill; mask: bool `(H, W)`;
+    photos: by seed."""
+
+    of: str
+    mask: np.ndarray
+    photos: dict[int, Photo]
 
 
 class MadeMap(NamedTuple):
@@ -46,7 +55,8 @@ class MadeMap(NamedTuple):
 
 
 class Session:
-    """A photo, its results (oldest first; photos too, so that each can be filled again), its newest map.
+    """A photo, its results (oldest first; photos too, so that each can be filled again), its newest map and
+    its newest variations.
 
     It is shared by all that the visitor has under way at a time.
     """
@@ -55,6 +65,7 @@ class Session:
         self.photo = photo
         self.results: dict[str, Photo] = {}
         self.map: MadeMap | None = None
+        self.tries: Tries | None = None
         self._count = 0
         self._features: FeatureCache | None = None
         self._signs: dict[str, threading.Event] = {}
@@ -64,11 +75,16 @@ class Session:
         """Keep a result and let the oldest ones go where they are too many. Returns its id, "1", "2", ..."""
         self._count += 1
         self.results[str(self._count)] = result
-        height, width = self.photo.size_px
-        room = max(2, min(MAX_RESULTS, MAX_PIXELS // (height * width)))
-        for old in list(self.results)[:-room]:
+        for old in list(self.results)[: -self.room]:
             del self.results[old]
         return str(self._count)
+
+    @property
+    def room(self) -> int:
+        """How many pictures of this photo's size are kept of a kind."""
+        height, width = self.photo.size_px
+        pixels = HOSTED_PIXELS if hosted() else MAX_PIXELS
+        return max(2, min(MAX_RESULTS, pixels // (height * width)))
 
     def get(self, id: str) -> Photo:
         """The photo ("original") or a result by id. Raises NoPhotoError when it is gone."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.route_utils import delete_files_created_by_app
 
 from app import api, editor
 from app.fetching import refuse_addresses
@@ -67,3 +68,8 @@ def launch_options() -> dict[str, Any]:
         "ssr_mode": False,
         "pwa": False,
     }
+
+
+def forget_files(blocks: gr.Blocks) -> None:
+    """Delete what was sent, shown and offered: Gradio itself does so only once the last visitor has gone."""
+    delete_files_created_by_app(blocks, age=None)

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as Late
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError
 
 from benchmarks.speed import APP_LIMIT_SECONDS, ROOT, page_answers, stop
 
+APP = ("app.py", "--host", "127.0.0.1")
+END_SECONDS = 30.0
 TALK_SECONDS = 5.0  # for the upload, the queue and the way back
 UNTOLD = "has not enabled verbose error reporting"  # what Gradio says of errors that are no message
 
 
 @contextlib.contextmanager
-def running_app(url: str | None = None) -> Iterator[tuple[str, int | None]]:
+def running_app(
+    url: str | None = None, *, command: Sequence[str] = APP, files: Path | None = None
+) -> Iterator[tuple[str, int | None]]:
     """`(url, process id)` of an app: the one at `url`, whose process is not known, or one of its own on a
-    free loopback port, which is ended afterwards."""
+    free loopback port, which is ended afterwards as with Ctrl+C.
+
+    command: of that one, as Python is given it, without the port. files: folder for what it is sent and what
+    it makes; None: where Gradio keeps them.
+    """
     if url is not None:
         yield url, None
         return
@@ -34,8 +45,11 @@ def running_app(url: str | None = None) -> Iterator[tuple[str, int | None]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    command = [sys.executable, "app.py", "--host", "127.0.0.1", "--port", str(port)]
-    app = subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet)
+    environment = os.environ | ({} if files is None else {"GRADIO_TEMP_DIR": str(files)})
+    app = subprocess.Popen(
+        [sys.executable, *command, "--port", str(port)],
+        cwd=ROOT, env=environment, start_new_session=True, **quiet,
+    )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{port}/"
         until = time.monotonic() + APP_LIMIT_SECONDS
@@ -44,6 +58,9 @@ def running_app(url: str | None = None) -> Iterator[tuple[str, int | None]]:
                 raise RuntimeError(f"The app did not start (exit status {app.poll()}).")
             time.sleep(0.2)
         yield url, app.pid
+        app.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            app.wait(END_SECONDS)
     finally:
         stop(app)
 
@@ -58,21 +75,34 @@ def app_memory_gb(pid: int) -> float | None:
 
 
 def send(url: str, endpoint: str, *arguments: object, seconds: float) -> tuple[str, str]:
-    """Ask an endpoint; paths are uploaded. What came back, and its text: "answer", "message" (an error in
-    plain words), "error" (any other), "silence" (nothing within `seconds`) or "gone" (nobody is there)."""
+    """As `ask`, with a client for each address; the answer as text."""
+    kind, answer = ask(_client(url), endpoint, *arguments, seconds=seconds)
+    return kind, str(answer)
+
+
+def ask(client: Client, endpoint: str, *arguments: object, seconds: float) -> tuple[str, Any]:
+    """Ask an endpoint; paths are uploaded. What came back, and it or what was said: "answer", "message" (an
+    error in plain words), "error" (any other), "silence" (nothing within `seconds`) or "gone" (nobody is
+    there)."""
     sent = [handle_file(str(value)) if isinstance(value, Path) else value for value in arguments]
     try:
-        answer = _client(url).submit(*sent, api_name=endpoint).result(timeout=seconds)
-    except AppError as error:
+        return "answer", client.submit(*sent, api_name=endpoint).result(timeout=seconds)
+    except (AppError, QueueError) as error:
         return ("error" if UNTOLD in str(error) else "message"), str(error)
     except Late:
         return "silence", f"of {seconds:g} s"
     except (httpx.HTTPError, OSError) as error:
         return "gone", f"{type(error).__name__}: {error}"
-    return "answer", str(answer)
 
 
 @cache
 def _client(url: str) -> Client:
+    return new_client(url)
+
+
+def new_client(url: str, folder: Path | None = None) -> Client:
+    """A session of its own with the app. folder: where the files that it is given go."""
     os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
-    return Client(url, verbose=False, analytics_enabled=False)
+    downloads = {} if folder is None else {"download_files": str(folder)}
+    options = {"verbose": False, "analytics_enabled": False, "httpx_kwargs": {"timeout": APP_LIMIT_SECONDS}}
+    return Client(url, **options, **downloads)

@@ -5,3 +5,8 @@ from pathlib import Path
 BUNDLED = Path(__file__).resolve().parents[1] / "assets" / "models"
 BUNDLED_SAIR, BUNDLED_SPN = "sair-lite", "spn-lite"
 BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a model of that name comes with the project."""
+    return (BUNDLED / name / "config.json").is_file()

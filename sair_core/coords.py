@@ -43,29 +43,32 @@ def sample(features: Tensor, coords_yx: Tensor, mode: str = "bilinear") -> Tenso
     return out.squeeze(2).transpose(1, 2)
 
 
-def cubic_taps(position: Tensor) -> tuple[Tensor, Tensor]:
-    """The four cells around each position (in cells, centres at integers) along one axis, for interpolation.
+LANCZOS = 3  # cells that the kernel reaches on each side
+
+
+def lanczos_taps(position: Tensor) -> tuple[Tensor, Tensor]:
+    """The six cells around each position (in cells, centres at integers) along one axis, for interpolation.
 
     position: any shape. Returns `index` (long; beyond the border where the position is near it) and `weight`
-    of that shape and a last axis of 4. Keys' kernel with a = -1/2, as Pillow's bicubic.
+    of that shape and a last axis of 6. Lanczos' kernel, weights brought to a sum of one, as Pillow does.
     """
     low = torch.floor(position).unsqueeze(-1)
-    index = low + torch.arange(-1, 3, device=position.device)
-    d = (position.unsqueeze(-1) - index).abs()
-    near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
-    return index.long(), torch.where(d <= 1, near, far).float()
+    index = low + torch.arange(1 - LANCZOS, 1 + LANCZOS, device=position.device)
+    d = position.unsqueeze(-1) - index
+    weight = torch.sinc(d) * torch.sinc(d / LANCZOS)
+    return index.long(), (weight / weight.sum(-1, keepdim=True)).float()
 
 
-def sample_cubic(picture: Tensor, coords_yx: Tensor) -> Tensor:
-    """As `sample`, bicubic. picture `(B, C, h, w)`, coords_yx `(B, N, 2)`. Returns `(B, N, C)`."""
+def sample_lanczos(picture: Tensor, coords_yx: Tensor) -> Tensor:
+    """As `sample`, by Lanczos. picture `(B, C, h, w)`, coords_yx `(B, N, 2)`. Returns `(B, N, C)`."""
     batch, channels, height, width = picture.shape
     size = torch.tensor([height, width], device=coords_yx.device)
-    index, weight = cubic_taps((coords_yx + 1) * size / 2 - 0.5)  # (B, N, 2, 4)
+    index, weight = lanczos_taps((coords_yx + 1) * size / 2 - 0.5)  # (B, N, 2, 6)
     rows, columns = index[:, :, 0].clamp(0, height - 1), index[:, :, 1].clamp(0, width - 1)
-    flat = rows.unsqueeze(-1) * width + columns.unsqueeze(-2)  # (B, N, 4, 4)
+    flat = rows.unsqueeze(-1) * width + columns.unsqueeze(-2)  # (B, N, 6, 6)
     found = picture.flatten(2).gather(2, flat.view(batch, 1, -1).expand(-1, channels, -1))
-    both = weight[:, :, 0].unsqueeze(-1) * weight[:, :, 1].unsqueeze(-2)
-    return (found.view(batch, channels, -1, 16) * both.view(batch, 1, -1, 16)).sum(-1).transpose(1, 2)
+    both = (weight[:, :, 0].unsqueeze(-1) * weight[:, :, 1].unsqueeze(-2)).view(batch, 1, -1, 4 * LANCZOS**2)
+    return (found.view(batch, channels, -1, 4 * LANCZOS**2) * both).sum(-1).transpose(1, 2)
 
 
 def four_neighbours(coords_yx: Tensor, size_cells: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sair_core.coords import cell_of, sample_cubic
+from sair_core.coords import cell_of, sample_lanczos
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.models.spn import Spn, SpnFeatures
 
@@ -72,7 +72,7 @@ class SpnFiller:
     def decode(self, encoded: SpnFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
         fill01 = self.model.decode(encoded, noise_of(self.model, encoded.size_px, seed)).rgb01.float()
         chunks = coords_yx.split(RESAMPLE_BYTES // TAP_BYTES)
-        return torch.cat([sample_cubic(fill01, chunk[None])[0] for chunk in chunks])
+        return torch.cat([sample_lanczos(fill01, chunk[None])[0] for chunk in chunks])
 
 
 def noise_of(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:

@@ -75,10 +75,11 @@ class SemanticReader:
         """Meanings of every place; remembered, so that asking for other labels costs nothing.
 
         rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`, never looked into. complete: let the model's SIR say what
-        the hole hides; without a model, or with False, it is the encoder's own guess from the rim.
+        the hole hides; without a model, or with False, it is the encoder's own guess from the rim. What is in
+        view is always what the encoder sees there.
         """
         hole = None if hole is None or not hole.any() else hole
-        complete = complete and self.model is not None
+        complete = complete and self.model is not None and hole is not None
         key = _digest(rgb, hole, complete)
         if key not in self._known:
             self._known[key] = Embedding(self._read(rgb, hole, complete), rgb.shape[:2])
@@ -153,8 +154,13 @@ class SemanticReader:
         if self.mirror:
             rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
         with autocast(self.device, self.bf16):
-            vectors = self._completed(rgb01, hole01) if complete else self.encoder(rgb01, hole01)
-        vectors = F.normalize(vectors.float(), dim=1)
+            vectors = F.normalize(self.encoder(rgb01, hole01).float(), dim=1)
+            if complete:
+                completed = F.normalize(self._completed(rgb01, hole01).float(), dim=1)
+                size = completed.shape[-2:]
+                seen = F.interpolate(vectors, size, mode="bilinear", align_corners=False)
+                share = F.adaptive_avg_pool2d(hole01, size)
+                vectors = F.normalize(torch.lerp(seen, completed, share), dim=1)
         if self.mirror:
             vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)
         return vectors[0]

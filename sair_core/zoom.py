@@ -1,7 +1,7 @@
 """A photo as a continuous function: any window of it, at any scale, from features computed once.
 
 The photo is cut into overlapping tiles, and each is encoded with a margin of context. In a tile the colour
-at p is `f(p) + b(p)`: f is the model's implicit function, and b interpolates (bicubic) what f lacks at the
+at p is `f(p) + b(p)`: f is the model's implicit function, and b interpolates (Lanczos) what f lacks at the
 photo's own pixels, so the photo itself is met exactly and the model adds what lies between its pixels. Where
 tiles overlap they are blended, with weights that sum to one, so there is no seam and the function does not
 depend on the window that asks.
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.coords import cell_of, cubic_taps
+from sair_core.coords import LANCZOS, cell_of, lanczos_taps
 from sair_core.devices import autocast
 from sair_core.errors import CancelledError
 from sair_core.images import Photo
@@ -35,7 +35,7 @@ CORE_PX = 384  # a tile's own part, about
 MARGIN_PX = 64  # context on each side
 OVERLAP_PX = 16  # width of the strip where two tiles are blended
 MULTIPLE_PX = 16  # encoders halve their input up to four times
-RIM_PX = 2  # how far a cubic kernel reaches
+RIM_PX = LANCZOS  # how far the kernel reaches
 BLOCK_PX = 512  # side of the output that is computed at once
 
 Progress = Callable[[float, str], None]
@@ -237,7 +237,7 @@ class PhotoFunction:
             region = Region(span_y, span_x)
             tile = self.cache.tile(self.photo, region, self.key, partial(self._tile, region))
             found = self._decode(tile.features, region, ys[part_y], xs[part_x], window.scale)
-            found += _cubic(
+            found += _lanczos(
                 tile.missing.float(), ys[part_y] - span_y.low + RIM_PX, xs[part_x] - span_x.low + RIM_PX
             )
             weight_y = torch.from_numpy(span_y.weight(ys[part_y])).to(self.device)
@@ -285,13 +285,13 @@ class PhotoFunction:
             return decode_chunked(self.model, features, coords, cell)[0].unflatten(0, (len(ys), len(xs)))
 
 
-def _cubic(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
+def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
     """`(C, h, w)` interpolated at rows and columns (px, centres at a half): `(len(ys), len(xs), C)`.
 
     Everything that it touches must lie in the picture.
     """
     (rows, weight_y), (columns, weight_x) = (
-        cubic_taps(torch.from_numpy(places - 0.5).float().to(picture.device)) for places in (ys, xs)
+        lanczos_taps(torch.from_numpy(places - 0.5).float().to(picture.device)) for places in (ys, xs)
     )
     across = (picture[:, :, columns] * weight_x).sum(-1)  # (C, h, len(xs))
     found = (across[:, rows] * weight_y[:, :, None]).sum(2)

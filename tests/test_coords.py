@@ -11,7 +11,7 @@ from sair_core.coords import (
     grid_coords,
     pixel_coords,
     sample,
-    sample_cubic,
+    sample_lanczos,
 )
 
 
@@ -67,15 +67,15 @@ def test_offsets_point_from_the_cell_to_the_query_in_cells():
     torch.testing.assert_close(offset[0, 0, first], torch.tensor([0.2, 0.0]), atol=1e-6, rtol=0)
 
 
-def test_cubic_sampling_is_pillows_bicubic():
+def test_sampling_by_lanczos_is_pillows():
     picture = np.random.default_rng(0).random((9, 12), dtype=np.float32)
-    large = Image.fromarray(picture).resize((60, 45), Image.Resampling.BICUBIC)
-    found = sample_cubic(torch.from_numpy(picture)[None, None], grid_coords((45, 60)).flatten(0, 1)[None])
-    inner = np.s_[10:-10, 10:-10]  # Pillow leaves out what lies beyond the border instead of repeating it
+    large = Image.fromarray(picture).resize((60, 45), Image.Resampling.LANCZOS)
+    found = sample_lanczos(torch.from_numpy(picture)[None, None], grid_coords((45, 60)).flatten(0, 1)[None])
+    inner = np.s_[15:-15, 15:-15]  # Pillow leaves out what lies beyond the border instead of repeating it
     np.testing.assert_allclose(found.view(45, 60).numpy()[inner], np.asarray(large)[inner], atol=2e-6)
 
 
-def test_cubic_sampling_meets_the_pixels():
+def test_sampling_by_lanczos_meets_the_pixels():
     picture = torch.rand(2, 3, 5, 7)
-    found = sample_cubic(picture, grid_coords((5, 7)).flatten(0, 1).expand(2, -1, -1))
+    found = sample_lanczos(picture, grid_coords((5, 7)).flatten(0, 1).expand(2, -1, -1))
     torch.testing.assert_close(found.transpose(1, 2).view_as(picture), picture, atol=1e-5, rtol=0)

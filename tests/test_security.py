@@ -15,8 +15,12 @@ SOURCES = [
     *sorted((ROOT / "sair_core").rglob("*.py")),
 ]
 NETWORK = {"urllib", "requests", "httpx", "aiohttp", "socket", "http", "ftplib"}
-# They fetch the weights of a measure or a loss from one fixed address; no part of the app.
-FETCHERS = {"sair_core/evaluation/perceptual.py", "sair_core/training/perceptual.py"}
+# Two fetch the weights of a measure or a loss from one fixed address; one asks whether the hub is there.
+FETCHERS = {
+    "sair_core/evaluation/perceptual.py",
+    "sair_core/training/perceptual.py",
+    "sair_core/network.py",
+}
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
 
 

@@ -236,3 +236,13 @@ def test_a_models_sir_says_what_the_hole_hides(wordy_pipe, bird):
     completed = wordy_pipe.semantics(bird, "sky, bird", hole)
     plain = wordy_pipe.semantics(bird, "sky, bird", hole, complete=False)
     assert completed.embedding.shape == (96, 96, 16) and plain.embedding.shape == (24, 24, 16)
+
+    # What is in view is what the encoder sees; the hole is what the model completes.
+    near = np.zeros((96, 96), bool)
+    near[20:80, 20:80] = True
+    tokens = torch.from_numpy(plain.embedding.astype(np.float32)).permute(2, 0, 1)[None]
+    seen = torch.nn.functional.interpolate(tokens, (96, 96), mode="bilinear")[0].permute(1, 2, 0).numpy()
+    cosine = (completed.embedding * seen).sum(-1) / np.linalg.norm(seen, axis=-1)
+    assert cosine[~near].min() > 0.99 and cosine[30:70, 30:70].mean() < 0.9
+    whole = wordy_pipe.semantics(bird, "sky, bird")
+    assert whole.embedding.shape == (24, 24, 16)

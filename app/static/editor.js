@@ -16,7 +16,7 @@
       this.view.onchange = () => sair.placeDivider(this);
       this.view.painters = {
         before: (context) => this.paintPhoto(context, this.beforeId()),
-        after: (context) => this.paintPhoto(context, this.state.shown),
+        after: (context) => this.paintPhoto(context, this.variations.seen ?? this.state.shown),
         mask: (context) => context.drawImage(this.mask.canvas, 0, 0),
       };
       this.timeline = null;
@@ -26,6 +26,7 @@
       this.diameter = 40; // CSS px on the stage, whatever the zoom
       this.divider = 0; // 0 = only the result, 1 = only the photo before
       this.busy = false;
+      this.variations = new sair.Variations(this);
       this.onchange = () => {}; // after every change, for who shows the same photo
       this.holding = false; // the original is shown for as long as a key or button is held
       this.setTool("brush");
@@ -112,6 +113,7 @@
         root.querySelector(`[data-act=${name}]`).disabled = !yes || this.busy;
       }
       sair.drawHistory(this, results);
+      this.variations.refresh();
       this.onchange();
     }
 
@@ -200,6 +202,7 @@
     // ---- what the server answered
 
     showPhoto(message, [photo]) {
+      this.variations.clear();
       this.timeline = new Timeline(photo, [message.width, message.height], message.alpha);
       this.mask = new MaskLayer(photo.width, photo.height);
       this.state = { base: ORIGINAL, shown: null, view: "paint" };
@@ -212,6 +215,7 @@
       const patches = message.pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
       this.timeline.add({ id: message.result, base: message.base, patches, live: true });
       for (const entry of this.timeline.entries.values()) entry.live = message.live.includes(entry.id);
+      this.variations.toggle(false);
       const to = { ...this.state, shown: message.result, view: "compare" };
       this.timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
       this.setDivider(0);
@@ -219,6 +223,12 @@
       this.root.classList.remove("reveal");
       void this.root.offsetWidth; // restarts the animation
       this.root.classList.add("reveal");
+    }
+
+    // seeds: of the fills; parts: how many of the pictures belong to each
+    showVariations({ base, seeds, parts, pictures }, bitmaps) {
+      const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
+      this.variations.show(base, seeds.map((seed, i) => ({ seed, patches: patches.slice(i * parts, (i + 1) * parts) })));
     }
 
     // of: the photo that the mask belongs to, where it need not be the one that is edited; add: keep the mask

@@ -9,7 +9,7 @@
     const editor = new sair.Editor(root);
     const server = new sair.Server(editor, bridge);
     const pointer = new sair.Pointer(editor, root.querySelector(".ring"));
-    const follow = () => [sair.zoom, sair.meaning].forEach((widget) => widget?.follow());
+    const follow = () => [sair.zoom, sair.meaning, sair.priors].forEach((widget) => widget?.follow());
     editor.onchange = follow;
     new sair.Keys(editor, pointer);
     Object.assign(sair, { editor, server });

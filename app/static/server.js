@@ -7,7 +7,7 @@
     constructor(editor, bridge) {
       super(editor, bridge);
       this.editor = editor;
-      this.pending = null; // what the next event carries besides the state: { file } or { example }
+      this.pending = null; // what the next event carries besides the state: { file }, { example } or { seed }
     }
 
     openPhoto(file) {
@@ -46,7 +46,7 @@
     }
 
     // The editor's state, for any widget that asks about its photo.
-    async describe(part, { file, example } = {}) {
+    async describe(part, { file, example, seed } = {}) {
       const { editor } = this;
       const { base } = editor.state;
       const request = { base, shown: editor.saveableId(), seen: editor.seenId(), open: Boolean(editor.timeline) };
@@ -58,6 +58,7 @@
         }
         if (file) request.file = await this.fileData(file);
         if (example) request.example = example;
+        if (seed !== undefined) request.seed = seed;
       } catch (error) {
         request.problem = String(error?.message ?? error);
       }

@@ -2,7 +2,10 @@
 (() => {
   "use strict";
   const sair = (window.sair = window.sair || {});
-  const SHOWN_BY = { photo: "showPhoto", result: "showResult", mask: "showMask", map: "showMap", view: "showView", run: "showRun" };
+  const SHOWN_BY = {
+    photo: "showPhoto", result: "showResult", variations: "showVariations", priors: "showPriors", mask: "showMask",
+    map: "showMap", view: "showView", run: "showRun",
+  };
 
   class Talk {
     // widget: has busy, setBusy, progress, notice, and the methods above for the answers that it gets

@@ -57,12 +57,13 @@
       context.drawImage(this.image(id), 0, 0);
     }
 
-    thumbnail(id, canvas) {
+    // box: [left, top, width, height] of what is shown, in pixels of `photo`
+    thumbnail(id, canvas, [left, top, width, height] = [0, 0, this.photo.width, this.photo.height]) {
       const context = canvas.getContext("2d");
-      const ratio = Math.max(canvas.width / this.photo.width, canvas.height / this.photo.height);
+      const ratio = Math.max(canvas.width / width, canvas.height / height);
       context.setTransform(
         ratio, 0, 0, ratio,
-        (canvas.width - this.photo.width * ratio) / 2, (canvas.height - this.photo.height * ratio) / 2,
+        canvas.width / 2 - (left + width / 2) * ratio, canvas.height / 2 - (top + height / 2) * ratio,
       );
       context.imageSmoothingQuality = "high";
       this.draw(context, id);

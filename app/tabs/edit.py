@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
 import gradio as gr
 from gradio.components import Component
 
 from app.actions import FORMATS, EditActions
 from app.editor import canvas as editor_canvas
+from app.editor import prior_view
+from app.hosting import max_variations
+from app.variation_actions import ENGINES, FAITHFUL, TEXTURED, VariationActions
 from app.workbench import Conversation, Workbench, in_browser
 
 
 def build(bench: Workbench) -> None:
     """Lay out the tab inside the running Blocks and wire it."""
     actions = EditActions(bench.service, bench.examples)
+    drawn = VariationActions(bench.service, actions)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             canvas = editor_canvas(actions.example_cards(), elem_id="canvas")
+            look, priors = _priors_panel() if bench.service.paints else (None, None)
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
+            drawing = _engine_panel() if bench.service.paints else {}
             guide = _guide_panel()
             mask = _mask_panel()
             result = _result_panel()
@@ -25,8 +33,48 @@ def build(bench: Workbench) -> None:
     talk.on(canvas.open, actions.open, "Opening the photo", also=[bench.session])
     talk.on(canvas.upload_mask, actions.upload_mask, "Opening the mask")
     for event in (fill.click, guide["words"].submit):
-        talk.on(event, actions.fill, "Starting", list(guide.values()), mask=True, model=True)
+        asked = [*guide.values(), *drawing.values()]
+        talk.on(event, drawn.fill, "Starting", asked, mask=True, model=True)
+    talk.on(canvas.take, drawn.take, "Taking it")
     _wire(talk, actions, mask, result)
+    if look is not None:
+        bench.conversation(priors, "priors.talk").on(
+            look.click, drawn.priors, "Starting", [drawing["seed"]], mask=True, model=True
+        )
+
+
+def _engine_panel() -> dict[str, Component]:
+    """In the order in which a fill takes them."""
+    with gr.Column(elem_id="engine-panel", elem_classes="card-panel"):
+        engine = gr.Radio(
+            list(ENGINES), value=FAITHFUL, label="Engine", elem_id="engine",
+            info="Faithful stays close to what is around. Textured paints sharp detail, several ways.",
+        )  # fmt: skip
+        with gr.Column(elem_id="drawing"):
+            count = gr.Slider(
+                1, max_variations(), value=4, step=1, label="Variations", buttons=[], elem_id="variations"
+            )
+            with gr.Row(elem_classes="pair"):
+                seed = gr.Number(
+                    0, label="Seed of the first", precision=0, minimum=0, min_width=80, elem_id="seed"
+                )
+                other = gr.Button("Other seeds", size="sm", elem_id="other-seeds")
+    names = json.dumps({FAITHFUL: "faithful", TEXTURED: "textured"})
+    script = f"(name) => {{ document.body.dataset.sairEngine = ({names})[name]; }}"
+    in_browser(engine.change, script, engine)
+    in_browser(other.click, "(seed, count) => (seed ?? 0) + count", seed, count, outputs=seed)
+    return {"engine": engine, "count": count, "seed": seed}
+
+
+def _priors_panel() -> tuple[gr.Button, gr.HTML]:
+    with gr.Accordion("What the model expects", open=False, elem_id="priors-panel"):
+        gr.HTML(
+            "<p>Before the textured engine paints, it guesses what kind of place every part is: first "
+            "coarsely, then in detail. Another seed is another guess.</p>",
+            elem_id="priors-text",
+        )
+        look = gr.Button("Look inside", size="sm", elem_id="priors-button")
+        return look, prior_view(elem_id="priors")
 
 
 def _guide_panel() -> dict[str, Component]:

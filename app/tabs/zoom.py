@@ -20,7 +20,8 @@ def build(bench: Workbench) -> None:
             widget = zoom_view(elem_id="zoom")
         with gr.Column(scale=3, min_width=300, elem_id="zoom-side", elem_classes="side"):
             choice, line, export, cancel = _export_panel()
-    bench.conversation(widget, "sharp.talk").on(widget.view, actions.view, "Making it sharp", often=True)
+    talk = bench.conversation(widget, "sharp.talk")
+    talk.on(widget.view, actions.view, "Making it sharp", model=True, often=True)
     bench.signal(widget.drop, lambda session: session.stop("view"))
     asked = list(choice.values())
     bench.conversation(line, "exporter.talk").on(export.click, actions.export, "Starting", asked, model=True)

@@ -55,15 +55,17 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def gradient(picture: np.ndarray, mask: np.ndarray) -> float:
-    """Mean length of the brightness gradient over the hole, in [0, 1] per pixel: more is sharper.
+    """Mean length of the brightness gradient inside the hole, in [0, 1] per pixel: more is sharper.
 
-    picture: uint8 (H, W) or (H, W, C); mask: bool (H, W), True = hole. 0 without a hole.
+    From hole pixel to hole pixel only, so that an edge where the fill meets the photo does not count.
+    picture: uint8 (H, W) or (H, W, C); mask: bool (H, W), True = hole. 0 where the hole has no inside.
     """
-    if not mask.any():
+    inside = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:]
+    if not inside.any():
         return 0.0
     grey01 = picture.reshape(*picture.shape[:2], -1).mean(axis=2) / 255
-    down, right = (np.diff(grey01, axis=axis, append=grey01.take([-1], axis)) for axis in (0, 1))
-    return float(np.hypot(down, right)[mask].mean())
+    down, right = np.diff(grey01, axis=0)[:, :-1], np.diff(grey01, axis=1)[:-1]
+    return float(np.hypot(down, right)[inside].mean())
 
 
 def l1_inside(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sair_core.checkpoint import save_checkpoint
 from sair_core.config import to_dict
-from sair_core.coords import cell_of, grid_coords, pixel_coords, sample_cubic
+from sair_core.coords import cell_of, grid_coords, pixel_coords, sample_lanczos
 from sair_core.devices import keep_freed_memory
 from sair_core.errors import DataError
 from sair_core.folders import Classes, classes_file, read_classes
@@ -166,7 +166,7 @@ class FillLoss(nn.Module):
         coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
         found = self.model.decode(features, coords, cell_of(size, device=rgb01.device).expand(len(rgb01), -1))
         missing = (rgb01 - found.transpose(1, 2).unflatten(2, size)) * (1 - batch["hole01"])
-        return sample_cubic(missing, batch["coords_yx"]) * ~batch["inside"].unsqueeze(-1)
+        return sample_lanczos(missing, batch["coords_yx"]) * ~batch["inside"].unsqueeze(-1)
 
 
 def _classes(folders: Sequence[str]) -> Classes | None:

@@ -112,8 +112,9 @@ def run(
             if schedule.phase(share) != phase:
                 phase = schedule.phase(share)
                 loader = task.loader(phase, progress.samples)
+            rate = progress.rate_factor * schedule.rate(progress.step, share)
             for learner in task.learners.values():
-                learner.set_rate(progress.rate_factor * schedule.rate(progress.step, share))
+                learner.set_rate(rate)
             started = time.perf_counter()
             numbers, batch = next(loader)
             waited = time.perf_counter() - started
@@ -130,7 +131,7 @@ def run(
                 progress.step += 1
                 task.average.update(main, progress.step - 1)
                 if progress.step % LOG_EVERY == 0:
-                    report.note(loss=report.smooth_loss, rate=schedule.rate(progress.step, share))
+                    report.note(loss=report.smooth_loss, rate=rate)
                 if progress.step % schedule.validate_every == 0:
                     validate()
                 if progress.step % schedule.save_every == 0:

@@ -133,6 +133,42 @@ class MeanPipeline:
         return mask_to_image(found.mask(names))
 
 
+class GreyPainter:
+    """Stands for a pipeline around an SPN: a grey a seed, and stripes as its priors. asked: the seeds so far;
+    seconds: how long a fill takes."""
+
+    def __init__(self, seconds: float = 0.0):
+        self.asked: list[int] = []
+        self.seconds = seconds
+
+    @staticmethod
+    def grey(seed: int) -> int:
+        return 60 * seed % 256
+
+    def fill(self, photo, mask, *, variations, seed=0, progress=None):
+        fills = []
+        for one in range(seed, seed + variations):
+            time.sleep(self.seconds)
+            if progress:
+                progress((one - seed + 1) / (variations + 1), f"Filling {one - seed + 1} of {variations}")
+            self.asked.append(one)
+            colours01 = np.full((mask.sum(), 3), self.grey(one) / 255, np.float32)
+            image = photo.composite(colours01, mask)
+            fills.append(SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=one))
+        return fills
+
+    def priors(self, photo, mask, *, seed=0):
+        return [
+            SimpleNamespace(
+                seed=one,
+                levels=tuple(np.tile(np.arange(n, dtype=np.uint8) % 8, (n, 1)) for n in (6, 12, 24)),
+                strides_px=(8, 4, 2),
+                rgb=np.full((48, 48, 3), self.grey(one), np.uint8),
+            )
+            for one in (seed, seed + 1)
+        ]
+
+
 class WhitePipeline(MeanPipeline):
     """Fills with white: another model."""
 

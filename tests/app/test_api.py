@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.service import FillService
 from app.ui import build_app, launch_options
-from tests.app.fakes import COLOURS, MeanPipeline, street
+from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 
 
 @pytest.fixture
@@ -51,6 +51,32 @@ def test_what_is_public_is_documented(client):
     assert "1/64 to 64" in endpoints["/view"]["description"]
     assert "TIFF" in endpoints["/export"]["description"]
     assert "white = marked" in endpoints["/mask_from_words"]["description"]
+
+
+@pytest.fixture(scope="module")
+def spn_client(tmp_path_factory):
+    service = FillService(MeanPipeline, load_painter=GreyPainter)
+    blocks = build_app(service, tmp_path_factory.mktemp("examples"))
+    _, url, _ = blocks.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
+    )
+    folder = tmp_path_factory.mktemp("downloads")
+    yield gradio_client.Client(url, verbose=False, analytics_enabled=False, download_files=str(folder))
+    blocks.close(verbose=False)
+
+
+def test_variations(spn_client, photo_file, mask_file, noise):
+    files = handle_file(str(photo_file)), handle_file(str(mask_file))
+    hole = np.asarray(Image.open(mask_file)) > 0
+    paths, seeds = spn_client.predict(*files, 3, 5, api_name="/variations")
+    assert seeds == [5, 6, 7] and len(paths) == 3
+    for path, seed in zip(paths, seeds):
+        image = np.asarray(Image.open(path))
+        assert np.array_equal(image[~hole], noise[~hole]) and (image[hole] == GreyPainter.grey(seed)).all()
+    about = spn_client.view_api(return_format="dict")["named_endpoints"]["/variations"]
+    assert "from 1 to 8" in about["description"] and about["parameters"][2]["parameter_default"] == 4
+    with pytest.raises(gradio_client.exceptions.AppError, match="1 to 8 variations"):
+        spn_client.predict(*files, 9, 0, api_name="/variations")
 
 
 def test_fill(client, photo_file, mask_file, noise):

@@ -40,6 +40,7 @@ def test_a_request_is_read(uploaded):
     assert read_request(None) == Request()
     chosen = read_request({"seen": "1", "label": 2, "at": [3.0, 4], "add": True})
     assert chosen == Request(seen="1", label=2, at=(3, 4), add=True)
+    assert read_request({"seed": 7.0}) == Request(seed=7)
     place = {"top": 1.5, "left": 2, "scale": 2, "width": 30, "height": 20}
     zoomed = read_request({"window": place, "against": "nearest", "number": 7})
     assert zoomed == Request(window=Window(1.5, 2.0, 2.0, (20, 30)), against="nearest", number=7)
@@ -129,6 +130,6 @@ def test_everything_static_is_on_the_page_and_nothing_comes_from_outside():
 
 def test_the_template_survives_gradio():
     # gr.HTML reads templates as Handlebars and as a JavaScript template string.
-    for name in ("editor.html", "meaning.html", "zoom.html", "export.html"):
+    for name in ("editor.html", "meaning.html", "zoom.html", "export.html", "priors.html"):
         template = (STATIC / name).read_text("utf-8")
         assert not any(sign in template for sign in ("{{", "${", "`", "\\"))

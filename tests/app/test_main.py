@@ -14,7 +14,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 def test_help_names_every_option():
     result = run("app.py", "--help")
     assert result.returncode == 0
-    for option in ("--host", "--port", "--share", "--model", "--device", "--runs"):
+    for option in ("--host", "--port", "--share", "--model", "--spn", "--device", "--runs"):
         assert option in result.stdout
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from app import service as module
 from app.service import BUNDLED, ENCODER_NAME, FillService
-from sair_core.errors import CancelledError, FullMaskError, LabelError, ModelNotFoundError
+from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
 from sair_core.window import Window
-from tests.app.fakes import ColourReader, MeanPipeline, WhitePipeline
+from tests.app.fakes import ColourReader, GreyPainter, MeanPipeline, WhitePipeline
 
 HOLE = np.zeros((8, 8), bool)
 HOLE[2:4, 2:4] = True
@@ -218,3 +218,33 @@ def test_views_readings_and_exports_of_a_window(photo, tmp_path):
     with pytest.raises(CancelledError):
         service.start_export(photo, tmp_path / "b.png", window, cancelled=lambda: True).result()
     assert [one.name for one in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_spn_is_loaded_when_it_is_needed_and_then_once(photo):
+    loads, news = [], []
+    service = FillService(MeanPipeline, load_painter=lambda: loads.append(1) or GreyPainter())
+    assert service.paints and not loads
+    for _ in range(2):
+        fills = service.start_variations(
+            photo, HOLE, 2, seed=4, progress=lambda share, text: news.append(text)
+        )
+        assert [one.seed for one in fills.result()] == [4, 5]
+    assert loads == [1] and sum("Loading" in text for text in news) == 1
+    assert [view.seed for view in service.start_priors(photo, HOLE, seed=2).result()] == [2, 3]
+
+
+def test_variations_have_a_number(photo, monkeypatch):
+    service = FillService(MeanPipeline, load_painter=GreyPainter)
+    for count in (0, 9):
+        with pytest.raises(ConfigError, match="1 to 8 variations"):
+            service.start_variations(photo, HOLE, count).result()
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    with pytest.raises(ConfigError, match="1 to 4 variations"):
+        service.start_variations(photo, HOLE, 5).result()
+
+
+def test_without_an_spn_that_is_said(photo):
+    service = FillService(MeanPipeline)
+    assert not service.paints
+    with pytest.raises(ModelNotFoundError, match="--spn"):
+        service.start_priors(photo, HOLE).result()

@@ -28,7 +28,16 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
         "view",
         "export",
     ]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 11
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 12
+
+
+def test_the_textured_engine_is_there_where_there_is_an_spn():
+    def names(service):
+        return {block.elem_id for block in build_app(service).blocks.values() if block.elem_id}
+
+    chosen = {"engine-panel", "engine", "variations", "seed", "other-seeds", "priors-panel", "priors-button"}
+    assert chosen <= names(FillService(lambda: None, load_painter=lambda: None))
+    assert not chosen & names(FillService(lambda: None))
 
 
 def test_launch_options_keep_to_this_host():

@@ -44,6 +44,12 @@ def fake_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def spn_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app around the fake pipeline and the fake painter, which fills with greys."""
+    yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--spn")
+
+
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the trainings of `train_url` lie."""
     return tmp_path_factory.mktemp("runs")
@@ -129,6 +135,18 @@ def narrow_page(browser: Browser, url: str) -> Iterator[Page]:
 def fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
     """As `page`, around the fake pipeline."""
     yield from _page(browser, fake_url, {"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def spn_page(browser: Browser, spn_url: str) -> Iterator[Page]:
+    """As `fake_page`, with the textured engine."""
+    yield from _page(browser, spn_url, {"width": 1400, "height": 900})
+
+
+@pytest.fixture
+def narrow_spn_page(browser: Browser, spn_url: str) -> Iterator[Page]:
+    """As `spn_page`, a touch screen of 390 x 844."""
+    yield from _page(browser, spn_url, {"width": 390, "height": 844}, has_touch=True)
 
 
 @pytest.fixture

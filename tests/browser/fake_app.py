@@ -7,13 +7,14 @@ real one and a model that trains in seconds.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from pathlib import Path
 
 from app.service import DEFAULT_MODEL, FillService, load_pipeline
 from app.training_jobs import TrainingJobs
 from app.ui import build_app, launch_options
-from tests.app.fakes import FAKE_TRAINER, MeanPipeline, WhitePipeline, load_fake_reader
+from tests.app.fakes import FAKE_TRAINER, GreyPainter, MeanPipeline, WhitePipeline, load_fake_reader
 
 PACE = ("--pace", "0.1")
 TINY = ("--preset", "tiny", "--size-px", "32", "--final-size-px", "32", "--batch", "2", "--queries", "32",
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sir", action="store_true", help="complete what a mask hides")
+    parser.add_argument("--spn", action="store_true", help="with the textured engine")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long a reading takes")
     parser.add_argument(
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
@@ -46,7 +48,10 @@ def main() -> None:
             return load_pipeline(name, "cpu")
         return pipeline if name == DEFAULT_MODEL else WhitePipeline()
 
-    service = FillService(lambda: pipeline, load_model=load_model, load_reader=load_fake_reader)
+    painter = functools.partial(GreyPainter, 0.1) if args.spn else None
+    service = FillService(
+        lambda: pipeline, load_model=load_model, load_painter=painter, load_reader=load_fake_reader
+    )
     trainer = {"command": FAKE_TRAINER, "extra": PACE} if args.trainer == "fake" else {"extra": TINY}
     blocks = build_app(service, jobs=TrainingJobs(args.runs, **trainer) if args.runs else None)
     blocks.launch(server_name="127.0.0.1", server_port=args.port, share=False, **launch_options())

@@ -83,6 +83,8 @@ def test_gradient_of_a_step_and_of_a_ramp():
     assert gradient(np.dstack([ramp.T] * 3), mask) == pytest.approx(10 / 255)
     assert gradient(ramp + ramp.T, mask) == pytest.approx(10 * math.sqrt(2) / 255)
     assert gradient(np.full((16, 16, 3), 90, np.uint8), mask) == 0 == gradient(ramp, mask & False)
+    ramp[mask] = 200  # a plain fill with an edge all around
+    assert gradient(ramp, mask) == 0
 
 
 def test_l1_of_the_hole_alone():
