@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import TimeoutError as Late
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ def running_app(
     app = subprocess.Popen(
         [sys.executable, *command, "--port", str(port)],
         cwd=ROOT, env=environment, start_new_session=True, **quiet,
+        # A shell that runs us in the background leaves Ctrl+C ignored, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{port}/"

@@ -45,7 +45,8 @@ class Hub(BaseHTTPRequestHandler):
                 row = json.loads(line)
                 if row["key"] == "file":
                     self.server.files[row["value"]["path"]] = base64.b64decode(row["value"]["content"])
-            return self.answer({"commitUrl": f"{here}/me/mine/commit/1", "commitOid": "1" * 40, "success": True})
+            commit = {"commitUrl": f"{here}/me/mine/commit/1", "commitOid": "1" * 40, "success": True}
+            return self.answer(commit)
         self.send_error(404)
 
     def do_GET(self):
