@@ -31,12 +31,18 @@ def photo_files(folders: Iterable[str | Path], *, recursive: bool = False) -> li
             raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
         files = folder.rglob("*") if recursive else folder.iterdir()
         photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES and f.is_file()]
-        jpegs = {f.with_suffix("") for f in photos if f.suffix.lower() in JPEG_SUFFIXES}
-        photos = [f for f in photos if f.suffix.lower() != ".png" or f.with_suffix("") not in jpegs]
+        photos = without_label_maps(photos)
         if not photos:
             raise DataError(f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
         found += sorted(photos, key=lambda f: f.as_posix())
     return found
+
+
+def without_label_maps(files: Iterable[Path]) -> list[Path]:
+    """The files that are no PNG beside a JPEG of its name."""
+    files = list(files)
+    jpegs = {f.with_suffix("") for f in files if f.suffix.lower() in JPEG_SUFFIXES}
+    return [f for f in files if f.suffix.lower() != ".png" or f.with_suffix("") not in jpegs]
 
 
 @dataclass(frozen=True)

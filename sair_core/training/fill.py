@@ -121,8 +121,7 @@ class FillTask:
         return [filled, *found]
 
     def export(self, folder: Path) -> None:
-        half = {k: v.half() if v.is_floating_point() else v for k, v in self.average.state.items()}
-        save_checkpoint(folder, half, self.model.model_type, self.model.config)
+        save_checkpoint(folder, self.average.half(), self.model.model_type, self.model.config)
 
 
 class FillLoss(nn.Module):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.errors import DataError
-from sair_core.folders import JPEG_SUFFIXES, PHOTO_SUFFIXES, Classes, label_map_of
+from sair_core.folders import CLASSES_NAME, PHOTO_SUFFIXES, Classes, label_map_of, without_label_maps
 from sair_core.training.photos import TrainPhoto, open_photos
 
 SHOWN = 5  # names of skipped files in a summary
@@ -109,16 +109,16 @@ def _list(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, int]]:
             raise DataError(
                 f"{folder} cannot be read ({error.strerror}). Change its permissions, or give another folder."
             ) from error
-        jpegs = {f.with_suffix("") for f in entries if f.suffix.lower() in JPEG_SUFFIXES}
+        photos = []
         for entry in entries:
             suffix = entry.suffix.lower()
-            if suffix in PHOTO_SUFFIXES and not entry.is_dir():
-                if suffix != ".png" or entry.with_suffix("") not in jpegs:
-                    files.append(entry)
-            elif entry.is_dir():
+            if entry.is_dir():
                 others["folders"] += 1
-            elif entry.name != "classes.json":
+            elif suffix in PHOTO_SUFFIXES:
+                photos.append(entry)
+            elif entry.name != CLASSES_NAME:
                 others[suffix or "without suffix"] += 1
+        files += without_label_maps(photos)
     return files, dict(others)
 
 

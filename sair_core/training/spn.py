@@ -134,12 +134,7 @@ class SpnTask:
             return [filled_in(photo, mask, self.model.decode(features, z).rgb01[0]) for z in noises]
 
     def export(self, folder: Path) -> None:
-        averaged = self.average.state
-        half = {
-            name: averaged[f"model.{name}"].half() if value.is_floating_point() else averaged[f"model.{name}"]
-            for name, value in self.model.own_state().items()
-        }
-        save_checkpoint(folder, half, self.model.model_type, self.model.config)
+        save_checkpoint(folder, self.average.half("model."), self.model.model_type, self.model.config)
 
 
 def _teacher(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:

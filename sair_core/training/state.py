@@ -90,6 +90,14 @@ class Average:
         floating = [k for k, v in self.state.items() if v.is_floating_point()]
         torch._foreach_lerp_([self.state[k] for k in floating], [current[k] for k in floating], 1 - keep)
 
+    def half(self, prefix: str = "") -> dict[str, Tensor]:
+        """What a checkpoint of the part under `prefix` holds: half precision, names without the prefix."""
+        return {
+            k.removeprefix(prefix): v.half() if v.is_floating_point() else v
+            for k, v in self.state.items()
+            if k.startswith(prefix)
+        }
+
     def swapped_into(self, model: StatefulModel) -> _Swapped:
         """`with average.swapped_into(model):` the model holds the averaged weights inside the block."""
         return _Swapped(model, self.state)
