@@ -75,7 +75,7 @@ def both(model: Sair, side_px: int) -> tuple[Callable[[], Tensor], Callable[[], 
         chunks = coords.split(PLAIN_CHUNK, dim=1)
         return torch.cat([plain_decode(model.air.decoder, z, chunk, cell) for chunk in chunks], dim=1)
 
-    return plain, lambda: decode_chunked(model, features, coords, cell)
+    return plain, lambda: decode_chunked(model.decode, features, coords, cell)
 
 
 def plain_decode(decoder: LiifDecoder, features: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class SairFiller:
         if self.mirror:
             coords = torch.cat([coords, coords * coords.new_tensor([1, -1])])  # (y, x): x changes its sign
         cell = cell_of(size_px, device=coords.device).expand(len(coords), -1)
-        return decode_chunked(self.model, encoded, coords, cell).mean(dim=0)
+        return decode_chunked(self.model.decode, encoded, coords, cell).mean(dim=0)
 
 
 class SpnFiller:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -21,19 +22,40 @@ def hub_or_cache() -> Iterator[None]:
     It then takes what is in its cache or fails at once; by itself it tries again, for half a minute.
     """
     before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _answers(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or not _is_there(constants.ENDPOINT)
     try:
         yield
     finally:
         constants.HF_HUB_OFFLINE = before
 
 
-def _answers(url: str) -> bool:
-    request = urllib.request.Request(url, method="HEAD")
+def ask(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    """Raise OSError unless the address answers in time: HTTPError where it says no."""
+    failed: list[OSError] = [TimeoutError(f"no answer within {timeout_seconds:g} s")]
+
+    def attempt() -> None:
+        try:
+            request = urllib.request.Request(url, method="HEAD")
+            with urllib.request.urlopen(request, timeout=timeout_seconds):
+                failed.clear()
+        except OSError as error:
+            failed[0] = error
+        except ValueError as error:  # no address at all
+            failed[0] = OSError(str(error))
+
+    # A thread, because looking up a host name has no time limit of its own.
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(timeout_seconds)
+    if failed:
+        raise failed[0]
+
+
+def _is_there(url: str) -> bool:
     try:
-        urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS).close()
+        ask(url)
     except urllib.error.HTTPError:
         return True  # it said no, but it is there
-    except (OSError, ValueError):
+    except OSError:
         return False
     return True

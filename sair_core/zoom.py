@@ -1,10 +1,10 @@
 """A photo as a continuous function: any window of it, at any scale, from features computed once.
 
 The photo is cut into overlapping tiles, and each is encoded with a margin of context. In a tile the colour
-at p is `f(p) + b(p)`: f is the model's implicit function, and b interpolates (Lanczos) what f lacks at the
-photo's own pixels, so the photo itself is met exactly and the model adds what lies between its pixels. Where
-tiles overlap they are blended, with weights that sum to one, so there is no seam and the function does not
-depend on the window that asks.
+at p is `f(p) + b(p)`: f is the model's implicit function (`Sair.decode_view`), and b interpolates (Lanczos)
+what f lacks at the photo's own pixels, so the photo itself is met exactly and the model adds what lies
+between its pixels. Where tiles overlap they are blended, with weights that sum to one, so there is no seam
+and the function does not depend on the window that asks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from sair_core.window import Window, resample
 
 WHOLE_PX = 640  # a photo up to this long is one tile
 CORE_PX = 384  # a tile's own part, about
-MARGIN_PX = 64  # context on each side
 OVERLAP_PX = 16  # width of the strip where two tiles are blended
 MULTIPLE_PX = 16  # encoders halve their input up to four times
 RIM_PX = LANCZOS  # how far the kernel reaches
@@ -163,8 +162,9 @@ class Region:
         )
 
 
-def spans(length_px: int) -> list[Span]:
-    """The tiles along one axis of a photo. Their weights sum to one everywhere in it."""
+def spans(length_px: int, margin_px: int) -> list[Span]:
+    """The tiles along one axis of a photo, each seen with a margin around what it answers for. Their weights
+    sum to one everywhere in it."""
     if length_px <= WHOLE_PX:
         return [Span(0, length_px, 0, length_px, 0, 0)]
     count = -(-length_px // CORE_PX)
@@ -177,8 +177,8 @@ def spans(length_px: int) -> list[Span]:
         fade_out = OVERLAP_PX if end < length_px else 0
         found.append(
             Span(
-                max(0, begin - MARGIN_PX),
-                min(length_px, end + MARGIN_PX),
+                max(0, begin - margin_px),
+                min(length_px, end + margin_px),
                 begin - (half if fade_in else 0),
                 end + (half if fade_out else 0),
                 fade_in,
@@ -198,7 +198,7 @@ class PhotoFunction:
         self.model, self.photo, self.cache = model, photo, cache
         self.device, self.bf16 = device, bf16
         self.key = key
-        self.rows, self.columns = (spans(n) for n in photo.size_px)
+        self.rows, self.columns = (spans(n, model.view_margin_px) for n in photo.size_px)
 
     def render(
         self, window: Window, progress: Progress = _nothing, cancelled: Callable[[], bool] = _never
@@ -258,7 +258,7 @@ class PhotoFunction:
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
-            features = self.model.encode(rgb01, torch.zeros_like(rgb01[:, :1]))
+            features = self.model.encode_view(rgb01)
         features = SairFeatures(
             features.projected.contiguous(memory_format=torch.channels_last), features.start01
         )
@@ -282,7 +282,8 @@ class PhotoFunction:
         coords = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)[None]
         cell = cell_of(size, device=self.device)[None] / scale
         with autocast(self.device, self.bf16):
-            return decode_chunked(self.model, features, coords, cell)[0].unflatten(0, (len(ys), len(xs)))
+            found = decode_chunked(self.model.decode_view, features, coords, cell)
+        return found[0].unflatten(0, (len(ys), len(xs)))
 
 
 def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:

@@ -48,7 +48,7 @@ def test_a_hub_that_answers_is_asked(monkeypatch):
 
 def test_offline_stays_offline_without_asking(monkeypatch, nowhere):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("sair_core.network._answers", lambda url: pytest.fail("it was asked"))
+    monkeypatch.setattr("sair_core.network.ask", lambda url: pytest.fail("it was asked"))
     with hub_or_cache():
         assert constants.HF_HUB_OFFLINE
     assert constants.HF_HUB_OFFLINE

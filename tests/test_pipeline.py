@@ -161,7 +161,7 @@ def test_decode_in_chunks_equals_decode_whole(tiny_pipe, monkeypatch):
     coords, cell = grid_coords((50, 70)).flatten(0, 1)[None], cell_of((50, 70))[None]
     whole = model.decode(features, coords, cell)
     monkeypatch.setattr("sair_core.models.sair.CPU_DECODE_BYTES", 100_000)
-    torch.testing.assert_close(decode_chunked(model, features, coords, cell), whole, atol=1e-6, rtol=0)
+    torch.testing.assert_close(decode_chunked(model.decode, features, coords, cell), whole, atol=1e-6, rtol=0)
 
 
 def test_bf16_agrees_with_float32_within_the_stated_tolerance(pipe, bird):

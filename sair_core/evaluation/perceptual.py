@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
 import urllib.request
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from sair_core.errors import MissingDependencyError
+from sair_core.network import ask
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +72,13 @@ def _ensure_backbone(timeout_seconds: float) -> None:
 
 def _download(path: Path, timeout_seconds: float) -> None:
     """Asks first whether the server answers: a machine without a network loses seconds, not minutes."""
-    if not _answers(WEIGHTS_URL, timeout_seconds):
+    try:
+        ask(WEIGHTS_URL, timeout_seconds)
+    except OSError as error:
         raise MissingDependencyError(
             f"its backbone is not cached and {urlsplit(WEIGHTS_URL).hostname} does not answer within "
             f"{timeout_seconds:g} s: put {WEIGHTS_URL} at {path}."
-        )
+        ) from error
     log.info("downloading %s to %s", WEIGHTS_URL, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
@@ -89,21 +91,3 @@ def _download(path: Path, timeout_seconds: float) -> None:
         raise MissingDependencyError(f"its backbone could not be downloaded ({error}).") from error
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _answers(url: str, timeout_seconds: float) -> bool:
-    answered = threading.Event()
-
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(url, method="HEAD")
-            with urllib.request.urlopen(request, timeout=timeout_seconds):
-                answered.set()
-        except OSError as error:
-            log.debug("%s: %s", url, error)
-
-    # A thread, because looking up a host name has no time limit of its own.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout_seconds)
-    return answered.is_set()

@@ -7,8 +7,10 @@ import dataclasses
 from sair_core.config import require
 from sair_core.encoders.pretext import PretextConfig
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
+from sair_core.models.detail import DetailConfig
+from sair_core.models.parts import Part
 from sair_core.models.prior import PriorConfig, VariationalConfig
-from sair_core.models.sair import Part, SairConfig
+from sair_core.models.sair import SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.models.spade import GeneratorConfig
 from sair_core.models.spn import SpnConfig
@@ -42,6 +44,7 @@ PRESETS = {
         # The encoder starts from a smooth fill, but the decoder does not add to it: with a long skip,
         # predicting nothing is so good a start that the decoder's ReLUs die before they learn more.
         initial_fill="pull_push",
+        detail=DetailConfig(),
     ),
 }
 

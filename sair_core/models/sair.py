@@ -7,34 +7,30 @@ coordinates: the whole picture, the hole only, a viewport.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.checkpoint import CheckpointModel
-from sair_core.config import from_dict, require, to_dict
+from sair_core.config import require
 from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.models.air import Air
+from sair_core.models.detail import Detail, DetailConfig
+from sair_core.models.parts import Part, build, known, resolved
 from sair_core.models.sir import Sir, SirConfig
 
 SEMANTICS = ("full", "none", "unfilled", "only")
+# In px, multiples of what encoders halve: a U-Net's context, and what a few 3x3 convolutions reach.
+WIDE_MARGIN_PX, DETAIL_MARGIN_PX = 64, 16
 # Activations of one chunk of queries: on a CPU they should stay in its caches, elsewhere they need to fit.
 CPU_DECODE_BYTES, DECODE_BYTES = 12 * 2**20, 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Part:
-    """An entry of a registry and the arguments of its config, e.g. `Part("unet", {"out_channels": 64})`."""
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,8 @@ class SairConfig:
     grid is that of the tokens.
     initial_fill: what the encoder finds in the hole, a name from `INITIAL_FILLS`; the paper uses "zero".
     long_skip: the decoder adds to that picture instead of predicting colour alone.
+    detail: what draws between the pixels of a photo that has no hole (left), for views. None: the function
+    that fills does this, too.
     """
 
     appearance: Part = Part("table4")
@@ -59,14 +57,14 @@ class SairConfig:
     semantic_stride_px: int | None = None
     initial_fill: str = "zero"
     long_skip: bool = False
+    detail: DetailConfig | None = None
 
     def __post_init__(self) -> None:
-        # Written out in full, so that a checkpoint does not depend on what the defaults are when it is read.
-        appearance = _resolved(self.appearance, APPEARANCE_ENCODERS, "appearance encoder")
+        appearance = resolved(self.appearance, APPEARANCE_ENCODERS, "appearance encoder")
         object.__setattr__(self, "appearance", appearance)
-        object.__setattr__(self, "decoder", _resolved(self.decoder, DECODERS, "decoder"))
-        _known(self.initial_fill, INITIAL_FILLS, "initial_fill")
-        _known(self.semantics, SEMANTICS, "semantics")
+        object.__setattr__(self, "decoder", resolved(self.decoder, DECODERS, "decoder"))
+        known(self.initial_fill, INITIAL_FILLS, "initial_fill")
+        known(self.semantics, SEMANTICS, "semantics")
         require(
             self.semantics == "none" or self.semantic is not None,
             f'semantics="{self.semantics}" needs a semantic encoder',
@@ -109,8 +107,7 @@ class Sair(CheckpointModel):
         self.appearance_encoder = self.semantic_encoder = self.sir = None
         channels = embed_dim = 0
         if config.semantics != "only":
-            encoder_class, encoder_config = APPEARANCE_ENCODERS[config.appearance.name]
-            self.appearance_encoder = encoder_class(from_dict(encoder_config, config.appearance.arguments))
+            self.appearance_encoder = build(config.appearance, APPEARANCE_ENCODERS)
             channels = self.appearance_encoder.out_channels
         if config.semantics != "none":
             self.semantic_encoder = semantic_encoder or build_semantic_encoder(config.semantic)
@@ -118,10 +115,9 @@ class Sair(CheckpointModel):
             embed_dim = self.semantic_encoder.embed_dim
         if config.semantics in ("full", "only"):
             self.sir = Sir(embed_dim, config.sir, channels)
-        decoder_class, decoder_config = DECODERS[config.decoder.name]
-        decoder = decoder_class(channels + embed_dim, 3, from_dict(decoder_config, config.decoder.arguments))
-        self.air = Air(decoder, config.long_skip)
+        self.air = Air(build(config.decoder, DECODERS, channels + embed_dim, 3), config.long_skip)
         self.initial_fill = INITIAL_FILLS[config.initial_fill]
+        self.detail = None if config.detail is None else Detail(config.detail)
 
     def encode(
         self, rgb01: Tensor, hole01: Tensor, *, words: Tensor | None = None, strength: float = 1.0
@@ -186,6 +182,24 @@ class Sair(CheckpointModel):
         """Colours `(B, N, 3)`, not clipped, at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
         return self.air(features.projected, features.start01, coords_yx, cell)
 
+    def encode_view(self, rgb01: Tensor) -> SairFeatures:
+        """What `decode_view` needs of photos without a hole: rgb01 `(B, 3, H, W)` in [0, 1]."""
+        if self.detail is None:
+            return self.encode(rgb01, torch.zeros_like(rgb01[:, :1]))
+        return SairFeatures(self.detail.project(rgb01), rgb01)
+
+    def decode_view(self, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        """A function `(B, N, 3)` that goes on between a photo's pixels as the photo does, up to what an
+        interpolation of the pixels can add; arguments as in `decode`, features from `encode_view`."""
+        if self.detail is None:
+            return self.decode(features, coords_yx, cell)
+        return self.detail.query(features.projected, coords_yx, cell)
+
+    @property
+    def view_margin_px(self) -> int:
+        """Pixels around a part of a photo that matter for what is seen in it."""
+        return WIDE_MARGIN_PX if self.detail is None else DETAIL_MARGIN_PX
+
     def decode_semantics(self, features: SairFeatures, coords_yx: Tensor) -> Tensor:
         """Text-aligned embeddings `(B, N, D)`, not normalised, at coords_yx `(B, N, 2)`.
 
@@ -201,13 +215,17 @@ class Sair(CheckpointModel):
         return self.decode(self.encode(rgb01, hole01), coords_yx, cell)
 
 
-def decode_chunked(model: Sair, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-    """`model.decode`, float32 `(B, N, 3)`, in chunks sized by the memory they take; the same numbers."""
+Decode = Callable[[SairFeatures, Tensor, Tensor], Tensor]  # Sair.decode or decode_view
+
+
+def decode_chunked(decode: Decode, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
+    """What a model's `decode` gives, float32 `(B, N, 3)`, in chunks sized by the memory they take; the same
+    numbers."""
     room = CPU_DECODE_BYTES if coords_yx.device.type == "cpu" else DECODE_BYTES
     # Four neighbours, and about three activations of the hidden width alive at once.
     per_query = 4 * 3 * features.projected.shape[1] * features.projected.element_size() * len(coords_yx)
     chunks = coords_yx.split(max(1, room // per_query), dim=1)
-    return torch.cat([model.decode(features, chunk, cell) for chunk in chunks], dim=1).float()
+    return torch.cat([decode(features, chunk, cell) for chunk in chunks], dim=1).float()
 
 
 def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor:
@@ -222,11 +240,3 @@ def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor
     mixed = F.normalize(torch.lerp(c, target.expand_as(c), share), dim=1)
     return torch.where(share > 0, mixed, c)
 
-
-def _resolved(part: Part, registry: dict[str, tuple[type, type]], what: str) -> Part:
-    _known(part.name, registry, what)
-    return Part(part.name, to_dict(from_dict(registry[part.name][1], part.arguments)))
-
-
-def _known(name: str, known: Any, what: str) -> None:
-    require(name in known, f"unknown {what} {name!r}; known are {sorted(known)}")

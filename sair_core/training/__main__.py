@@ -10,11 +10,11 @@ import logging
 import sys
 from pathlib import Path
 
-from sair_core.training.config import RunConfig, SpnTrainConfig, TrainConfig
+from sair_core.training.config import DetailTrainConfig, RunConfig, SpnTrainConfig, TrainConfig
 from sair_core.training.options import newest_run, run_command, saved
 
 SHARED = {
-    "kind": "what is trained: sair or spn",
+    "kind": "what is trained: sair, detail (a SAIR's views) or spn",
     "data": "folders of photos (repeat or list)",
     "output": "run folder: checkpoint, log, validation pictures, model",
     "preset": "model configuration: lite, paper or tiny",
@@ -53,6 +53,10 @@ SAIR = {
     "halve_every": "share of the run after which the step schedule halves the rate",
     "weight_decay": "AdamW's weight decay",
 }
+DETAIL = {
+    "queries": "pixels asked for a photo",
+    "weight_decay": "AdamW's weight decay",
+}
 SPN = {
     "probabilistic": "yes or no: several fills for one hole",
     "twice_share": "share of a batch that is filled twice, to make fills differ",
@@ -63,7 +67,11 @@ SPN = {
     "diverse_weight": "lambda 4, Eq. (14)",
     "kl_weight": "lambda 5, Eq. (6)",
 }
-KINDS = {"sair": (TrainConfig, {**SHARED, **SAIR}), "spn": (SpnTrainConfig, {**SHARED, **SPN})}
+KINDS = {
+    "sair": (TrainConfig, {**SHARED, **SAIR}),
+    "detail": (DetailTrainConfig, {**SHARED, **DETAIL}),
+    "spn": (SpnTrainConfig, {**SHARED, **SPN}),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,6 +107,8 @@ def _train(config: RunConfig, resume: str | None) -> Path:
     # After --help: torch takes seconds to import.
     if isinstance(config, SpnTrainConfig):
         from sair_core.training.spn import train
+    elif isinstance(config, DetailTrainConfig):
+        from sair_core.training.detail import train
     else:
         from sair_core.training.fill import train
     return train(config, resume=resume)

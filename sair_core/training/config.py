@@ -127,6 +127,30 @@ class TrainConfig(RunConfig):
 
 
 @dataclass(frozen=True)
+class DetailTrainConfig(RunConfig):
+    """Training of a SAIR's `detail`: what views show between a photo's pixels.
+
+    size_px: of the reduced photo, which is asked for `queries` pixels that are up to four times finer.
+    """
+
+    kind: str = "detail"
+    size_px: int = 48
+    final_size_px: int = 48
+    queries: int = 2304
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.99)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require_positive("queries")
+
+    def rate(self, step: int, progress: float) -> float:
+        """Learning rate: linear warm-up, then cosine to zero."""
+        return self.learning_rate * cosine(progress, step, self.warmup_steps)
+
+
+@dataclass(frozen=True)
 class SpnTrainConfig(RunConfig):
     """Training of an SPN (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
 

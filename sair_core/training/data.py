@@ -6,7 +6,7 @@ What a sample is, is drawn on the CPU; its pixels are cut and resampled there or
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -169,7 +169,7 @@ def batches(
     workers: int,
     share: tuple[int, int] = (0, 1),
     resident: Sequence[Pixels] | None = None,
-) -> Iterator[tuple[range, dict[str, Tensor]]]:
+) -> Generator[tuple[range, dict[str, Tensor]], None, None]:
     """Endless batches: the numbers of their samples in all processes, and this process's pictures.
 
     They begin with the first whole batch from number `start` on: batches are made of the same samples
@@ -189,7 +189,7 @@ def numbered(
     workers: int,
     share: tuple[int, int],
     collate: Callable[[list], Any],
-) -> Iterator[tuple[range, Any]]:
+) -> Generator[tuple[range, Any], None, None]:
     """What `collate` makes of each batch's samples, with their numbers; as `batches`."""
     together = batch * share[1]
     first = -(-start // together) * together

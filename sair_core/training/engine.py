@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sair_core.devices import has_bf16, pick_device
 
 Batch = dict[str, Tensor]
+Batches = Generator[tuple[range, Batch], None, None]  # without end; close them to let their workers go
 
 
 class Engine:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,20 +13,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sair_core.checkpoint import save_checkpoint
-from sair_core.config import to_dict
-from sair_core.coords import cell_of, grid_coords, pixel_coords, sample_lanczos
-from sair_core.devices import keep_freed_memory
+from sair_core.coords import cell_of, pixel_coords
 from sair_core.errors import DataError
 from sair_core.folders import Classes, classes_file, read_classes
 from sair_core.models.presets import preset
-from sair_core.models.sair import Sair, SairFeatures
+from sair_core.models.sair import Sair
+from sair_core.training import loop
 from sair_core.training.config import TrainConfig
 from sair_core.training.data import FillSamples, batches
-from sair_core.training.engine import Batch, Engine
-from sair_core.training.loop import run
+from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.meaning import Meaning
-from sair_core.training.report import told
-from sair_core.training.start import begin_folder, begin_with, write_configuration
+from sair_core.training.start import begin_with
 from sair_core.training.state import Average, Learner, parameter_groups
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import Validation, as_tensors, filled_in
@@ -34,27 +32,19 @@ logger = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train a SAIR; returns the folder of the trained model, `OUTPUT/model`.
-
-    The run folder holds `train.json` (the effective configuration), what `loop.run` promises, and `model/`
-    (averaged weights, loadable by the pipeline at any time). resume: state.LATEST or PREVIOUS, or None.
+    """Train a SAIR; returns the folder of the trained model, `OUTPUT/model`: averaged weights, which the
+    pipeline can load at any time. resume: state.LATEST or PREVIOUS, or None.
 
     Raises DataError for folders without photos, ConfigError when OUTPUT already holds a run and `resume` is
     not set, CheckpointError when there is nothing to resume or the loss stopped being a number.
     """
-    keep_freed_memory()
-    folder = begin_folder(config.output, resume)
-    with told(folder):
-        engine = Engine(config.device, config.bf16, config.accumulate)
-        task = FillTask(config, engine, None if resume else config.start)
-    if engine.is_main:
-        write_configuration(folder, train=to_dict(config), model=to_dict(task.model.config))
-    run(task, config, folder, resume=resume, show_progress=show_progress)
-    return folder / "model"
+    return loop.train(FillTask, config, resume, show_progress)
 
 
 class FillTask:
     """Colours of queried pixels, four in five of them inside a hole."""
+
+    facts: Mapping[str, Any] = {}
 
     def __init__(self, config: TrainConfig, engine: Engine, start: str | None):
         """start: a model whose weights to begin with."""
@@ -69,6 +59,8 @@ class FillTask:
         if start:
             begin_with(self.model, start)
         self.model.to(engine.device, memory_format=torch.channels_last)
+        if self.model.detail is not None:
+            self.model.detail.requires_grad_(False)  # a training of its own, `detail.train`
         self.meaning = Meaning(self.model, classes, config.semantic_queries) if named else None
         self.validation = Validation(held, config.final_size_px, config.seed)
         self.loss = engine.prepare(FillLoss(self.model, self.meaning, config))
@@ -83,7 +75,7 @@ class FillTask:
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+    def loader(self, phase: int, first_sample: int) -> Batches:
         size_px, batch = self.config.shape(phase)
         samples = FillSamples(
             self.photos,
@@ -143,29 +135,12 @@ class FillLoss(nn.Module):
                 words = self.meaning.words(rng, teacher, batch)
         features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
         rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
-        if self._finer(batch):
-            rgb = rgb + self._missing(features, batch)
         error = rgb - batch["target01"]  # the hole's weight is its share of the queries
         loss = error.abs().mean() + config.squared_weight * error.square().mean()
         if self.model.sir is not None:
             distance, labels = self.meaning.losses(features, teacher, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
         return loss
-
-    @staticmethod
-    def _finer(batch: Batch) -> bool:
-        """Whether pixels are asked for that are finer than the picture's."""
-        return bool((batch["cell"][:, 0] < 1.999 / batch["rgb01"].shape[-1]).any())
-
-    def _missing(self, features: SairFeatures, batch: Batch) -> Tensor:
-        """What a view adds to the function outside the hole: its error at the picture's own pixels,
-        interpolated (see `sair_core.zoom`). `(B, Q, 3)`."""
-        rgb01 = batch["rgb01"]
-        size = rgb01.shape[-2:]
-        coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
-        found = self.model.decode(features, coords, cell_of(size, device=rgb01.device).expand(len(rgb01), -1))
-        missing = (rgb01 - found.transpose(1, 2).unflatten(2, size)) * (1 - batch["hole01"])
-        return sample_lanczos(missing, batch["coords_yx"]) * ~batch["inside"].unsqueeze(-1)
 
 
 def _classes(folders: Sequence[str]) -> Classes | None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 from torch import Tensor
 
+from sair_core.config import to_dict
+from sair_core.devices import keep_freed_memory
 from sair_core.errors import CheckpointError, NotFiniteError
-from sair_core.training.engine import Batch, Engine
-from sair_core.training.report import Report
+from sair_core.training.config import RunConfig
+from sair_core.training.engine import Batch, Batches, Engine
+from sair_core.training.report import Report, told
 from sair_core.training.schedule import Schedule, share_done
+from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import (
     Average,
     Learner,
@@ -45,7 +49,7 @@ class Task(Protocol):
     learners: Mapping[str, Learner]  # the first one's model is what is validated and exported
     average: Average  # of that model
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+    def loader(self, phase: int, first_sample: int) -> Batches:
         """Endless batches of this process, each with the numbers of its samples in all processes; from
         number `first_sample` on, or a little later, where a batch begins."""
         ...
@@ -64,6 +68,27 @@ class Task(Protocol):
     def export(self, folder: Path) -> None:
         """Write the averaged model into a folder so that it can be used."""
         ...
+
+
+def train(
+    make_task: Callable[[Any, Engine, str | None], Task], config: RunConfig, resume: str | None, show: bool
+) -> Path:
+    """A whole training; returns the folder of the trained model, `OUTPUT/model`.
+
+    make_task: of the configuration, the engine, and the model whose weights to begin with (None: none, or
+    they are resumed). The run folder holds `train.json` (the effective configuration, and what the task says
+    as `facts`) and what `run` promises. show: a progress bar.
+    """
+    keep_freed_memory()
+    folder = begin_folder(config.output, resume)
+    with told(folder):
+        engine = Engine(config.device, config.bf16, config.accumulate)
+        task = make_task(config, engine, None if resume else config.start)
+    if engine.is_main:
+        written = {"train": to_dict(config), "model": to_dict(task.model.config)}
+        write_configuration(folder, **written, **task.facts)
+    run(task, config, folder, resume=resume, show_progress=show)
+    return folder / MODEL
 
 
 def run(
@@ -107,10 +132,11 @@ def run(
     with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
         if resume is None:
             preflight(task, schedule, folder, progress, report, validate, save)
-        phase, loader, lowest, since = None, iter(()), math.inf, progress.step
+        phase, loader, lowest, since = None, None, math.inf, progress.step
         while (share := share_done(schedule, progress)) < 1 and not engine.any(stop.asked):
             if schedule.phase(share) != phase:
                 phase = schedule.phase(share)
+                _end(loader)
                 loader = task.loader(phase, progress.samples)
             rate = progress.rate_factor * schedule.rate(progress.step, share)
             for learner in task.learners.values():
@@ -139,11 +165,18 @@ def run(
             except NotFiniteError as error:
                 set_back(error, task, folder, progress, report)
                 phase, lowest, since = None, math.inf, progress.step
+        _end(loader)
         if share >= 1 and progress.step % schedule.validate_every:
             validate()
         if progress.step % schedule.save_every:
             save()
         report.ended(stopped=share < 1)
+
+
+def _end(loader: Batches | None) -> None:
+    """Lets its workers go now: at the interpreter's end they would wait for a word that nobody sends."""
+    if loader is not None:
+        loader.close()
 
 
 def preflight(
@@ -164,7 +197,9 @@ def preflight(
     validated = time.perf_counter()
     save()
     saved = time.perf_counter()
-    numbers, batch = next(task.loader(schedule.phase(0.0), 0))
+    loader = task.loader(schedule.phase(0.0), 0)
+    numbers, batch = next(loader)
+    _end(loader)
     batch, seconds = on_device(batch, task.engine), []
     for _ in range(2):  # the first takes memory and time that the others do not
         begun = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from sair_core.bundled import BUNDLED_ENCODER
 from sair_core.encoders.pretext import FrozenFeatures, text_aligned_features
+from sair_core.network import ask
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,6 @@ def _vgg19(timeout_seconds: float) -> Stages:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(weights.url).path).name
     if not cached.is_file():
         # Asks first: torch's own download has no time limit.
-        request = urllib.request.Request(weights.url, method="HEAD")
-        urllib.request.urlopen(request, timeout=timeout_seconds).close()
+        ask(weights.url, timeout_seconds)
     layers = vgg19(weights=weights, progress=False).features
     return Stages([layers[start:stop] for start, stop in VGG_STAGES])

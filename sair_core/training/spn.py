@@ -14,20 +14,17 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sair_core.checkpoint import save_checkpoint
-from sair_core.config import to_dict
-from sair_core.devices import keep_freed_memory
 from sair_core.encoders.pretext import FrozenFeatures, Pretext, build_pretext
 from sair_core.errors import CheckpointError
 from sair_core.models.discriminator import PatchDiscriminator
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn
+from sair_core.training import loop
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data import FillSamples, batches
-from sair_core.training.engine import Batch, Engine
-from sair_core.training.loop import run
+from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.perceptual import build_perceptual
-from sair_core.training.report import told
 from sair_core.training.spn_losses import (
     SpnWeights,
     adversarial_loss,
@@ -38,7 +35,7 @@ from sair_core.training.spn_losses import (
     kl_loss,
     prior_loss,
 )
-from sair_core.training.start import begin_folder, begin_with, write_configuration
+from sair_core.training.start import begin_with
 from sair_core.training.state import Average, Learner
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import Validation, as_tensors, filled_in
@@ -51,17 +48,7 @@ SHOWN_SEEDS = (1, 2)
 
 def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
     """Train an SPN; returns the folder of the trained model, `OUTPUT/model`. As `fill.train`."""
-    keep_freed_memory()
-    folder = begin_folder(config.output, resume)
-    with told(folder):
-        engine = Engine(config.device, config.bf16, config.accumulate)
-        task = SpnTask(config, engine, None if resume else config.start)
-    if engine.is_main:
-        write_configuration(
-            folder, train=to_dict(config), model=to_dict(task.model.config), perceptual=task.perceptual_name
-        )
-    run(task, config, folder, resume=resume, show_progress=show_progress)
-    return folder / "model"
+    return loop.train(SpnTask, config, resume, show_progress)
 
 
 class SpnTask:
@@ -73,7 +60,8 @@ class SpnTask:
         torch.manual_seed(config.seed)
         self.model = Spn(spn_preset(config.preset, probabilistic=config.probabilistic))
         pretext, heads = _teacher(self.model)
-        perceptual, self.perceptual_name = build_perceptual() if config.probabilistic else (None, None)
+        perceptual, name = build_perceptual() if config.probabilistic else (None, None)
+        self.facts = {"perceptual": name}
         judge, trained = Judge(), Distilled(self.model, heads)
         self.photos, held = photos_and_held(config, None, engine)
         self.resident = self.photos.resident(engine.device)
@@ -95,7 +83,7 @@ class SpnTask:
         count = sum(p.numel() for p in self.model.parameters())
         logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+    def loader(self, phase: int, first_sample: int) -> Batches:
         size_px, batch = self.config.shape(phase)
         samples = FillSamples(
             self.photos,

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from sair_core.coords import grid_coords
 from sair_core.errors import CheckpointError, ConfigError
 from sair_core.hub import load_model
 from sair_core.models import presets
@@ -68,24 +67,6 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interr
         (whole["average"], parts["average"]),
     ):
         assert all(torch.equal(v, other[k]) for k, v in one.items())
-
-
-def test_what_is_missing_meets_the_pictures_own_pixels(tiny_run):
-    """What training adds outside the hole is what a view adds."""
-    task = FillTask(tiny_run(), Engine("cpu", bf16=False), None)
-    rgb01, hole01 = torch.rand(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
-    hole01[0, :, :, :8] = 1
-    coords = grid_coords((16, 16)).flatten(0, 1).expand(2, -1, -1)
-    batch = {"rgb01": rgb01, "hole01": hole01, "coords_yx": coords, "cell": torch.full((2, 2), 2 / 16),
-             "inside": hole01.flatten(1).bool()}  # fmt: skip
-    assert not task.loss._finer(batch) and task.loss._finer({**batch, "cell": torch.full((2, 2), 2 / 20)})
-    features = task.model.encode(rgb01, hole01)
-    found = task.model.decode(features, coords, batch["cell"])
-    missing = task.loss._missing(features, batch)
-    true = rgb01.flatten(2).transpose(1, 2)
-    known = ~batch["inside"]
-    torch.testing.assert_close((found + missing)[known], true[known], atol=1e-5, rtol=0)
-    assert not missing[~known].any()
 
 
 def test_training_learns(tiny_run, tmp_path):
@@ -186,7 +167,5 @@ def test_squared_error_is_added_to_the_loss(tiny_run):
         features = task.model.encode(batch["rgb01"], batch["hole01"])
         values.append(task.loss(batch, numbers.start).item())
     found = task.model.decode(features, batch["coords_yx"], batch["cell"])
-    if task.loss._finer(batch):
-        found = found + task.loss._missing(features, batch)
     squared = (found - batch["target01"]).square().mean().item()
     assert values[1] - values[0] == pytest.approx(5 * squared, rel=1e-4)

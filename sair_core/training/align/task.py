@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from sair_core.training.align.loss import Aligned, AlignLoss, Words
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text
 from sair_core.training.data import numbered
-from sair_core.training.engine import Batch, Engine
+from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.loop import run
 from sair_core.training.photos import split
 from sair_core.training.report import told
@@ -120,7 +119,7 @@ class AlignTask:
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
 
-    def loader(self, phase: int, first_sample: int) -> Iterator[tuple[range, Batch]]:
+    def loader(self, phase: int, first_sample: int) -> Batches:
         config = self.config
         samples = AlignSamples(
             self.photos,

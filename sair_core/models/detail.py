@@ -1,0 +1,58 @@
+"""What lies between the pixels of a photo without a hole, for views and enlargements.
+
+Filling asks for a wide view and gets it from an encoder that halves the picture; fine detail asks for every
+pixel and a few around it. So it has an encoder of its own at full resolution, and the same kind of implicit
+function on top (LIIF, Chen et al., 2021; LTE). What that predicts is added to an interpolation of the photo,
+see `sair_core.zoom`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sair_core.config import require
+from sair_core.decoders import DECODERS
+from sair_core.encoders import APPEARANCE_ENCODERS
+from sair_core.models.parts import Part, build, resolved
+
+
+@dataclass(frozen=True)
+class DetailConfig:
+    """encoder: appearance encoder of the photo. decoder: implicit function over its features.
+    largest_scale: how much finer than the photo training asks; what is finer still is asked as if it were
+    that fine, because nothing is known of how the function goes on."""
+
+    encoder: Part = Part("edsr", {"out_channels": 32, "blocks": 4})
+    decoder: Part = Part("liif", {"hidden": 48, "layers": 4, "use_cell": True})
+    largest_scale: float = 4.0
+
+    def __post_init__(self) -> None:
+        encoder = resolved(self.encoder, APPEARANCE_ENCODERS, "appearance encoder")
+        object.__setattr__(self, "encoder", encoder)
+        object.__setattr__(self, "decoder", resolved(self.decoder, DECODERS, "decoder"))
+        require(self.largest_scale >= 1, f"largest_scale must be at least 1, got {self.largest_scale}")
+
+
+class Detail(nn.Module):
+    """Untrained it predicts zero everywhere, which leaves the interpolation as it is."""
+
+    def __init__(self, config: DetailConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = build(config.encoder, APPEARANCE_ENCODERS)
+        self.decoder = build(config.decoder, DECODERS, self.encoder.out_channels, 3)
+        nn.init.zeros_(self.decoder.last.weight)
+        nn.init.zeros_(self.decoder.last.bias)
+
+    def project(self, rgb01: Tensor) -> Tensor:
+        """rgb01 `(B, 3, H, W)` to what the decoder needs of it, `(B, hidden, H, W)`."""
+        return self.decoder.project(self.encoder(rgb01, torch.zeros_like(rgb01[:, :1])))
+
+    def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
+        """Colour to add `(B, N, 3)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
+        pixel = cell.new_tensor([2 / n for n in projected.shape[-2:]])
+        cell = torch.maximum(cell, pixel / self.config.largest_scale)
+        return self.decoder.query(projected, coords_yx, cell).float()

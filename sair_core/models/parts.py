@@ -1,0 +1,34 @@
+"""Parts of a model that a configuration names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sair_core.config import from_dict, require, to_dict
+
+
+@dataclass(frozen=True)
+class Part:
+    """An entry of a registry and the arguments of its config, e.g. `Part("unet", {"out_channels": 64})`."""
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def resolved(part: Part, registry: dict[str, tuple[type, type]], what: str) -> Part:
+    """The part written out in full, so that a checkpoint does not depend on what the defaults are when it is
+    read. Raises ConfigError for a name that the registry of `(class, config class)` does not know."""
+    known(part.name, registry, what)
+    return Part(part.name, to_dict(from_dict(registry[part.name][1], part.arguments)))
+
+
+def known(name: str, names: Any, what: str) -> None:
+    """Raise ConfigError unless the name is one of these."""
+    require(name in names, f"unknown {what} {name!r}; known are {sorted(names)}")
+
+
+def build(part: Part, registry: dict[str, tuple[type, type]], *arguments: int) -> Any:
+    """The part itself: its class called with the arguments and its config."""
+    part_class, config_class = registry[part.name]
+    return part_class(*arguments, from_dict(config_class, part.arguments))
