@@ -123,7 +123,7 @@ def test_the_cache_keeps_within_its_size(tiny_pipe):
 
 def test_equal_pixels_in_other_places_of_a_photo_are_other_tiles():
     first, middle, last = spans(1100, 64)
-    column = spans(20)[0]
+    column = spans(20, 64)[0]
     shapes = {Region(span, column).shape for span in (first, middle, last)}
     assert len(shapes) == 3
 

@@ -5,6 +5,7 @@ What a sample is, is drawn on the CPU; its pixels are cut and resampled there or
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -203,8 +204,17 @@ def numbered(
         prefetch_factor=4 if workers else None,
         worker_init_fn=_leave_signals_to_the_trainer,
     )
-    for place, made in enumerate(loader):
-        yield range(first + place * together, first + (place + 1) * together), made
+    others = set(multiprocessing.active_children())
+    made_batches = iter(loader)
+    own = set(multiprocessing.active_children()) - others
+    try:
+        for made in made_batches:
+            yield range(first, first + together), made
+            first += together
+    finally:
+        del made_batches  # asks the workers to end
+        for worker in own:
+            worker.kill()  # one that did not hear in time: to the polite signal it is deaf
 
 
 class _Strung:

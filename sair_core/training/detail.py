@@ -5,6 +5,7 @@ It reads and trains `Sair.detail` alone. A model's fills and meanings stay as th
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from sair_core.checkpoint import save_checkpoint
+from sair_core.checkpoint import save_checkpoint, start_from
+from sair_core.config import require
 from sair_core.coords import cell_of, grid_coords, sample_lanczos
 from sair_core.errors import ConfigError
 from sair_core.evaluation.metrics import psnr
@@ -30,7 +32,6 @@ from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data import Plan, batches
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.photos import TrainPhoto
-from sair_core.training.start import with_detail
 from sair_core.training.state import Average, Learner, parameter_groups
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import SHOWN
@@ -104,11 +105,17 @@ class DetailTask:
 
 
 def _model(config: DetailTrainConfig) -> Sair:
-    """The model to begin with, its `detail` the preset's where it has none."""
+    """The model to begin with; where it has no `detail`, with the preset's, untrained."""
     begun = Sair(preset(config.preset)) if config.start is None else load_model(config.start)
     if not isinstance(begun, Sair):
         raise ConfigError(f"{config.start} is no SAIR. Name one with --from, such as sair-lite.")
-    return with_detail(begun, preset(config.preset).detail)
+    if begun.detail is not None:
+        return begun
+    detail = preset(config.preset).detail
+    require(detail is not None, "this preset has no detail to train. Name another, such as lite.")
+    model = Sair(dataclasses.replace(begun.config, detail=detail), begun.semantic_encoder)
+    start_from(model, begun.own_state())
+    return model
 
 
 class FinerSamples(Dataset):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from pathlib import Path
@@ -12,8 +11,6 @@ from sair_core.checkpoint import CheckpointModel, start_from
 from sair_core.errors import ConfigError
 from sair_core.files import leftovers, replacing
 from sair_core.hub import load_model
-from sair_core.models.detail import DetailConfig
-from sair_core.models.sair import Sair
 from sair_core.training.state import LATEST, STATE_NAME
 
 logger = logging.getLogger(__name__)
@@ -54,17 +51,3 @@ def begin_with(model: CheckpointModel, start: str) -> None:
     for what, keys in (("not in it, new", missing), ("in it, not used", unexpected)):
         if keys:
             logger.warning("%s: %s", what, ", ".join(keys))
-
-
-def with_detail(model: Sair, config: DetailConfig | None) -> Sair:
-    """The model itself where it has a `detail`, else the same with one of this configuration, untrained.
-
-    Raises ConfigError when there is none to give it.
-    """
-    if model.detail is not None:
-        return model
-    if config is None:
-        raise ConfigError("This preset has no detail to train. Name another, such as lite.")
-    wider = Sair(dataclasses.replace(model.config, detail=config), model.semantic_encoder)
-    start_from(wider, model.own_state())
-    return wider

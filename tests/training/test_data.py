@@ -1,3 +1,7 @@
+import multiprocessing
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -178,3 +182,16 @@ def test_processes_share_the_samples_of_one():
         (numbers, batch), parts = next(whole), [next(share) for share in shares]
         assert all(part[0] == numbers for part in parts)
         assert torch.equal(batch["rgb01"], torch.cat([part[1]["rgb01"] for part in parts]))
+
+
+def test_a_worker_that_does_not_listen_ends_with_the_batches(monkeypatch):
+    """Else the interpreter would wait for it for ever at its end: it ignores SIGTERM."""
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.5)  # seconds it is waited for
+    before = set(multiprocessing.active_children())
+    loader = batches(plans(), 2, start=0, workers=1)
+    next(loader)
+    (worker,) = set(multiprocessing.active_children()) - before
+    os.kill(worker.pid, signal.SIGSTOP)
+    loader.close()
+    worker.join(timeout=20)
+    assert not worker.is_alive()
