@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps=args.steps + WARM, final_share=float(args.final), device=args.device,
             validate_every=MANY, save_every=MANY,
         )  # fmt: skip
-        task = FillTask(config, Engine(config.device, config.bf16), None)
+        task = FillTask(config, Engine(config.device, config.bf16))
         task.validation.photos = task.validation.photos[:1]  # validations are not timed
         phase = config.phase(0.0)
         batches = [batch for _, batch in islice(task.loader(phase, 0), args.steps + WARM)]

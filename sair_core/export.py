@@ -89,8 +89,7 @@ class _Pieces:
             if self.grey:
                 pixels = np.rint(pixels @ LUMA).astype(np.uint8)[..., None]
             if self.alpha is not None:
-                shown = resample(np.repeat(self.alpha[..., None], 3, axis=2), part, "bicubic")
-                pixels = np.concatenate([pixels, shown[..., :1]], axis=2)
+                pixels = np.dstack([pixels, resample(self.alpha, part, "bicubic")])
             yield block, pixels
             self.progress((i + 1) / len(self.blocks), f"Rendering {(i + 1) / len(self.blocks):.0%}")
 

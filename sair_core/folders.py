@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sair_core.errors import DataError
+from sair_core.errors import ConfigError, DataError
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
@@ -125,3 +125,13 @@ def read_label_map(path: Path, size_px: tuple[int, int], classes: int) -> np.nda
     if unknown.size:
         raise DataError(f"{path} holds ids {unknown.tolist()}; known are 0 to {classes - 1} and 255 (void).")
     return ids
+
+
+def spread(count: int, limit: int | None) -> Sequence[int]:
+    """Places among `count`, at most `limit` of them, evenly over all: the first files of a sorted folder are
+    often of one kind. Raises ConfigError for a limit below 1."""
+    if limit is None or limit >= count:
+        return range(count)
+    if limit < 1:
+        raise ConfigError(f"The limit must be at least 1 photo, got {limit}.")
+    return [i * count // limit for i in range(limit)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,7 +74,7 @@ class InpaintPipeline:
         self._reader: SemanticReader | None = None
         self._cache = FeatureCache()
         self._key = model_key()
-        self._filled: tuple[Photo, np.ndarray, Photo] | None = None
+        self._filled: tuple[bytes, Photo] | None = None
 
     @classmethod
     def from_pretrained(
@@ -317,14 +319,26 @@ class InpaintPipeline:
             photo = load_photo(photo)
         if mask is not None:
             hole = as_mask(mask, photo.size_px)
-            if self._filled is None or self._filled[0] is not photo or (self._filled[1] != hole).any():
-                self._filled = photo, hole, load_photo(self.fill(photo, hole).image)
-            photo = self._filled[2]
+            key = _content(photo, hole)
+            if self._filled is None or self._filled[0] != key:
+                # What was small enough to be opened is small enough to be seen.
+                self._filled = key, load_photo(self.fill(photo, hole).image, max_megapixels=math.inf)
+            photo = self._filled[1]
         return photo, self._cache if cache is None else cache
 
     def _function(self, photo: Photo, cache: FeatureCache) -> PhotoFunction:
         options = {"device": self.device, "bf16": self.bf16, "key": self._key}
         return PhotoFunction(self.sair, photo, cache, **options)
+
+
+def _content(photo: Photo, hole: np.ndarray) -> bytes:
+    """A name for a photo with a hole, the same whoever opened it."""
+    facts = (photo.size_px, photo.mode, photo.icc_profile, photo.exif)
+    digest = hashlib.blake2b(repr(facts).encode(), digest_size=16)
+    for array in (photo.rgb, photo.alpha, np.packbits(hole)):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array))
+    return digest.digest()
 
 
 def _opened(photo: PhotoSource | Photo, mask: MaskSource) -> tuple[Photo, np.ndarray]:

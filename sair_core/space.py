@@ -24,7 +24,7 @@ WANTED = [
     "LICENSE",
     "requirements.txt",
 ]
-IGNORED = ["*/__pycache__/*", "__pycache__/*", "*.pyc", "*/.*", ".*"]
+IGNORED = ["*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*/.*", ".*"]
 REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
@@ -49,6 +49,7 @@ def upload(repo: str, *, private: bool = False, root: Path = ROOT) -> str:
         api.create_repo(repo, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         api.upload_folder(
             repo_id=repo, repo_type="space", folder_path=root, allow_patterns=WANTED, ignore_patterns=IGNORED,
+            delete_patterns=[name for name in WANTED if name.endswith("/*")],  # what is no longer here
             commit_message="SAIR Studio",
         )  # fmt: skip
     except HUB_ERRORS as error:

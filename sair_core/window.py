@@ -94,12 +94,13 @@ class Window:
 
 
 def resample(rgb: np.ndarray, window: Window, method: Method) -> np.ndarray:
-    """A window of a photo, uint8 `(H, W, 3)`, the plain way; black outside the photo. uint8 `(h, w, 3)`.
+    """A window of a photo, uint8 `(H, W, 3)` or of one channel `(H, W)`, the plain way; black outside the
+    photo. uint8 `(h, w, 3)` or `(h, w)`.
 
     bicubic and lanczos average over the output pixel where the window is smaller than the photo; nearest
     does not. At scale 1 all give the photo's own pixels.
     """
-    out = np.zeros((*window.size_px, 3), np.uint8)
+    out = np.zeros((*window.size_px, *rgb.shape[2:]), np.uint8)
     rows, columns = window.inside(rgb.shape[:2])
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return out

@@ -54,6 +54,7 @@ def test_an_upload_takes_the_same_files(monkeypatch, capsys):
     (repo, created), uploaded = calls
     assert repo == "user/name" and created["private"] and created["repo_type"] == "space"
     assert (uploaded["allow_patterns"], uploaded["ignore_patterns"]) == (space.WANTED, space.IGNORED)
+    assert "app/*" in uploaded["delete_patterns"] and "README.md" not in uploaded["delete_patterns"]
     assert "huggingface.co/spaces/user/name" in capsys.readouterr().out
 
 

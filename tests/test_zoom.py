@@ -139,6 +139,24 @@ def test_a_hole_is_filled_first_and_then_seen(tiny_pipe, bird):
     assert not np.array_equal(near, tiny_pipe.view(bird, scale=5.0, size_px=(50, 50)))
 
 
+def test_a_hole_is_filled_once_for_all_views_whoever_opens_the_photo(tiny_pipe, bird, monkeypatch):
+    hole, fills = disc((384, 384), (100, 192), 30), []
+    real = tiny_pipe.fill
+    monkeypatch.setattr(tiny_pipe, "fill", lambda *args: fills.append(args) or real(*args))
+    first = tiny_pipe.view(bird, hole, scale=2.0, size_px=(50, 50))
+    again = tiny_pipe.view(np.asarray(bird).copy(), hole.copy(), scale=2.0, size_px=(50, 50))
+    assert np.array_equal(first, again) and len(fills) == 1
+    tiny_pipe.view(bird, disc((384, 384), (100, 192), 29), scale=2.0, size_px=(50, 50))
+    assert len(fills) == 2
+
+
+def test_a_filled_photo_is_seen_at_any_size_that_could_be_opened(tiny_pipe, bird, monkeypatch):
+    photo, hole = load_photo(bird), disc((384, 384), (192, 192), 10)
+    strict = lambda source, max_megapixels=0.1: load_photo(source, max_megapixels=max_megapixels)  # noqa: E731
+    monkeypatch.setattr("sair_core.pipeline.load_photo", strict)
+    assert tiny_pipe.view(photo, hole, scale=2.0, size_px=(40, 40)).size == (40, 40)
+
+
 def test_below_scale_one_the_photo_is_averaged(tiny_pipe, bird):
     window = Window.whole((384, 384), 0.25)
     found = np.asarray(tiny_pipe.view(bird, window=window))

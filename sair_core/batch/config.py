@@ -41,6 +41,11 @@ class BatchConfig:
             self.output.resolve() != self.image.resolve(),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",
         )
+        masks = () if self.mask is None else (self.mask.resolve(), self.mask.resolve().parent)
+        require(
+            self.output.resolve() not in masks,
+            f"--output {self.output} is where the masks are, which would be overwritten. Give another.",
+        )
         for words in (self.words, self.fill_with):
             if words is not None:
                 parse_labels(words)

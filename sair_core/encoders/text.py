@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import torch
@@ -13,6 +14,7 @@ from sair_core.encoders.semantic import HUB_PREFIX, SemanticConfig, encoder_fold
 from sair_core.errors import ConfigError
 
 PROMPTS_AT_ONCE = 256
+KEPT = 4096  # labels
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -25,14 +27,19 @@ class TextEncoder:
     def __init__(self, text: nn.Module, tokenizer: Tokenizer):
         """text: a model with open_clip's `encode_text`; tokenizer: prompts to token ids `(N, context)`."""
         self.text, self.tokenizer = text, tokenizer
-        self._known: dict[str, Tensor] = {}
+        self._known: OrderedDict[str, Tensor] = OrderedDict()
 
     def embed(self, labels: Sequence[str]) -> Tensor:
         """Unit vectors `(len(labels), D)`, float32, on the text tower's device."""
         new = [label for label in dict.fromkeys(labels) if label not in self._known]
         if new:
             self._known.update(zip(new, embed_labels(self.text, self.tokenizer, new)))
-        return torch.stack([self._known[label] for label in labels])
+        for label in labels:
+            self._known.move_to_end(label)
+        found = torch.stack([self._known[label] for label in labels])
+        while len(self._known) > KEPT:  # visitors of a host may type new ones for ever
+            self._known.popitem(last=False)
+        return found
 
 
 def build_text_encoder(encoder: DenseClip, config: SemanticConfig) -> TextEncoder:

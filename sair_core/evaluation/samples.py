@@ -11,7 +11,7 @@ from PIL import Image
 
 from sair_core import masks
 from sair_core.errors import ConfigError, DataError
-from sair_core.folders import photo_files
+from sair_core.folders import photo_files, spread
 from sair_core.images import load_photo
 
 MIN_SIZE_PX = 32
@@ -40,12 +40,7 @@ def list_samples(folder: str | Path, limit: int | None = None) -> list[Sample]:
     """
     paths = photo_files([folder], recursive=True)
     samples = [Sample(i, path) for i, path in enumerate(paths)]
-    if limit is None or limit >= len(samples):
-        return samples
-    if limit < 1:
-        raise ConfigError(f"The limit must be at least 1 photo, got {limit}.")
-    # The first photos of a sorted folder would often be of one kind only.
-    return [samples[i * len(samples) // limit] for i in range(limit)]
+    return [samples[i] for i in spread(len(samples), limit)]
 
 
 def centre_square(rgb: np.ndarray, size_px: int) -> np.ndarray:

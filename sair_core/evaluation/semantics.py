@@ -20,7 +20,7 @@ from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
-from sair_core.folders import Classes, labelled_files, read_classes, read_label_map
+from sair_core.folders import Classes, labelled_files, read_classes, read_label_map, spread
 from sair_core.hub import load_model
 from sair_core.images import load_photo
 from sair_core.masks import BINS
@@ -69,11 +69,10 @@ def measure(
     seed, the photo's place and the bin. Raises DataError, PhotoError.
     """
     pairs = labelled_files(folder)
-    chosen = range(len(pairs)) if limit is None else [i * len(pairs) // limit for i in range(limit)]
     parts = [IN_VIEW, *(bin_name(i) for i in HOLE_BINS)]
     tables = {part: {name: Confusion(len(classes.names)) for name in readers} for part in parts}
     labels = list(classes.names)
-    for index in tqdm(chosen, unit="photo"):
+    for index in tqdm(spread(len(pairs), limit), unit="photo"):
         photo, label_map = pairs[index]
         rgb = load_photo(photo).rgb
         true = read_label_map(label_map, rgb.shape[:2], len(labels))

@@ -17,8 +17,8 @@ SHARED = {
     "kind": "what is trained: sair, detail (a SAIR's views) or spn",
     "data": "folders of photos (repeat or list)",
     "output": "run folder: checkpoint, log, validation pictures, model",
-    "preset": "model configuration: lite, paper or tiny",
-    "start": "model whose weights to begin with: bundled name, folder or hub id; its keys may differ",
+    "preset": "model configuration: lite, paper or tiny; default: that of --from, or lite",
+    "start": "model whose weights to begin with: bundled name, folder or hub id",
     "val": "folders of validation photos; default: a part of --data is held back",
     "val_share": "share of --data that is held back",
     "size_px": "side of the training squares, px",
@@ -39,7 +39,7 @@ SHARED = {
     "save_every": "steps between saved states",
 }
 SAIR = {
-    "semantics": "full, none (LIIF), unfilled (NFS) or only (OUS); default: the preset's",
+    "semantics": "full, none (LIIF), unfilled (NFS) or only (OUS); default: as it is configured",
     "queries": "pixels asked for a photo at --size-px",
     "hole_share": "share of these inside the hole",
     "scale_share": "share of the steps where finer pixels than the picture's are asked for",

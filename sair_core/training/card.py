@@ -16,8 +16,8 @@ from sair_core.errors import ConfigError, DataError
 from sair_core.network import HUB_ERRORS
 from sair_core.space import REPO
 from sair_core.training.curves import OTHERS, read_log
-from sair_core.training.loop import BEST, MODEL
 from sair_core.training.report import CURVES_NAME, duration
+from sair_core.training.state import BEST, MODEL
 
 CARD_NAME = "README.md"
 
@@ -37,7 +37,6 @@ def model_card(run: Path, repo: str) -> str:
     rows = read_log(run)
     steps, seconds = int(max(row["step"] for row in rows)), max(row["seconds"] for row in rows)
     data = ", ".join(f"`{Path(folder).name}`" for folder in config["data"])
-    begun = f", begun with the weights of `{_short(config['start'])}`" if config.get("start") else ""
     seen_by = facts.get("perceptual")
     perceptual = f" Perceptual losses with the maps of {seen_by}." if seen_by else ""
     return f"""---
@@ -50,7 +49,7 @@ tags: [image-inpainting, implicit-neural-representation, {kind}]
 
 # {repo.split("/")[-1]}
 
-Fills holes in photos. A {kind.upper()} of SAIR Studio, preset `{config["preset"]}`{begun}.
+Fills holes in photos. A {kind.upper()} of SAIR Studio, {_built(config)}.
 
 ```python
 from sair_core import InpaintPipeline
@@ -98,6 +97,14 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
                 f"The hub did not take it ({error}). Check the network, and log in with: hf auth login"
             ) from error
     return f"{api.endpoint}/{repo}"
+
+
+def _built(config: Mapping[str, Any]) -> str:
+    """What it is made of and what it began with."""
+    start, preset = config.get("start"), config.get("preset")
+    parts = [f"preset `{preset or 'lite'}`"] if preset or not start else []
+    parts += [f"begun with the weights of `{_short(start)}`"] if start else []
+    return ", ".join(parts)
 
 
 def _table(rows: list[dict[str, float]]) -> str:

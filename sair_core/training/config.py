@@ -16,12 +16,13 @@ class RunConfig:
     batch is per step at `size_px`. In the last `final_share` of the run photos are seen at `final_size_px`
     and the batch shrinks so that a step costs the same.
     accumulate: parts that a batch is computed in, for less memory. Each of several processes has a batch.
-    start: a model (bundled name, folder, hub id) whose weights the run begins with.
+    start: a model (bundled name, folder, hub id) whose weights the run begins with. preset: what is built;
+    None: what `start` is, or without one "lite".
     """
 
     data: tuple[str, ...]
     output: str
-    preset: str = "lite"
+    preset: str | None = None
     start: str | None = None
     val: tuple[str, ...] = ()
     val_share: float = 0.015
@@ -168,7 +169,7 @@ class SpnTrainConfig(RunConfig):
     image_weight: float = 10.0
     adversarial_weight: float = 1.0
     feature_weight: float = 10.0
-    diverse_weight: float = 1.0
+    diverse_weight: float = 0.2
     kl_weight: float = 0.05
     betas: tuple[float, float] = (0.0, 0.9)
 

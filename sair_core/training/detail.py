@@ -26,12 +26,13 @@ from sair_core.evaluation.samples import centre_square
 from sair_core.hub import load_model
 from sair_core.images import load_photo
 from sair_core.models.presets import preset
-from sair_core.models.sair import Sair
+from sair_core.models.sair import Sair, SairConfig
 from sair_core.training import loop
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data import Plan, batches
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.photos import TrainPhoto
+from sair_core.training.start import configured
 from sair_core.training.state import Average, Learner, parameter_groups
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import SHOWN
@@ -56,11 +57,11 @@ class DetailTask:
 
     facts: Mapping[str, Any] = {}
 
-    def __init__(self, config: DetailTrainConfig, engine: Engine, start: str | None):
-        """start: not asked. `config.start` says what kind of model it is, when it is resumed, too."""
+    def __init__(self, config: DetailTrainConfig, engine: Engine, resume: bool = False):
+        """resume: the weights to begin with will be loaded from the run."""
         self.config, self.engine = config, engine
         torch.manual_seed(config.seed)
-        self.model = _model(config)
+        self.model = _model(config, resume)
         self.photos, held = photos_and_held(config, None, engine)
         self.resident = self.photos.resident(engine.device)
         self.model.to(engine.device, memory_format=torch.channels_last)
@@ -104,14 +105,16 @@ class DetailTask:
         save_checkpoint(folder, self.average.half(), self.model.model_type, self.model.config)
 
 
-def _model(config: DetailTrainConfig) -> Sair:
+def _model(config: DetailTrainConfig, resume: bool) -> Sair:
     """The model to begin with; where it has no `detail`, with the preset's, untrained."""
-    begun = Sair(preset(config.preset)) if config.start is None else load_model(config.start)
+    if resume:
+        return Sair(configured(config, SairConfig, preset, resume))
+    begun = Sair(preset(config.preset or "lite")) if config.start is None else load_model(config.start)
     if not isinstance(begun, Sair):
         raise ConfigError(f"{config.start} is no SAIR. Name one with --from, such as sair-lite.")
     if begun.detail is not None:
         return begun
-    detail = preset(config.preset).detail
+    detail = preset(config.preset or "lite").detail
     require(detail is not None, "this preset has no detail to train. Name another, such as lite.")
     model = Sair(dataclasses.replace(begun.config, detail=detail), begun.semantic_encoder)
     start_from(model, begun.own_state())

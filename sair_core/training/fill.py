@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +18,13 @@ from sair_core.coords import cell_of, pixel_coords
 from sair_core.errors import DataError
 from sair_core.folders import Classes, classes_file, read_classes
 from sair_core.models.presets import preset
-from sair_core.models.sair import Sair
+from sair_core.models.sair import Sair, SairConfig
 from sair_core.training import loop
 from sair_core.training.config import TrainConfig
 from sair_core.training.data import FillSamples, batches
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.meaning import Meaning
-from sair_core.training.start import begin_with
+from sair_core.training.start import begin_with, configured
 from sair_core.training.state import Average, Learner, parameter_groups
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import Validation, as_tensors, filled_in
@@ -46,18 +47,20 @@ class FillTask:
 
     facts: Mapping[str, Any] = {}
 
-    def __init__(self, config: TrainConfig, engine: Engine, start: str | None):
-        """start: a model whose weights to begin with."""
+    def __init__(self, config: TrainConfig, engine: Engine, resume: bool = False):
+        """resume: the weights to begin with will be loaded from the run."""
         self.config, self.engine = config, engine
         torch.manual_seed(config.seed)
-        changes = {"semantics": config.semantics} if config.semantics else {}
-        self.model = Sair(preset(config.preset, **changes))
+        chosen = configured(config, SairConfig, preset, resume)
+        if config.semantics:
+            chosen = dataclasses.replace(chosen, semantics=config.semantics)
+        self.model = Sair(chosen)
         named = self.model.semantic_encoder is not None
         classes = _classes(config.data) if named else None
         self.photos, held = photos_and_held(config, classes, engine)
         self.resident = self.photos.resident(engine.device)
-        if start:
-            begin_with(self.model, start)
+        if config.start and not resume:
+            begin_with(self.model, config.start)
         self.model.to(engine.device, memory_format=torch.channels_last)
         if self.model.detail is not None:
             self.model.detail.requires_grad_(False)  # a training of its own, `detail.train`

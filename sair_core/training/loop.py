@@ -21,6 +21,8 @@ from sair_core.training.report import Report, told
 from sair_core.training.schedule import Schedule, share_done
 from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import (
+    BEST,
+    MODEL,
     Average,
     Learner,
     Progress,
@@ -39,7 +41,6 @@ MAX_SETBACKS = 3
 SETBACK_FACTOR = 0.5  # on the learning rate, after each
 DIVERGED = 4.0  # a smooth loss this many times its lowest means that the run has diverged
 SETTLED = 200  # steps after which that is judged
-MODEL, BEST = "model", "best"  # folders of a run that hold models
 
 
 class Task(Protocol):
@@ -71,19 +72,19 @@ class Task(Protocol):
 
 
 def train(
-    make_task: Callable[[Any, Engine, str | None], Task], config: RunConfig, resume: str | None, show: bool
+    make_task: Callable[[Any, Engine, bool], Task], config: RunConfig, resume: str | None, show: bool
 ) -> Path:
     """A whole training; returns the folder of the trained model, `OUTPUT/model`.
 
-    make_task: of the configuration, the engine, and the model whose weights to begin with (None: none, or
-    they are resumed). The run folder holds `train.json` (the effective configuration, and what the task says
+    make_task: of the configuration, the engine, and whether the run is resumed, so that no weights are needed
+    to begin with. The run folder holds `train.json` (the effective configuration, and what the task says
     as `facts`) and what `run` promises. show: a progress bar.
     """
     keep_freed_memory()
     folder = begin_folder(config.output, resume)
     with told(folder):
         engine = Engine(config.device, config.bf16, config.accumulate)
-        task = make_task(config, engine, None if resume else config.start)
+        task = make_task(config, engine, resume is not None)
     if engine.is_main:
         written = {"train": to_dict(config), "model": to_dict(task.model.config)}
         write_configuration(folder, **written, **task.facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from sair_core.checkpoint import save_checkpoint
 from sair_core.encoders.pretext import FrozenFeatures, Pretext, build_pretext
@@ -19,7 +21,7 @@ from sair_core.errors import CheckpointError
 from sair_core.models.discriminator import PatchDiscriminator
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
-from sair_core.models.spn import Spn
+from sair_core.models.spn import Spn, SpnConfig, composite
 from sair_core.training import loop
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data import FillSamples, batches
@@ -35,7 +37,7 @@ from sair_core.training.spn_losses import (
     kl_loss,
     prior_loss,
 )
-from sair_core.training.start import begin_with
+from sair_core.training.start import begin_with, configured
 from sair_core.training.state import Average, Learner
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import Validation, as_tensors, filled_in
@@ -54,19 +56,20 @@ def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: b
 class SpnTask:
     """Generator and discriminator, a step each on every batch."""
 
-    def __init__(self, config: SpnTrainConfig, engine: Engine, start: str | None):
-        """start: a model whose weights to begin with."""
+    def __init__(self, config: SpnTrainConfig, engine: Engine, resume: bool = False):
+        """resume: the weights to begin with will be loaded from the run."""
         self.config, self.engine = config, engine
         torch.manual_seed(config.seed)
-        self.model = Spn(spn_preset(config.preset, probabilistic=config.probabilistic))
+        chosen = configured(config, SpnConfig, spn_preset, resume)
+        self.model = Spn(dataclasses.replace(chosen, probabilistic=config.probabilistic))
         pretext, heads = _teacher(self.model)
         perceptual, name = build_perceptual() if config.probabilistic else (None, None)
         self.facts = {"perceptual": name}
         judge, trained = Judge(), Distilled(self.model, heads)
         self.photos, held = photos_and_held(config, None, engine)
         self.resident = self.photos.resident(engine.device)
-        if start:
-            begin_with(self.model, start)
+        if config.start and not resume:
+            begin_with(self.model, config.start)
         for module in (trained, judge, pretext, perceptual):
             if module is not None:
                 module.to(engine.device, memory_format=torch.channels_last)
@@ -100,25 +103,38 @@ class SpnTask:
         generator, discriminator = (one.optimiser for one in self.learners.values())
         clip_norm = self.config.clip_norm
         real = {name: batch[name] for name in ("rgb01", "hole01")}
+        if self.config.probabilistic:
+            real |= self._noise(len(batch["rgb01"]), batch["rgb01"].shape[-2:], first_sample)
         self.fills.clear()
         loss = self.engine.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
         judged = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
         judgement = self.engine.optimise(self.judge, discriminator, judged, clip_norm=clip_norm)
         return loss if math.isfinite(judgement) else math.nan
 
+    def _noise(self, count: int, size_px: tuple[int, int], first_sample: int) -> Batch:
+        """Two latents for each picture, by its number: parts and processes draw what the whole would."""
+        first = first_sample + self.engine.share[0] * count
+        found = {}
+        for place, name in enumerate(("noise", "other_noise")):
+            seed = (self.config.seed * 1_000_003 + first) * 2 + place
+            drawn = self.model.latent(tuple(size_px), torch.Generator().manual_seed(seed), count)
+            found[name] = drawn.to(self.engine.device)
+        return found
+
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         return self.validation(self.fill)
 
     @torch.inference_mode()
     def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-        """The fill in the middle of the distribution, and two drawn ones."""
+        """A fill as the pipeline would draw it, another, and the one in the middle of the distribution."""
         rgb01, hole01 = as_tensors(photo, mask, self.engine.device)
         with self.engine.autocast():
             features = self.model.encode(rgb01, hole01)
             noises: list[Tensor | None] = [None]
             if self.config.probabilistic:
                 generators = [torch.Generator().manual_seed(seed) for seed in SHOWN_SEEDS]
-                noises += [self.model.latent(features.size_px, generator) for generator in generators]
+                drawn = [self.model.latent(features.size_px, generator) for generator in generators]
+                noises = [*drawn, None]
             return [filled_in(photo, mask, self.model.decode(features, z).rgb01[0]) for z in noises]
 
     def export(self, folder: Path) -> None:
@@ -191,18 +207,16 @@ class SpnLoss(nn.Module):
         self.fills: list[Tensor] = []  # of the present batch, for the discriminator's turn
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
-        """rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`; noise is drawn by the number of the first sample."""
+        """rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, and when probabilistic two latents each."""
         discriminator, pretext, perceptual = self.others
         model, rgb01, hole01 = self.trained.model, batch["rgb01"], batch["hole01"]
         features = model.encode(rgb01, hole01)
-        noise = None
-        if self.config.probabilistic:
-            generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + first_sample)
-            noise = model.latent(features.size_px, generator, len(rgb01))
-        fill = model.decode(features, noise)
-        self.fills.append(fill.rgb01.detach())
+        fill = model.decode(features, batch.get("noise"))
+        # What is judged is what is used: the fill in the hole, the photo around it.
+        shown = composite(fill.rgb01, rgb01, hole01)
+        self.fills.append(shown.detach())
         with _constant(discriminator):
-            logits, maps = discriminator(fill.rgb01)
+            logits, maps = discriminator(shown)
         terms = {
             "image": image_loss(fill.rgb01, rgb01, hole01),
             "adversarial": adversarial_loss(logits),
@@ -212,15 +226,16 @@ class SpnLoss(nn.Module):
         if self.config.probabilistic:
             with torch.no_grad():
                 true_maps, true_seen = discriminator(rgb01)[1], perceptual(rgb01)
-            seen = perceptual(fill.rgb01)
+            seen = perceptual(shown)
             terms["feature"] = feature_loss(maps, true_maps) + feature_loss(seen, true_seen)
             terms["kl"] = kl_loss(features.mean, features.sigma)
-            twice = round(self.config.twice_share * len(rgb01))
+            twice = math.ceil(self.config.twice_share * len(rgb01))
             if twice:
-                other = model.latent(features.size_px, generator, twice)
-                again = model.decode(features.first(twice), other).rgb01
-                kept = [m[:twice] for m in seen]
-                terms["diverse"] = diversity_loss(kept, perceptual(again), hole01[:twice], EPSILON)
+                again = model.decode(features.first(twice), batch["other_noise"][:twice]).rgb01
+                again = composite(again, rgb01[:twice], hole01[:twice])
+                # Halved, because noise from pixel to pixel would be the cheapest way to differ.
+                maps = [perceptual(F.avg_pool2d(one, 2)) for one in (shown[:twice], again)]
+                terms["diverse"] = diversity_loss(*maps, hole01[:twice], EPSILON)
         return self.weights.total(terms)
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sair_core.checkpoint import CheckpointModel, start_from
+from sair_core.checkpoint import CheckpointModel, read_config, start_from
+from sair_core.config import from_dict
 from sair_core.errors import ConfigError
 from sair_core.files import leftovers, replacing
 from sair_core.hub import load_model
-from sair_core.training.state import LATEST, STATE_NAME
+from sair_core.training.config import RunConfig
+from sair_core.training.state import LATEST, MODEL, STATE_NAME, find_state
+
+C = TypeVar("C")
 
 logger = logging.getLogger(__name__)
 
 
 def begin_folder(output: str, resume: str | None) -> Path:
-    """The run folder. Raises ConfigError when it already holds a run that is not to be resumed."""
+    """The run folder. Raises ConfigError when it holds a run that is not to be resumed, CheckpointError when
+    it holds none that can be."""
     folder = Path(output)
-    if resume is None and (folder / STATE_NAME).exists():
+    if resume is not None:
+        find_state(folder, resume)
+    elif (folder / STATE_NAME).exists():
         raise ConfigError(
             f"{folder} already holds a run. Continue it with --resume {LATEST} or name another --output."
         )
@@ -33,6 +41,23 @@ def write_configuration(folder: Path, **parts: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "train.json") as path:
         path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
+
+
+def configured(
+    config: RunConfig, config_class: type[C], preset: Callable[[str], C], resume: bool
+) -> C:
+    """What to build: what the run was, when it is resumed; what `--preset` names; what `--from` is; "lite".
+
+    Raises ConfigError when `--from` is of another kind.
+    """
+    if resume:
+        return from_dict(config_class, read_config(Path(config.output) / MODEL)[1])
+    if config.preset is not None or config.start is None:
+        return preset(config.preset or "lite")
+    found = load_model(config.start).config
+    if not isinstance(found, config_class):
+        raise ConfigError(f"{config.start} is another kind of model. Name one that was trained like this.")
+    return found
 
 
 def begin_with(model: CheckpointModel, start: str) -> None:

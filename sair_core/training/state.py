@@ -23,6 +23,7 @@ from sair_core.errors import CheckpointError, NotFiniteError
 from sair_core.files import replacing
 
 STATE_NAME = "state.pt"
+MODEL, BEST = "model", "best"  # folders of a run that hold models
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LATEST, PREVIOUS = "latest", "previous"  # what can be resumed
 
@@ -181,9 +182,7 @@ def load_run(
     folder: Path, learners: Mapping[str, Learner], average: Average, which: str = LATEST
 ) -> Progress:
     """Continue from `save_run`. Raises CheckpointError when nothing is there or it does not fit."""
-    path = _state_file(folder, which)
-    if not path.exists():
-        raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
+    path = find_state(folder, which)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         learned, progress = state["learners"], Progress(**state["progress"])
@@ -200,6 +199,14 @@ def load_run(
         value.copy_(state["average"][key])
     torch.set_rng_state(state["torch_rng"])
     return progress
+
+
+def find_state(folder: Path, which: str) -> Path:
+    """The file that `load_run` reads. Raises CheckpointError when it is not there."""
+    path = _state_file(folder, which)
+    if not path.exists():
+        raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
+    return path
 
 
 def _state_file(folder: Path, which: str) -> Path:

@@ -12,7 +12,7 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from sair_core.folders import Classes
+from sair_core.folders import Classes, spread
 from sair_core.training.config import RunConfig
 from sair_core.training.data import Pixels, as_pixels
 from sair_core.training.engine import Engine
@@ -106,7 +106,7 @@ def photos_and_held(
             "%d photos (%.3g %%) are held back for validation, drawn with seed %d",
             len(held), 100 * len(held) / len(photos), config.seed,
         )  # fmt: skip
-    return photos.chosen(kept), [held[i] for i in range(min(len(held), MOST_HELD))]
+    return photos.chosen(kept), [held[i] for i in spread(len(held), MOST_HELD)]
 
 
 class _Kept:

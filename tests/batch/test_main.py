@@ -234,6 +234,8 @@ def test_wrong_commands_end_with_a_message_and_2(folders, capsys, more, message)
 def test_folders_that_cannot_be(folders, tmp_path, capsys):
     folders.out = folders.photos
     assert folders.run() == 2 and "overwritten" in capsys.readouterr().err
+    folders.out = folders.masks
+    assert folders.run() == 2 and "where the masks are" in capsys.readouterr().err
     folders.out = tmp_path / "out"
     folders.photos = tmp_path / "none"
     assert folders.run() == 2 and "not a folder" in capsys.readouterr().err

@@ -55,6 +55,15 @@ def test_labels_are_unit_vectors_averaged_over_prompts_and_remembered(clip):
     torch.testing.assert_close(vectors[1], mean / mean.norm(), rtol=1e-4, atol=1e-5)
 
 
+def test_the_labels_asked_for_last_are_remembered(clip, monkeypatch):
+    monkeypatch.setattr("sair_core.encoders.text.KEPT", 2)
+    encoder, config = clip
+    text = build_text_encoder(encoder, config)
+    text.embed(["car", "sky"])
+    assert text.embed(["car", "tree", "road"]).shape == (3, 16)
+    assert list(text._known) == ["tree", "road"]
+
+
 def test_an_encoder_without_its_text_tower_says_so(tiny_clip_folder):
     config = SemanticConfig(str(tiny_clip_folder))
     with pytest.raises(ConfigError, match="keep_text"):

@@ -63,7 +63,7 @@ def state(folder):
 
 
 def test_training_scores_what_a_view_shows(detail_run, bird):
-    task = DetailTask(detail_run(), Engine("cpu", bf16=False), None)
+    task = DetailTask(detail_run(), Engine("cpu", bf16=False))
     torch.nn.init.normal_(task.model.detail.decoder.last.weight, std=0.2)
     rgb, window = np.asarray(bird)[100:148, 200:248], Window.whole((48, 48), 3.0)
     options = {"device": torch.device("cpu"), "bf16": False, "key": b"one"}
@@ -138,6 +138,6 @@ def test_the_command_and_what_it_refuses(detail_run, edges_folder, tmp_path, cap
     assert state(tmp_path / "cli")["progress"]["step"] == 2
     monkeypatch.setitem(PRESETS, "lite", PRESETS["tiny"])
     with pytest.raises(ConfigError, match="no detail to train"):
-        DetailTask(detail_run(), Engine("cpu", bf16=False), None)
+        DetailTask(detail_run(), Engine("cpu", bf16=False))
     assert main([*options, "--output", str(tmp_path / "x"), "--from", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err

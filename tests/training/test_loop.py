@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from sair_core.hub import load_model
 from sair_core.models import presets
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
+from sair_core.training.config import SpnTrainConfig
 from sair_core.training.engine import Engine
 from sair_core.training.fill import FillTask, train
 from sair_core.training.report import PROGRESS_NAME
+from sair_core.training.spn import SpnTask
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -162,10 +165,23 @@ def test_squared_error_is_added_to_the_loss(tiny_run):
     values = []
     for weight in (0.0, 5.0):
         config = tiny_run(preset="tiny", squared_weight=weight)
-        task = FillTask(config, Engine("cpu", bf16=False), None)
+        task = FillTask(config, Engine("cpu", bf16=False))
         numbers, batch = next(task.loader(0, 0))
         features = task.model.encode(batch["rgb01"], batch["hole01"])
         values.append(task.loss(batch, numbers.start).item())
     found = task.model.decode(features, batch["coords_yx"], batch["cell"])
     squared = (found - batch["target01"]).square().mean().item()
     assert values[1] - values[0] == pytest.approx(5 * squared, rel=1e-4)
+
+
+def test_a_fine_tuned_model_is_what_it_began_with(tiny_run, tmp_path, monkeypatch):
+    """Without a preset a run builds what `--from` is, and resumed, what it was."""
+    first = train(tiny_run(output=str(tmp_path / "first"), preset="tiny", steps=1), show_progress=False)
+    config = tiny_run(output=str(tmp_path / "second"), preset=None, start=str(first), steps=2)
+    second = train(config, show_progress=False)
+    assert load_model(second).config == load_model(first).config == presets.PRESETS["tiny"]
+    shutil.rmtree(first)
+    train(dataclasses.replace(config, steps=3), resume="latest", show_progress=False)
+    assert load_model(second).config == presets.PRESETS["tiny"]
+    with pytest.raises(ConfigError, match="another kind of model"):
+        SpnTask(SpnTrainConfig(data=config.data, output="x", start=str(second)), Engine("cpu"))

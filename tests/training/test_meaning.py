@@ -120,7 +120,7 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     classes = {"classes": [{"id": 0, "name": "sky"}, {"id": 1, "name": "grass"}]}
     (photo_folder / "classes.json").write_text(json.dumps(classes))
     Image.fromarray(np.ones((90, 120), np.uint8)).save(photo_folder / "p3.png")
-    task = FillTask(tiny_run(preset="tiny"), Engine("cpu", bf16=False), None)
+    task = FillTask(tiny_run(preset="tiny"), Engine("cpu", bf16=False))
     assert task.meaning.names.shape == (2, 16)
     assert sum(p.ids is not None for p in task.photos) >= 1
     other = tmp_path / "other"
@@ -129,4 +129,4 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     (other / "classes.json").write_text(json.dumps({"classes": [{"id": 0, "name": "sea"}]}))
     with pytest.raises(DataError, match="other classes"):
         run = tiny_run(preset="tiny", data=(str(photo_folder), str(other)))
-        FillTask(run, Engine("cpu", bf16=False), None)
+        FillTask(run, Engine("cpu", bf16=False))

@@ -59,7 +59,7 @@ def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, 
 
 
 def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
-    task = SpnTask(spn_run(), Engine("cpu", bf16=False), None)
+    task = SpnTask(spn_run(), Engine("cpu", bf16=False))
     numbers, batch = next(task.loader(0, 0))
     weights = {
         name: {k: v.clone() for k, v in learner.model.own_state().items()}
@@ -91,7 +91,7 @@ def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
 def test_a_batch_in_parts_trains_the_same_discriminator(spn_run):
     weights = []
     for accumulate in (1, 2):
-        task = SpnTask(spn_run(probabilistic=False), Engine("cpu", bf16=False, accumulate=accumulate), None)
+        task = SpnTask(spn_run(probabilistic=False), Engine("cpu", bf16=False, accumulate=accumulate))
         numbers, batch = next(task.loader(0, 0))
         task.step(batch, numbers.start)
         weights.append(dict(task.learners["discriminator"].model.named_parameters()))
