@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sair_core.evaluation.metrics import psnr
+from sair_core.evaluation.metrics import gradient, psnr
 from sair_core.evaluation.samples import centre_square
 from sair_core.masks import BINS, irregular_mask
 from sair_core.training.photos import TrainPhoto
@@ -31,7 +31,8 @@ class Validation:
         ]
 
     def __call__(self, fill: Fill) -> tuple[dict[str, float], Image.Image]:
-        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), and a grid: rows masked, filled, true, and what
+        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), sharpness in the holes (brightness gradient,
+        filled over true; 1 is as sharp as the photos), and a grid: rows masked, filled, true, and what
         else `fill` gives."""
         pictures = [fill(photo, mask) for photo, mask in zip(self.photos, self.masks)]
         scores = [psnr(filled, photo) for (filled, *_), photo in zip(pictures, self.photos)]
@@ -39,8 +40,10 @@ class Validation:
         for i, (low, high) in enumerate(BINS):
             if scores[i :: len(BINS)]:
                 figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
-        masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
         filled, *others = zip(*pictures)
+        steep = [sum(map(gradient, some, self.masks)) for some in (filled, self.photos)]
+        figures["sharpness"] = steep[0] / max(steep[1], 1e-6)
+        masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
         rows = [masked, filled, self.photos, *others]
         grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
         return figures, Image.fromarray(grid)
