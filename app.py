@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,23 +88,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     blocks = build_app(service, jobs=jobs)
     if hosted():
         service.load()  # nobody is there yet, and a GPU that is lent knows only what is loaded by now
-    blocks.launch(
-        server_name=args.host,
-        server_port=args.port,
-        share=args.share,
-        auth=args.accounts,
-        mcp_server=args.mcp,
-        prevent_thread_lock=True,
-        **launch_options(),
-    )
-    if args.mcp:
-        try:
-            check_running(blocks)
-        except McpError as error:
-            sys.exit(str(error))
-    service.warm_up()  # only now: reading the weights would hold up the first page
-    blocks.block_thread()
-    forget_files(blocks)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # from now on it ends us as Ctrl+C does
+    try:
+        blocks.launch(
+            server_name=args.host,
+            server_port=args.port,
+            share=args.share,
+            auth=args.accounts,
+            mcp_server=args.mcp,
+            prevent_thread_lock=True,
+            **launch_options(),
+        )
+        if args.mcp:
+            try:
+                check_running(blocks)
+            except McpError as error:
+                sys.exit(str(error))
+        service.warm_up()  # only now: reading the weights would hold up the first page
+        blocks.block_thread()
+    finally:
+        forget_files(blocks)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,8 @@ class EditActions:
         more = {"width": width, "height": height, "alpha": photo.alpha is not None}
         if session is not None:
             session.stop()
-        return Answer("photo", text=text, pictures=(preview(photo),), more=more), Session(photo)
+        answer = Answer("photo", text=text, pictures=(preview(photo),), more=more)
+        return answer, Session(photo, before=session)
 
     def fill(
         self, request: Request, session: Session | None, words: str = "", strength: float = 1.0
@@ -76,7 +77,8 @@ class EditActions:
             yield refusal(error)
             return
         what = f"Filled with {words.strip()}" if words.strip() else "Filled"
-        yield result_answer(session, request.base, filled, mask, f"{what} in {result.seconds:.1f} s.")
+        text = f"{what} in {result.seconds:.1f} s."
+        yield result_answer(request, session, request.base, filled, mask, text)
 
     def grow(self, request: Request, session: Session | None, radius_px: float) -> Answer:
         """Grow the painted part by `radius_px` photo px."""
@@ -167,9 +169,13 @@ def _reshaped(
     return mask_answer(changed, text)
 
 
-def result_answer(session: Session, base: str, filled: Photo, mask: np.ndarray, text: str) -> Answer:
+def result_answer(
+    request: Request, session: Session, base: str, filled: Photo, mask: np.ndarray, text: str
+) -> Answer:
     """Keep what was made of the photo with the id `base`, and show it. text: how it came about."""
-    more = {"result": session.add(filled), "base": base, "live": list(session.results)}
+    # What is edited is that of the request: meanwhile it may be another one than what was filled.
+    result = session.add(filled, keep=request.base)
+    more = {"result": result, "base": base, "live": list(session.results)}
     text = f"{text} Drag the divider to compare. Your mask is kept in Paint."
     return Answer("result", "good", text, tuple(patches(filled, mask)), more=more)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -140,8 +141,13 @@ def add_endpoints(service: FillService) -> None:
             opened = _opened(service, photo)
             window = whole_window(opened.size_px, scale)
             check_size(window.size_px, format)
+            hole = _hole(opened, mask)
             path = new_file(f"photo.{FORMATS[format]}")
-            service.start_export(opened, path, window, mask=_hole(opened, mask)).result()
+            try:
+                service.start_export(opened, path, window, mask=hole).result()
+            except BaseException:
+                shutil.rmtree(path.parent, ignore_errors=True)
+                raise
             return str(path)
 
     with gr.Column(visible=False):

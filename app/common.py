@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from app.display import display_size, mask_picture
+from app.display import display_size, mask_picture, reduced_mask
 from app.editor import Answer, Request
 from app.session import NoMapError, NoPhotoError, Session
 from sair_core.errors import (
@@ -81,8 +81,10 @@ def mask_answer(
     mask: np.ndarray, text: str, size_px: tuple[int, int] | None = None, **more: object
 ) -> Answer:
     """A mask for the editor. size_px: its display size, where the mask is of the photo's own."""
-    picture = mask_picture(mask if size_px in (None, mask.shape) else as_mask(mask, size_px))
-    return Answer("mask", "info", text, () if picture is None else (picture,), more=more)
+    picture = mask_picture(mask if size_px in (None, mask.shape) else reduced_mask(mask, size_px))
+    if picture is None:
+        return Answer("notice", "warn", "Nothing of this photo would be marked. The mask stays as it is.")
+    return Answer("mask", "info", text, (picture,), more=more)
 
 
 def refusal(error: SairError) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ MARGIN = 8  # px of unchanged surroundings in a patch, so that a reduced view ha
 
 @dataclass(frozen=True)
 class Picture:
-    """An encoded picture and where it belongs, in photo px (x to the right, y down)."""
+    """An encoded picture, its bytes or where it lies, and its place in photo px (x to the right, y down)."""
 
-    data: bytes
+    data: bytes | Path
     suffix: str
     x: float = 0
     y: float = 0
@@ -56,11 +57,21 @@ def window_picture(photo: Photo, rgb: np.ndarray, window: Window) -> Picture:
     """What was made of a window of the photo, uint8 `(h, w, 3)`, with its profile and its transparency."""
     pixels = rgb
     if photo.alpha is not None:
-        alpha = resample(np.repeat(photo.alpha[..., None], 3, axis=2), window, "bicubic")
-        pixels = np.dstack([rgb, alpha[..., :1]])
+        pixels = np.dstack([rgb, resample(photo.alpha, window, "bicubic")])
     height, width = (n / window.scale for n in window.size_px)
     data = _encode(Image.fromarray(pixels), "PNG", icc_profile=_profile(photo))
     return Picture(data, "png", window.left, window.top, width, height)
+
+
+def reduced_mask(mask: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """A mask, bool `(H, W)`, at a display size: hole where any photo pixel that is shown there is one, so
+    that thin lines stay. Enlarged again (`as_mask`) it covers all that it was."""
+    for axis, (count, have) in enumerate(zip(size_px, mask.shape)):
+        places = Image.fromarray(np.arange(count, dtype=np.int32)[None])
+        # Where each photo pixel is shown, by the very rounding with which `as_mask` enlarges.
+        shown = np.asarray(places.resize((have, 1), Image.Resampling.NEAREST))[0]
+        mask = np.logical_or.reduceat(mask, np.searchsorted(shown, np.arange(count)), axis=axis)
+    return mask
 
 
 def mask_picture(mask: np.ndarray) -> Picture | None:

@@ -7,6 +7,7 @@ sends the whole photo back after every stroke. Here the file itself is uploaded 
 from __future__ import annotations
 
 import inspect
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -70,8 +71,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a widget hears. pictures: sent as files of their own; file: its bytes, or where it lies (see
-    `new_file`), offered for download as `name`."""
+    """What a widget hears. pictures: sent as files of their own; file: offered for download as `name`. All
+    are bytes, or lie where `new_file` says."""
 
     kind: Literal[
         "notice", "progress", "photo", "result", "variations", "priors", "mask", "map", "view", "run",
@@ -206,7 +207,7 @@ def to_message(answer: Answer) -> dict[str, Any]:
         message["notice"] = {"level": answer.level, "text": answer.text}
     message["pictures"] = [
         {
-            "file": _file_data(_saved(one.data, f"view.{one.suffix}"), f"view.{one.suffix}"),
+            "file": _sent(one.data, f"view.{one.suffix}"),
             "x": one.x,
             "y": one.y,
             "width": one.width,
@@ -215,8 +216,7 @@ def to_message(answer: Answer) -> dict[str, Any]:
         for one in answer.pictures
     ]
     if answer.file is not None:
-        path = answer.file if isinstance(answer.file, Path) else _saved(answer.file, answer.name)
-        message.update(file=_file_data(path, answer.name), name=answer.name)
+        message.update(file=_sent(answer.file, answer.name), name=answer.name)
     return message
 
 
@@ -224,7 +224,12 @@ def new_file(name: str) -> Path:
     """A place for a file that Gradio serves from there as it is; nothing else is in its folder."""
     root = Path(get_upload_folder())
     root.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=root)) / name
+    return Path(tempfile.mkdtemp(dir=root, prefix=own_prefix())) / name
+
+
+def own_prefix() -> str:
+    """How the names of this process's own folders begin: other apps may keep theirs at the same place."""
+    return f"sair-{os.getpid()}-"
 
 
 def _text(value: object) -> str | None:
@@ -256,12 +261,11 @@ def _uploaded(data: dict[str, Any] | None) -> Path | None:
     return path
 
 
-def _saved(data: bytes, name: str) -> Path:
-    return Path(processing_utils.save_bytes_to_cache(data, name, get_upload_folder()))
-
-
-def _file_data(path: Path, name: str) -> dict[str, Any]:
-    return {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+def _sent(file: bytes | Path, name: str) -> dict[str, Any]:
+    """A file as Gradio sends it: its bytes, which all who show the same share, or where it lies."""
+    if isinstance(file, bytes):
+        file = Path(processing_utils.save_bytes_to_cache(file, name, get_upload_folder()))
+    return {"path": str(file), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
 
 
 def head() -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 
 from app.hosting import max_labels
 from sair_core.errors import LabelError, SairError
-from sair_core.words import parse_labels
+from sair_core.words import EVERYTHING_ELSE, parse_labels
 
 
 class TooLongError(SairError):
@@ -35,8 +36,13 @@ def timed(report: Callable[[float, str], None], seconds: float | None) -> Callab
 
 
 def some_labels(labels: str | Sequence[str]) -> list[str]:
-    """As `parse_labels`; raises LabelError too for more than are read at once here."""
-    names = parse_labels(labels)
-    if len(names) > max_labels():
-        raise LabelError(f"{len(names)} labels are too many: at most {max_labels()} at once on this host.")
+    """As `parse_labels`, but as many as are read at once here, and "everything else" besides: it is no word
+    that is looked for. Raises LabelError."""
+    parts = re.split(r"[,;\n]", labels) if isinstance(labels, str) else labels
+    # One by one: all at once, "everything else" would count.
+    each = (name for part in parts if part.strip() for name in parse_labels([part]))
+    names = list(dict.fromkeys(each)) or parse_labels(labels)
+    count = len([name for name in names if name != EVERYTHING_ELSE])
+    if count > max_labels():
+        raise LabelError(f"{count} labels are too many: at most {max_labels()} at once on this host.")
     return names

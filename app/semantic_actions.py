@@ -10,12 +10,13 @@ from scipy import ndimage
 from app.common import follow, mask_answer, painted_mask, percent, photo_of, refusal
 from app.display import display_size, legend, map_picture
 from app.editor import Answer, Request
+from app.limits import some_labels
 from app.service import BUNDLED, FillService
 from app.session import MadeMap, NoMapError, Session
 from sair_core.errors import SairError
 from sair_core.masks import hole_ratio
 from sair_core.semantic_map import SemanticMap
-from sair_core.words import EVERYTHING_ELSE, parse_labels
+from sair_core.words import EVERYTHING_ELSE
 
 SEEN, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
 UNDER_MASK = (SEEN, HIDDEN, COMPLETED)
@@ -37,12 +38,12 @@ class SemanticActions:
         labels: str,
         rest: bool,
         under_mask: str,
-        encoder: str,
+        encoder: str = BUNDLED,
     ) -> Iterator[Answer]:
         """Make the map of the photo on the stage. rest: with "everything else"; under_mask: of UNDER_MASK."""
         try:
             photo = photo_of(request, session, seen=True)
-            names = parse_labels([*parse_labels(labels), *([EVERYTHING_ELSE] if rest else [])])
+            names = [*some_labels(labels), *([EVERYTHING_ELSE] if rest else [])]
             mask = None if under_mask == SEEN else painted_mask(request, photo.size_px)
             hole = None if mask is None or not mask.any() else mask
             reading = yield from follow(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ORIGINAL = "original"
 MAX_RESULTS = 20
 MAX_PIXELS, HOSTED_PIXELS = 240_000_000, 48_000_000  # of all results together: 0.7 and 0.14 GB as RGB
+# Folders of files made for one visitor, by kind. The browser may still fetch from a view before the newest.
+KEPT_FOLDERS = {"export": 1, "view": 4}
 FEATURE_BYTES, HOSTED_FEATURE_BYTES = 512 * 2**20, 128 * 2**20  # what the model remembers for one visitor
 
 
@@ -61,7 +63,8 @@ class Session:
     It is shared by all that the visitor has under way at a time.
     """
 
-    def __init__(self, photo: Photo):
+    def __init__(self, photo: Photo, before: Session | None = None):
+        """before: the visitor's session so far; its files go as newer ones are made."""
         self.photo = photo
         self.results: dict[str, Photo] = {}
         self.map: MadeMap | None = None
@@ -69,13 +72,15 @@ class Session:
         self._count = 0
         self._features: FeatureCache | None = None
         self._signs: dict[str, threading.Event] = {}
-        self._exported: Path | None = None
+        self._folders: dict[str, list[Path]] = {} if before is None else before._folders
 
-    def add(self, result: Photo) -> str:
-        """Keep a result and let the oldest ones go where they are too many. Returns its id, "1", "2", ..."""
+    def add(self, result: Photo, *, keep: str = ORIGINAL) -> str:
+        """Keep a result and let the oldest ones go where they are too many, but not `keep`: the id of the
+        one that is edited. Returns its own id, "1", "2", ..."""
         self._count += 1
         self.results[str(self._count)] = result
-        for old in list(self.results)[: -self.room]:
+        others = [id for id in self.results if id != keep]
+        for old in others[: max(0, len(self.results) - self.room)]:
             del self.results[old]
         return str(self._count)
 
@@ -117,8 +122,15 @@ class Session:
             if kind in self._signs:
                 self._signs[kind].set()
 
-    def keep_export(self, folder: Path) -> None:
-        """Remember where the newest export lies; the one before it has been fetched and goes."""
-        if self._exported is not None:
-            shutil.rmtree(self._exported, ignore_errors=True)
-        self._exported = folder
+    def forget(self) -> None:
+        """Let go what can be made again: map, variations, views, what the model remembers of the photos."""
+        self.map = self.tries = self._features = None
+        for folder in self._folders.pop("view", []):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def keep_folder(self, kind: str, folder: Path) -> None:
+        """Remember where the newest file of a kind lies; what is older than KEPT_FOLDERS goes."""
+        folders = self._folders.setdefault(kind, [])
+        folders.append(folder)
+        while len(folders) > KEPT_FOLDERS[kind]:
+            shutil.rmtree(folders.pop(0), ignore_errors=True)

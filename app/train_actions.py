@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from app.service import FillService
 from app.session import Session
 from app.training_jobs import Plan, TrainingJobs
 from app.training_run import RESUMABLE, Run
-from sair_core.bundled import BUNDLED
+from sair_core.bundled import BUNDLED, is_bundled
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError, SairError
 
 MINUTES, STEPS = "Minutes", "Steps"
 UNITS = {MINUTES: 10, STEPS: 1000}  # and how long a run of each is unless something else is typed
+TRAINABLE = "sair"  # the kind of model
 SCRATCH = "preset:"  # before the name of a configuration that begins with random weights
 PRESETS = {"lite": "From scratch: lite", "paper": "From scratch: the paper's"}
 FOLDER_HINT = "The photos stay where they are. Nothing is sent anywhere."
@@ -33,6 +35,14 @@ SAID = {
     "interrupted": ("warn", "Interrupted: the training ended without a word, as when the machine goes off."),
 }
 RESUME, ANEW = "Resume goes on from the last saved state.", "No state was saved: start anew."
+
+
+def model_type(folder: Path) -> str | None:
+    """What kind of model lies in a folder; None where its config.json does not say."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def scan_folder(folder: Path) -> str:
@@ -127,7 +137,9 @@ class TrainActions:
     def bases(self) -> list[tuple[str, str]]:
         """(title, value) of what a training can begin with."""
         bundled = sorted(file.parent.name for file in BUNDLED.glob("*/config.json"))
-        trained = [(f"{run.name} (trained here)", str(run.model)) for run in self.jobs.runs() if run.usable]
+        bundled = [name for name in bundled if model_type(BUNDLED / name) == TRAINABLE]
+        runs = [run for run in self.jobs.runs() if run.usable and model_type(run.model) == TRAINABLE]
+        trained = [(f"{run.name} (trained here)", str(run.model)) for run in runs]
         scratch = [(title, SCRATCH + name) for name, title in PRESETS.items()]
         return [*((name, name) for name in bundled), *trained, *scratch]
 
@@ -145,17 +157,17 @@ class TrainActions:
         base = (base or "").strip()
         if base.startswith(SCRATCH):
             return None, base.removeprefix(SCRATCH)
-        for run in self.jobs.runs():
-            if str(run.model) == base:
-                return base, run.preset
         if base in dict(self.bases()).values():
             return base, None
-        folder = _path(base)
+        # Absolute, because the trainer works in another folder.
+        folder = BUNDLED / base if is_bundled(base) else _path(base).absolute()
         if not base or not (folder / "config.json").is_file():
             raise ModelNotFoundError(
                 f"{base or 'Nothing'} is no model to begin with. Choose one of the list, or give a folder "
                 "that holds config.json and model.safetensors."
             )
+        if model_type(folder) != TRAINABLE:
+            raise ConfigError(f"{base} is no SAIR model, and only those are trained here. Choose another.")
         return str(folder), None
 
     def _use(self, request: Request, model: str) -> Iterator[Answer]:

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs"
 TRAINER = (sys.executable, "-m", "sair_core.training")
 JOB_NAME, PROGRESS_NAME = "job.json", "progress.json"
+FINE_TUNING = {"--learning-rate": "3e-4", "--final-share": "1"}
 NAMELESS_SECONDS = 5  # in its first moments a process has no command line to be known by
 ENDED = ("stopped", "finished", "failed")
 STOPPABLE = ("starting", "scanning", "running")
@@ -63,7 +64,9 @@ class Plan:
         )
 
     def arguments(self) -> list[str]:
-        """As the trainer takes them. The last part of a run sees photos of twice the size."""
+        """As the trainer takes them. The last part of a run sees photos of twice the size; all of it does
+        where a model is made better at our own learning rate ("On my own folder" in docs/training.md)."""
+        gentle = FINE_TUNING if self.start is not None and self.learning_rate is None else {}
         given = {
             "--data": self.data.resolve(),
             "--from": self.start,
@@ -74,6 +77,7 @@ class Plan:
             "--size-px": self.size_px,
             "--final-size-px": self.size_px and 2 * self.size_px,
             "--seed": self.seed,
+            **gentle,
         }
         return [str(part) for pair in given.items() if pair[1] is not None for part in pair]
 

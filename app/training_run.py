@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +60,6 @@ class Run:
     @property
     def usable(self) -> bool:
         return all((self.model / name).is_file() for name in ("config.json", "model.safetensors"))
-
-    @property
-    def preset(self) -> str | None:
-        """Name of the configuration that its model was built with; None before that is written."""
-        try:
-            return json.loads((self.folder / "train.json").read_text(encoding="utf-8"))["train"]["preset"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
 
     def with_state(self, state: State, message: str) -> Run:
         return dataclasses.replace(self, state=state, message=message)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
+from gradio.utils import get_upload_folder
 
 from app import api, editor
 from app.fetching import refuse_addresses
 from app.hosting import hosted, kept_files, max_upload, max_waiting
 from app.service import FillService
+from app.session import Session
 from app.tabs import edit, semantics, train, zoom
 from app.theme import studio_theme
 from app.training_jobs import TrainingJobs
@@ -45,13 +49,28 @@ def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJob
         gr.HTML(
             (editor.STATIC / "head.html").read_text("utf-8"), elem_id="page-head", apply_default_css=False
         )
-        bench = Workbench(service, gr.State(None), examples, jobs)
+        state = gr.State(None)
+        bench = Workbench(service, state, examples, jobs)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             for title, build in tabs.items():
                 with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
                     build(bench)
         api.add_endpoints(service)
+
+        def closed(request: gr.Request) -> None:
+            forget_session(blocks, state, request.session_hash)
+
+        blocks.unload(closed)
     return blocks.queue(max_size=max_waiting())  # who comes then is answered with 503 and told so
+
+
+def forget_session(blocks: gr.Blocks, state: gr.State, page: str) -> None:
+    """Free what a closed page's session can make again; Gradio keeps the session itself for an hour more, as
+    the page may only have lost its connection. state: holds the Session; page: Gradio's name of it."""
+    sessions = blocks.state_holder
+    session: Session | None = sessions[page][state._id] if page in sessions else None
+    if session is not None:
+        session.forget()
 
 
 def launch_options() -> dict[str, Any]:
@@ -71,5 +90,12 @@ def launch_options() -> dict[str, Any]:
 
 
 def forget_files(blocks: gr.Blocks) -> None:
-    """Delete what was sent, shown and offered: Gradio itself does so only once the last visitor has gone."""
+    """Delete what was sent, shown and offered: Gradio itself does so only once the last visitor has gone, and
+    leaves the folders."""
     delete_files_created_by_app(blocks, age=None)
+    root = Path(get_upload_folder())
+    for folder in root.glob(f"{editor.own_prefix()}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in root.glob("[0-9a-f]" * 64):  # Gradio's names are digests
+        with contextlib.suppress(OSError):  # with a file of another app that shares the root
+            folder.rmdir()

@@ -61,7 +61,7 @@ class VariationActions:
         if len(made) == 1:
             ((first, filled),) = made.items()
             text = f"Filled with seed {first} in {seconds:.1f} s.{notes}"
-            yield result_answer(session, request.base, filled, mask, text)
+            yield result_answer(request, session, request.base, filled, mask, text)
             return
         if kept < count:
             notes += f" The photo is too large to keep more than {kept}."
@@ -82,7 +82,7 @@ class VariationActions:
         except SairError as error:
             return refusal(error)
         text = f"You took seed {request.seed}."
-        return result_answer(session, tries.of, tries.photos[request.seed], tries.mask, text)
+        return result_answer(request, session, tries.of, tries.photos[request.seed], tries.mask, text)
 
     def priors(self, request: Request, session: Session | None, seed: float | None = 0) -> Iterator[Answer]:
         """Show what the textured engine expects in the painted part, for `seed` and where it draws the next.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import threading
 from collections.abc import Generator, Iterator
@@ -12,7 +13,7 @@ import numpy as np
 
 from app.actions import FORMATS as PHOTO_FORMATS
 from app.common import Report, follow, photo_of, refusal
-from app.display import window_picture
+from app.display import Picture, window_picture
 from app.editor import Answer, Request, new_file
 from app.hosting import hosted
 from app.semantic_actions import made_map
@@ -63,8 +64,8 @@ class ZoomActions:
         except SairError as error:
             yield refusal(error)
             return
-        pictures = (window_picture(photo, rgb, window) for rgb in (np.asarray(ours), plain))
-        yield Answer("view", pictures=tuple(pictures), more=more)
+        pictures = [window_picture(photo, rgb, window) for rgb in (np.asarray(ours), plain)]
+        yield Answer("view", pictures=_kept(session, pictures), more=more)
 
     def _plain(
         self,
@@ -99,7 +100,7 @@ class ZoomActions:
             path = new_file(f"photo{'-view' if what == VIEW else ''}-{window.scale:.4g}x.{FORMATS[format]}")
             session.stop("view")  # the model works on one thing at a time
             sign = session.begin("export")
-            session.keep_export(path.parent)
+            session.keep_folder("export", path.parent)
             height, width = yield from self._write(photo, path, window, session, sign)
         except CancelledError:
             yield Answer("notice", "info", "Export cancelled. Nothing was saved.")
@@ -167,6 +168,18 @@ def check_size(size_px: tuple[int, int], format: str) -> None:
         raise PhotoTooLargeError(
             f"{size}, but {format} holds at most {limit['side']} px a side. Choose TIFF or a smaller scale."
         )
+
+
+def _kept(session: Session, pictures: list[Picture]) -> tuple[Picture, ...]:
+    """The pictures of a view as files that go when newer views are there: every move makes some."""
+    folder = new_file("view").parent
+    session.keep_folder("view", folder)
+    placed = []
+    for number, picture in enumerate(pictures):
+        path = folder / f"{number}.{picture.suffix}"
+        path.write_bytes(picture.data)
+        placed.append(dataclasses.replace(picture, data=path))
+    return tuple(placed)
 
 
 def _asked(request: Request) -> Window:

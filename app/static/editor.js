@@ -47,6 +47,11 @@
       return this.timeline && (view === "compare" && shown ? shown : base);
     }
 
+    // What was filled and is still kept on the server.
+    get results() {
+      return this.timeline ? [...this.timeline.entries.values()].filter((one) => one.live) : [];
+    }
+
     beforeId() {
       return this.holding || this.state.view === "compare" ? ORIGINAL : this.state.base;
     }
@@ -94,8 +99,7 @@
 
     // Attributes and labels that follow from the state; the look of every state lives in the style sheet.
     refresh() {
-      const { root, state } = this;
-      const results = this.timeline ? [...this.timeline.entries.values()].filter((one) => one.live) : [];
+      const { root, state, results } = this;
       const data = {
         state: this.timeline ? "open" : "empty", view: state.view, busy: this.busy,
         holding: this.holding, results: results.length, saveable: Boolean(this.saveableId()),

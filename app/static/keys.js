@@ -2,8 +2,11 @@
 (() => {
   "use strict";
   const sair = window.sair;
-  const TYPING = "textarea, select, [contenteditable=true], input:not([type=range], [type=radio], [type=checkbox], [type=file])";
+  const TYPING = "textarea, select, [contenteditable]:not([contenteditable=false]), input:not([type=range], [type=radio], [type=checkbox], [type=file])";
   const ACTING = "button, a, summary, label, input";
+
+  // Whether an event happens where text is typed, and so is meant for that text.
+  sair.typing = (event) => event.target instanceof Element && Boolean(event.target.closest(TYPING));
 
   class Keys {
     constructor(editor, pointer) {
@@ -33,7 +36,6 @@
     press(event) {
       const { editor } = this;
       const target = event.target instanceof Element ? event.target : document.body;
-      const typing = target.closest(TYPING);
       const command = event.ctrlKey || event.metaKey;
       const done = (action) => {
         event.preventDefault();
@@ -44,7 +46,7 @@
         return;
       }
       if (command && event.key === "Enter") return done(sair.pressMain);
-      if (typing || event.altKey) return;
+      if (sair.typing(event) || event.altKey) return;
       const key = event.key.toLowerCase();
       if (!command && (key === "h" || key === "?")) return done(sair.toggleHelp);
       if (!editor.visible) return;

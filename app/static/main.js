@@ -15,6 +15,8 @@
     Object.assign(sair, { editor, server });
     bindButtons(editor, root);
     bindFiles(server, root);
+    // Results are gone with the page.
+    window.addEventListener("beforeunload", (event) => editor.results.length && event.preventDefault());
     fillExamples(server, root, bridge.props.value?.examples ?? []);
     follow();
     // A mouse click on a control gives the focus back, so that the next key is a shortcut and not a click.
@@ -68,6 +70,7 @@
     picked("input.mask-file", (file) => server.openMask(file));
     const imageOf = (transfer) => [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/")) ?? transfer?.files?.[0];
     document.addEventListener("paste", (event) => {
+      if (sair.typing(event)) return;
       const file = imageOf(event.clipboardData);
       if (file) server.openPhoto(file);
     });

@@ -16,6 +16,13 @@
     context.globalCompositeOperation = "source-over";
   }
 
+  function copied(canvas) {
+    const { width, height } = canvas;
+    const copy = Object.assign(document.createElement("canvas"), { width, height });
+    copy.getContext("2d").drawImage(canvas, 0, 0);
+    return copy;
+  }
+
   class Meaning extends sair.Companion {
     constructor(root) {
       super(root, ["photo", "labels", "outline"], "#map-button");
@@ -29,7 +36,7 @@
       this.look = "labels";
       this.adding = false;
       this.busy = false;
-      this.asked = null; // timeline and photo that the answer under way belongs to
+      this.asked = null; // timeline, photo and mask (a canvas, where it was sent) that the answer under way belongs to
     }
 
     // Shows what the editor shows. A map of another photo goes; one of this photo stays.
@@ -162,9 +169,10 @@
       const hole = message.hole ? Object.assign(document.createElement("canvas"), { width, height }) : null;
       if (hole) {
         const context = hole.getContext("2d");
-        context.drawImage(editor.mask.canvas, 0, 0, width, height);
+        context.drawImage(this.asked.mask, 0, 0, width, height);
         fillPaint(context, UNSEEN, width, height);
       }
+      this.asked.mask = null; // as large as the photo
       this.setMap(new sair.LabelMap(bitmap, message.legend), hole);
       this.stage.scrollIntoView({ block: "nearest" }); // in a narrow window the button is far below
     }
@@ -185,9 +193,11 @@
 
     async request(busyText, part) {
       const { widget, pending } = this;
-      const { timeline } = sair.editor;
+      const { timeline, mask } = sair.editor;
       this.pending = null;
-      widget.asked = { timeline, photo: sair.editor.seenId() };
+      // A copy: it may be painted on before the answer is there.
+      const sent = part === "mask" && mask ? copied(mask.canvas) : null;
+      widget.asked = { timeline, photo: sair.editor.seenId(), mask: sent };
       widget.setBusy(true, busyText);
       return { ...(await sair.server.describe(part)), ...pending };
     }

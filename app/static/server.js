@@ -27,7 +27,7 @@
     }
 
     send(event, pending) {
-      if (this.editor.busy) return;
+      if (this.editor.busy) return this.editor.notice("warn", "Wait until the fill is done.");
       this.pending = pending;
       this.bridge.trigger(event);
     }

@@ -8,9 +8,10 @@ import gradio as gr
 from gradio.components import Component
 
 from app.editor import meaning_map
+from app.hosting import hosted
 from app.semantic_actions import SEEN, UNDER_MASK, SemanticActions
 from app.service import BUNDLED
-from app.workbench import Workbench, in_browser
+from app.workbench import Conversation, Workbench, in_browser
 from sair_core.words import EVERYTHING_ELSE, label_presets
 
 
@@ -25,29 +26,37 @@ def build(bench: Workbench) -> None:
             labels, preset, rest = _labels_panel()
             under_mask = _hole_panel()
             files = _files_panel()
-            encoder, name, load = _encoder_panel()
+            # Where many share a machine the reader refuses all but the bundled one.
+            another = None if hosted() else _encoder_panel()
     talk = bench.conversation(widget, "meaning.talk")
-    asked = [labels, rest, under_mask, encoder]
+    asked = [labels, rest, under_mask, *([] if another is None else another[:1])]
     for event in (show.click, labels.submit):
         talk.on(event, actions.show, "Starting", asked, mask=True, model=True)
     talk.on(widget.choose, actions.choose, "Marking it")
     for what, button in files.items():
         talk.on(button.click, lambda *request, what=what: actions.save(*request, what), "Saving the file")
 
-    def load_encoder(*request):
-        for answer, chosen in actions.load_encoder(*request):
-            yield answer, gr.Dropdown(list(dict.fromkeys([BUNDLED, chosen])), value=chosen)
-
-    for event in (load.click, name.submit):
-        talk.on(event, load_encoder, "Starting", [name, encoder], also=[encoder])
+    if another is not None:
+        _wire_encoder(talk, actions, *another)
     # The encoder takes seconds to load: begin while the labels are being typed.
     widget.seen(lambda: bench.service.warm_up(reader=True), api_visibility="private", show_progress="hidden")
 
     presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
     in_browser(labels.input, "() => null", outputs=preset)
-    for component in (under_mask, encoder, rest):
+    for component in asked[1:]:
         in_browser(component.input, "() => window.sair.meaning.again()")
+
+
+def _wire_encoder(
+    talk: Conversation, actions: SemanticActions, encoder: gr.Dropdown, name: gr.Textbox, load: gr.Button
+) -> None:
+    def load_encoder(*request):
+        for answer, chosen in actions.load_encoder(*request):
+            yield answer, gr.Dropdown(list(dict.fromkeys([BUNDLED, chosen])), value=chosen)
+
+    for event in (load.click, name.submit):
+        talk.on(event, load_encoder, "Starting", [name, encoder], also=[encoder])
 
 
 def _labels_panel() -> tuple[gr.Textbox, gr.Radio, gr.Checkbox]:

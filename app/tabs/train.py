@@ -74,7 +74,7 @@ def _advanced_panel() -> list[Component]:
                 elem_id="train-rate",
             ),
             gr.Number(
-                None, label="Photo size (px)", placeholder="128", info="The last part sees twice that.",
+                None, label="Photo size (px)", placeholder="128", info="Twice that at the end.",
                 precision=0, step=32, elem_id="train-size",
             ),
             gr.Number(None, label="Seed", placeholder="0", precision=0, elem_id="train-seed"),

@@ -50,7 +50,7 @@ class Trainer:
             writer.writerows(self.rows)
         model = self.run / "model"
         model.mkdir(exist_ok=True)
-        (model / "config.json").write_text("{}")
+        (model / "config.json").write_text('{"model_type": "sair"}')
         (model / "model.safetensors").write_bytes(b"")
 
     def validate(self, step: int) -> None:
@@ -91,7 +91,8 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--resume", action="store_true")
     for name, kind in {"--steps": int, "--minutes": float, "--preset": str, "--learning-rate": float,
-                       "--size-px": int, "--final-size-px": int, "--seed": int}.items():  # fmt: skip
+                       "--final-share": float, "--size-px": int, "--final-size-px": int,
+                       "--seed": int}.items():  # fmt: skip
         parser.add_argument(name, type=kind)
     parser.add_argument("--pace", type=float, default=0.01, help="seconds a step")
     args = parser.parse_args()

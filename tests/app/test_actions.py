@@ -7,6 +7,7 @@ from PIL import Image
 from app import actions as module
 from app import display
 from app.actions import EditActions, painted_mask
+from app.common import mask_answer
 from app.editor import Request
 from app.service import FillService
 from app.session import Session
@@ -91,6 +92,14 @@ def test_a_result_can_be_filled_again(actions, session, painted_file):
     filled(actions, session, painted_file)
     answer = filled(actions, session, painted_file, base="1")[-1]
     assert answer.more == {"result": "2", "base": "1", "live": ["1", "2"]}
+
+
+def test_the_result_that_is_filled_again_and_again_is_never_lost(actions, session, painted_file, monkeypatch):
+    monkeypatch.setattr("app.session.MAX_PIXELS", 1)  # room for two
+    filled(actions, session, painted_file)
+    for number in ("2", "3", "4"):
+        answer = filled(actions, session, painted_file, base="1")[-1]
+        assert answer.more == {"result": number, "base": "1", "live": ["1", number]}
 
 
 @pytest.mark.parametrize("action", ["fill", "select", "grow", "shrink", "upload_mask", "save_mask", "save"])
@@ -206,6 +215,23 @@ def test_a_mask_painted_on_a_reduced_view_fits_the_photo(monkeypatch, painted_fi
     monkeypatch.setattr(display, "MAX_DISPLAY_PIXELS", 90 * 120)
     mask = painted_mask(Request(mask=painted_file, box=BOX), (270, 360))
     assert mask.shape == (270, 360) and mask[121:179, 151:239].all() and mask.sum() == 9 * 20 * 30
+
+
+def test_thin_lines_of_a_mask_are_there_on_a_reduced_view(actions, monkeypatch, tmp_path):
+    monkeypatch.setattr(display, "MAX_DISPLAY_PIXELS", 90 * 120)
+    session = Session(load_photo(np.zeros((360, 480, 3), np.uint8)))
+    for line in (121, 122, 123, 124):
+        mask = np.zeros((360, 480), np.uint8)
+        mask[line, 40:400] = 255
+        Image.fromarray(mask).save(tmp_path / "line.png")
+        answer = actions.upload_mask(Request(open=True, file=tmp_path / "line.png"), session)
+        (picture,) = answer.pictures
+        assert (picture.x, picture.y, picture.width, picture.height) == (10, line // 4, 90, 1)
+
+
+def test_a_mask_of_nothing_is_a_notice():
+    answer = mask_answer(np.zeros((9, 9), bool), "Marked.")
+    assert (answer.kind, answer.level) == ("notice", "warn") and "Nothing" in answer.text
 
 
 def test_a_painted_mask_that_lies_outside_is_refused(painted_file):

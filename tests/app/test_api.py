@@ -4,8 +4,10 @@ import pytest
 from gradio_client import handle_file
 from PIL import Image
 
+from app import api
 from app.service import FillService
 from app.ui import build_app, launch_options
+from sair_core.errors import PhotoError
 from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 
 
@@ -168,6 +170,21 @@ def test_export(client, photo_file):
     for format, suffix in (("PNG", ".png"), ("JPEG", ".jpg"), ("WebP", ".webp"), ("TIFF", ".tif")):
         path = client.predict(photo, 2.5, format, api_name="/export")
         assert path.endswith(suffix) and Image.open(path).size == (300, 225)
+
+
+def test_an_export_that_fails_leaves_no_folder(client, photo_file, tmp_path, monkeypatch):
+    def new_file(name):
+        (tmp_path / "export").mkdir()
+        return tmp_path / "export" / name
+
+    def fail(*args, **options):
+        raise PhotoError("This cannot be written.")
+
+    monkeypatch.setattr(api, "new_file", new_file)
+    monkeypatch.setattr(MeanPipeline, "export", fail)
+    with pytest.raises(gradio_client.exceptions.AppError, match="cannot be written"):
+        client.predict(handle_file(str(photo_file)), 2, "PNG", api_name="/export")
+    assert not (tmp_path / "export").exists()
 
 
 def test_sizes_that_cannot_be_are_messages(client, photo_file):

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from app import display
-from app.display import display_size, legend, map_picture, mask_picture, patches, preview
+from app.display import display_size, legend, map_picture, mask_picture, patches, preview, reduced_mask
 from sair_core.images import load_photo
+from sair_core.masks import as_mask, mask_to_image
 from sair_core.semantic_map import SemanticMap
 
 
@@ -64,6 +65,16 @@ def test_a_mask_is_cut_to_its_painted_part():
     assert (picture.x, picture.y, picture.width, picture.height) == (30, 10, 15, 10)
     assert np.array_equal(decode(picture)[..., -1] > 0, mask[10:20, 30:45])
     assert mask_picture(np.zeros((5, 5), bool)) is None
+
+
+@pytest.mark.parametrize("have, shown", [((97, 131), (40, 54)), ((50, 60), (50, 60)), ((9, 9), (8, 5))])
+def test_a_reduced_mask_covers_all_that_it_was(have, shown):
+    mask = np.random.default_rng(0).random(have) < 0.03
+    small = reduced_mask(mask, shown)
+    assert small.shape == shown
+    large = as_mask(mask_to_image(small).resize(have[::-1], Image.Resampling.NEAREST))
+    assert large[mask].all() and large.sum() <= mask.sum() * np.ceil(np.divide(have, shown)).prod()
+    assert not reduced_mask(np.zeros(have, bool), shown).any()
 
 
 def test_a_map_travels_with_its_confidence_and_is_bounded(monkeypatch):

@@ -3,6 +3,7 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from gradio.processing_utils import move_files_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -93,6 +94,15 @@ def test_a_file_on_disk_is_offered_as_it_lies():
     assert message["file"]["path"] == str(path) and message["name"] == "photo-2x.tif"
     assert path.is_relative_to(get_upload_folder())  # Gradio copies what lies elsewhere
     assert new_file("photo-2x.tif") != path
+
+
+def test_a_picture_on_disk_is_shown_as_it_lies():
+    path = new_file("view.png")
+    path.write_bytes(b"picture")
+    message = to_message(Answer("view", pictures=(Picture(path, "png", 1, 2, 3, 4),)))
+    widget = gr.HTML()
+    sent = move_files_to_cache(message, widget, postprocess=True)["pictures"][0]["file"]
+    assert sent["path"] == str(path) and str(path) in widget.temp_files  # it goes with all others
 
 
 def test_no_two_answers_are_equal():

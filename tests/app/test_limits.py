@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from app import hosting
+from app.editor import Request
 from app.limits import TooLongError, some_labels, timed
+from app.semantic_actions import SEEN, SemanticActions
 from app.service import FillService
 from app.session import HOSTED_PIXELS, Session
 from app.ui import build_app, launch_options
 from sair_core.errors import LabelError
 from sair_core.images import load_photo
 from sair_core.window import Window
+from sair_core.words import EVERYTHING_ELSE
 from tests.app.fakes import MeanPipeline
 
 
@@ -55,6 +58,37 @@ def test_labels_are_counted(host):
     for work in (service.start_reading(photo, words), service.start_words(photo, ", ".join(words))):
         with pytest.raises(LabelError, match="33 labels are too many: at most 32"):
             work.result()
+
+
+@pytest.mark.parametrize("hosted, most", [("0", 64), ("1", 32)])
+def test_everything_else_comes_on_top(monkeypatch, hosted, most):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("SAIR_HOSTED", hosted)
+    words = [f"word {i}" for i in range(most)]
+    all_of_them = [words[0], EVERYTHING_ELSE, *words[1:]]
+    assert some_labels(all_of_them) == all_of_them
+    assert some_labels(", ".join(all_of_them).replace("everything", " Everything ")) == all_of_them
+    with pytest.raises(LabelError, match=f"{most + 1} labels are too many: at most {most}"):
+        some_labels([*all_of_them, "one more"])
+    for nothing in (" , ;", []):
+        with pytest.raises(LabelError, match="No label was given"):
+            some_labels(nothing)
+    session = Session(load_photo(np.zeros((8, 8, 3), np.uint8)))
+    actions = SemanticActions(FillService(MeanPipeline))
+    *_, answer = actions.show(Request(open=True), session, ", ".join(words), True, SEEN)
+    assert answer.kind == "map" and len(answer.more["legend"]) == most + 1
+
+
+def test_another_encoder_is_offered_where_one_is_loaded(monkeypatch, tmp_path):
+    def offered():
+        blocks = build_app(FillService(MeanPipeline), tmp_path).blocks.values()
+        names = {getattr(block, "elem_id", None) for block in blocks}
+        return names & {"encoder-panel", "encoder", "encoder-load"}
+
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert len(offered()) == 3
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    assert not offered()
 
 
 def test_work_that_takes_too_long_is_ended_when_it_reports():

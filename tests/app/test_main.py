@@ -1,8 +1,16 @@
 """app.py, the command: the package `app` has the same name, so it is started as users start it."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.serving import running_app
+from tests.app.fakes import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +49,16 @@ def test_the_page_is_built_without_torch():
     )
     result = run("-c", code)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGTERM")
+def test_what_was_sent_is_gone_when_the_app_is_ended(tmp_path):
+    served = tmp_path / "served"
+    with running_app(files=served) as (url, pid):
+        httpx.post(f"{url}gradio_api/upload", files={"files": ("photo.png", b"photo")}, timeout=60)
+        assert list(served.rglob("photo.png"))
+        os.kill(pid, signal.SIGTERM)
+        until(lambda: not list(served.glob("[0-9a-f]*")))  # no empty folder either
 
 
 def test_an_unknown_option_is_refused():

@@ -35,6 +35,17 @@ def test_two_results_are_kept_of_the_largest_photo(monkeypatch):
     assert len(session.results) == 2
 
 
+def test_the_result_that_is_edited_stays(monkeypatch):
+    monkeypatch.setattr(module, "MAX_PIXELS", 1)
+    session = Session(grey(0))
+    base = session.add(grey(7))
+    for i in range(4):
+        newest = session.add(grey(i), keep=base)
+        assert list(session.results) == [base, newest] and session.get(base).rgb[0, 0, 0] == 7
+    last = session.add(grey(9))  # the photo itself is edited again
+    assert list(session.results) == [newest, last]
+
+
 def test_new_work_of_a_kind_stops_the_one_before():
     session = Session(grey(0))
     session.stop("view")  # there is none yet
@@ -43,6 +54,32 @@ def test_new_work_of_a_kind_stops_the_one_before():
     assert view.is_set() and not newer.is_set() and not export.is_set()
     session.stop()
     assert newer.is_set() and export.is_set()
+
+
+def test_the_newest_folders_of_a_kind_stay(tmp_path):
+    folders = [tmp_path / str(i) for i in range(6)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "view.png").touch()
+    session = Session(grey(0))
+    session.keep_folder("export", folders[0])
+    for folder in folders[1:]:
+        session.keep_folder("view", folder)
+    assert [folder.exists() for folder in folders] == [True, False, True, True, True, True]
+
+
+def test_what_can_be_made_again_is_forgotten(tmp_path):
+    session = Session(grey(1))
+    session.add(grey(2))
+    features = session.features
+    session.map, session.tries = object(), object()
+    for kind in ("view", "export"):
+        (tmp_path / kind).mkdir()
+        session.keep_folder(kind, tmp_path / kind)
+    session.forget()
+    assert session.map is session.tries is None and session.features is not features
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]  # it may still be on its way
+    assert list(session.results) == ["1"] and session.get(ORIGINAL).rgb[0, 0, 0] == 1
 
 
 @pytest.mark.parametrize("host, size", [("0", module.FEATURE_BYTES), ("1", module.HOSTED_FEATURE_BYTES)])

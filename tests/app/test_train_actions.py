@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app import train_actions as module
 from app.editor import Request, read_request
 from app.service import FillService
 from app.train_actions import FOLDER_HINT, MINUTES, PRESETS, STEPS, TrainActions, described
@@ -75,6 +76,11 @@ def finished(actions, name="My-photos") -> Run:
     return actions.jobs.status(name)
 
 
+def arguments(run: Run) -> list[str]:
+    """What its trainer was told."""
+    return json.loads((run.folder / "train.json").read_text())["train"]["arguments"]
+
+
 def test_nothing_was_ever_trained(actions):
     answer = actions.look(LOOK, None)
     assert (answer.kind, answer.text, answer.pictures) == ("run", "", ())
@@ -112,7 +118,7 @@ def test_a_training_from_start_to_end(actions, photos):
     assert answer.kind == "run" and answer.more["active"]
     assert answer.more["run"]["name"] == "My-photos" and answer.more["run"]["said"]["level"] == "busy"
     run = finished(actions)
-    told = json.loads((run.folder / "train.json").read_text())["train"]["arguments"]
+    told = arguments(run)
     assert told[told.index("--from") + 1 :] == [
         "sair-lite", "--steps", "20", "--learning-rate", "0.0002", "--size-px", "64",
         "--final-size-px", "128", "--seed", "5", "--output", str(run.folder),
@@ -135,7 +141,7 @@ def test_lengths(actions, photos):
     assert "more than 0" in begin(actions, photos, length=0).text
     assert not actions.jobs.runs()
     assert begin(actions, photos, unit=MINUTES, length=0.5).kind == "run"
-    told = json.loads((finished(actions).folder / "train.json").read_text())["train"]["arguments"]
+    told = arguments(finished(actions))
     assert told[told.index("--minutes") + 1] == "0.5" and "--steps" not in told
 
 
@@ -144,14 +150,37 @@ def test_what_can_be_begun_with(actions, photos, tmp_path):
     assert values == ["sair-lite", "preset:lite", "preset:paper"]
     begin(actions, photos, "preset:paper")
     run = finished(actions)
-    assert ("My-photos (trained here)", str(run.model)) in actions.bases() and run.preset == "paper"
+    assert ("My-photos (trained here)", str(run.model)) in actions.bases()
     assert begin(actions, photos, str(run.model)).kind == "run"
-    told = json.loads((finished(actions, "My-photos-2").folder / "train.json").read_text())["train"]
-    assert told["preset"] == "paper" and str(run.model) in told["arguments"]
+    told = arguments(finished(actions, "My-photos-2"))
+    assert told[told.index("--from") + 1] == str(run.model) and "--preset" not in told  # it has its own
     for nothing in ("", "sair-heavy", str(tmp_path)):
         answer = begin(actions, photos, nothing)
         assert answer.level == "error" and "no model to begin with" in answer.text
     assert begin(actions, photos, str(run.model.parent / "model")).kind == "run"
+
+
+def test_only_what_can_be_trained_is_begun_with(actions, photos, tmp_path, monkeypatch):
+    begin(actions, photos)
+    run = finished(actions)
+    (run.model / "config.json").write_text('{"model_type": "spn"}')
+    other = tmp_path / "bundled" / "spn-lite"
+    other.mkdir(parents=True)
+    (other / "config.json").write_text('{"model_type": "spn"}')
+    monkeypatch.setattr(module, "BUNDLED", other.parent)
+    assert [value for _, value in actions.bases()] == ["preset:lite", "preset:paper"]
+    for base in (run.model, other):
+        answer = begin(actions, photos, str(base))
+        assert answer.level == "error" and "no SAIR model" in answer.text
+
+
+def test_a_typed_folder_may_be_relative(actions, photos, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text('{"model_type": "sair"}')
+    monkeypatch.chdir(tmp_path)
+    assert begin(actions, photos, "mine").kind == "run"
+    told = arguments(finished(actions))
+    assert told[told.index("--from") + 1] == str(tmp_path / "mine")
 
 
 def test_the_presets_exist():

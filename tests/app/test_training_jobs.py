@@ -45,7 +45,7 @@ def test_a_training_from_start_to_end(make_jobs, plan):
     assert run.name == "My-photos" and run.active and not run.resumable
     run = ended(jobs, run.name)
     assert (run.state, run.step, run.share) == ("finished", 12, 1.0)
-    assert run.usable and not run.resumable and run.preset == "lite"
+    assert run.usable and not run.resumable
     assert list(run.pictures()) == [0, 5, 10]
     curves = run.curves()
     assert curves["psnr"] == [(0, 20.0), (5, 20.5), (10, 21.0)]
@@ -67,7 +67,16 @@ def test_what_the_trainer_is_told(make_jobs, tmp_path):
         "--size-px", "64", "--final-size-px", "128", "--seed", "0", "--output", str(run.folder),
         "--steps", "1",
     ]  # fmt: skip
-    assert run.preset == "tiny"
+
+
+def test_a_model_that_is_made_better_is_trained_gently(tmp_path):
+    recommended = (ROOT / "docs" / "training.md").read_text("utf-8")
+    arguments = Plan(tmp_path, start="sair-lite", minutes=1).arguments()
+    assert arguments[-4:] == ["--learning-rate", "3e-4", "--final-share", "1"]
+    assert " ".join(arguments[-4:]) in recommended
+    own = Plan(tmp_path, start="sair-lite", minutes=1, learning_rate=1e-3).arguments()
+    assert own[-2:] == ["--learning-rate", "0.001"] and "--final-share" not in own
+    assert "--learning-rate" not in Plan(tmp_path, preset="lite", minutes=1).arguments()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 import re
 from pathlib import Path
 
+import gradio as gr
+import httpx
+
 from app import editor
 from app.service import FillService
 from app.theme import studio_theme
-from app.ui import build_app, launch_options
+from app.ui import build_app, forget_files, launch_options
+from tests.app.fakes import until
 
 
 def test_the_theme_asks_for_no_fonts():
@@ -38,6 +42,37 @@ def test_the_textured_engine_is_there_where_there_is_an_spn():
     chosen = {"engine-panel", "engine", "variations", "seed", "other-seeds", "priors-panel", "priors-button"}
     assert chosen <= names(FillService(lambda: None, load_painter=lambda: None))
     assert not chosen & names(FillService(lambda: None))
+
+
+def test_a_closed_page_frees_what_can_be_made_again(street_session):
+    blocks = build_app(FillService(lambda: None))
+    _, url, _ = blocks.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
+    )
+    (state,) = (block for block in blocks.blocks.values() if isinstance(block, gr.State))
+    try:
+        blocks.state_holder["page"][state._id] = street_session
+        street_session.add(street_session.photo)
+        street_session.map = object()
+        with httpx.stream("GET", f"{url}gradio_api/heartbeat/page", timeout=60) as answer:
+            assert "ALIVE" in next(answer.iter_text()) and street_session.map
+        until(lambda: street_session.map is None)
+        assert blocks.state_holder["page"][state._id].get("1") is street_session.photo
+        with httpx.stream("GET", f"{url}gradio_api/heartbeat/nobody", timeout=60) as answer:
+            next(answer.iter_text())  # a page on which nothing was opened
+    finally:
+        blocks.close(verbose=False)
+
+
+def test_files_of_this_app_are_forgotten_with_their_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    blocks = build_app(FillService(lambda: None))
+    editor.new_file("photo.tif").touch()
+    for name in ("a" * 64, "b" * 64, "tmp-of-another-app"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ("b" * 64) / "of another app.png").touch()
+    forget_files(blocks)
+    assert {path.name for path in tmp_path.iterdir()} == {"b" * 64, "tmp-of-another-app"}
 
 
 def test_launch_options_keep_to_this_host():

@@ -1,4 +1,3 @@
-import io
 import threading
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ OPEN = Request(open=True, seen="original", window=WINDOW, number=7)
 
 
 def pixels(picture) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(picture.data)))
+    return np.asarray(Image.open(picture.data))
 
 
 def turned(rgb: np.ndarray) -> np.ndarray:
@@ -34,6 +33,10 @@ def turned(rgb: np.ndarray) -> np.ndarray:
 
 def exported(actions, session, what=WHOLE, scale=2, format="PNG", request=OPEN):
     return list(actions.export(request, session, what, scale, format))
+
+
+def export_folder(session: Session) -> Path:
+    return session._folders["export"][-1]
 
 
 @pytest.mark.parametrize("against", [None, "bicubic", "nearest"])
@@ -63,7 +66,7 @@ def test_profile_and_transparency_are_shown(zoom_actions):
     session = Session(load_photo(image))
     answer = list(zoom_actions.view(OPEN, session))[-1]
     for picture in answer.pictures:
-        shown = Image.open(io.BytesIO(picture.data))
+        shown = Image.open(picture.data)
         assert shown.mode == "RGBA" and shown.info["icc_profile"] == session.photo.icc_profile
         alpha = np.asarray(shown)[..., 3]
         assert not alpha[:70].any() and (alpha[90:] == 255).all()
@@ -185,6 +188,20 @@ def test_one_export_is_kept(zoom_actions, street_session):
     assert not first.parent.exists() and second.is_file()
 
 
+def test_the_newest_views_are_kept(actions, zoom_actions, street_session, photo_file):
+    made = []
+    for number in range(6):
+        request = Request(open=True, window=Window(float(number), 0.0, 2.0, (50, 50)))
+        *_, answer = zoom_actions.view(request, street_session)
+        made.append([picture.data for picture in answer.pictures])
+        assert all(path.is_relative_to(get_upload_folder()) and path.is_file() for path in made[-1])
+    kept = [pair for pair in made if all(path.is_file() for path in pair)]
+    assert kept == made[-4:] and not any(pair[0].parent.exists() for pair in made[:-4])
+    _, later = actions.open(Request(file=photo_file), street_session)
+    list(zoom_actions.view(Request(open=True, window=WINDOW), later))
+    assert not made[2][0].parent.exists() and made[3][0].is_file()  # of the photo before, too
+
+
 @pytest.mark.parametrize("scale", [None, 0, 0.99, 64.1, float("nan")])
 def test_scales_that_cannot_be(zoom_actions, street_session, scale):
     answer = exported(zoom_actions, street_session, WHOLE, scale)[-1]
@@ -219,7 +236,7 @@ def test_an_export_is_cancelled_within_a_second(street_session):
     share = 0.0
     while share < 0.02:
         share = next(answers).more["share"]
-    folder = street_session._exported
+    folder = export_folder(street_session)
     assert folder.is_dir()
     asked = time.monotonic()
     street_session.stop("export")
@@ -235,7 +252,7 @@ def test_an_export_ends_when_the_visitor_leaves(street_session):
     answers = actions.export(OPEN, street_session, WHOLE, 30, "PNG")
     until(lambda: next(answers).more["share"])
     answers.close()
-    until(lambda: not street_session._exported.exists())
+    until(lambda: not export_folder(street_session).exists())
 
 
 def test_another_photo_ends_what_is_under_way(actions, service, street_session, photo_file):
@@ -252,4 +269,4 @@ def test_a_missing_model_is_told(street_session):
     for answers in (actions.view(OPEN, street_session), exported(actions, street_session)):
         answer = list(answers)[-1]
         assert (answer.level, answer.text) == ("error", "There is no model 'x'. Give a folder.")
-    until(lambda: not Path(street_session._exported).exists())
+    until(lambda: not export_folder(street_session).exists())

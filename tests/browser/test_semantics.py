@@ -183,6 +183,26 @@ def test_under_the_mask(meaning):
     assert meaning.colour((160, 20)) == sky
 
 
+def test_the_map_shows_the_mask_that_it_was_made_with(meaning):
+    meaning.tab("edit")
+    meaning.editor.stroke((20, 20), (300, 20))
+    meaning.tab("semantics")
+    meaning.show("sky, road, car")
+    meaning.page.evaluate(
+        """() => {
+            const { editor, meaning } = window.sair, show = meaning.showMap;
+            meaning.showMap = (...answer) => {
+                editor.changeMask("clear"); // while the map was being made
+                show.apply(meaning, answer);
+            };
+        }"""
+    )
+    meaning.page.click("#map-hole label:has-text('Completed')")
+    meaning.page.wait_for_function("window.sair.meaning.hole")
+    opacity = "window.sair.meaning.hole.getContext('2d').getImageData(160, 20, 1, 1).data[3]"
+    assert not meaning.editor.mask().any() and meaning.page.evaluate(opacity) == 255
+
+
 def test_select_by_words(fake_page, png):
     editor = Editor(fake_page)
     editor.open(png(street(240, 320)))

@@ -126,20 +126,63 @@ def test_divider(opened):
     assert 45 <= at <= 55
 
 
-@pytest.mark.parametrize("event", ["drop", "paste"])
-def test_a_photo_can_be_dropped_and_pasted(editor, event):
+def give(editor: Editor, event: str, target: str = "body") -> None:
+    """Drop or paste PHOTO on an element of the page."""
     editor.page.evaluate(
-        """async ([event, bytes]) => {
+        """async ([event, bytes, target]) => {
             const transfer = new DataTransfer();
             transfer.items.add(new File([new Uint8Array(bytes)], "photo.jpg", { type: "image/jpeg" }));
             const carried = { dataTransfer: transfer, clipboardData: transfer };
             const options = { bubbles: true, cancelable: true, ...carried };
             const Kind = event === "drop" ? DragEvent : ClipboardEvent;
-            document.body.dispatchEvent(new Kind(event, options));
+            document.querySelector(target).dispatchEvent(new Kind(event, options));
         }""",
-        [event, list(PHOTO.read_bytes())],
+        [event, list(PHOTO.read_bytes()), target],
     )
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_photo_can_be_dropped_and_pasted(editor, event):
+    give(editor, event)
     editor.status("info", "384 x 384 px")
+
+
+def test_what_is_pasted_into_a_field_opens_no_photo(editor):
+    for field in ("#fill-words :is(input, textarea)", "#mask-radius input[type=number]"):
+        give(editor, "paste", field)
+    editor.page.wait_for_timeout(300)
+    assert editor.root.get_attribute("data-state") == "empty"
+    give(editor, "paste", "#canvas .size input")  # nobody types into a slider
+    editor.status("info", "384 x 384 px")
+
+
+def test_a_photo_that_comes_during_a_fill_is_told_to_wait(opened):
+    opened.page.evaluate("window.sair.editor.setBusy(true, 'Filling')")
+    give(opened, "drop")
+    opened.status("warn", "Wait until the fill is done.")
+    opened.page.evaluate("window.sair.editor.setBusy(false)")
+    give(opened, "drop")
+    opened.status("info", "384 x 384 px")
+
+
+def test_results_are_not_left_without_a_question(opened):
+    page, asked = opened.page, []
+    page.on("dialog", lambda dialog: [asked.append(dialog.type), dialog.accept()])
+
+    def reload():
+        page.reload()
+        page.wait_for_function("window.sair?.editor")
+
+    opened.stroke((100, 100), (200, 100))
+    reload()
+    assert not asked
+    opened.open(PHOTO)
+    opened.stroke((100, 100), (200, 100))
+    opened.fill()
+    opened.download()
+    assert not asked
+    reload()
+    assert asked == ["beforeunload"]
 
 
 def test_an_example_opens_with_one_click(editor):
