@@ -10,10 +10,11 @@ from PIL import Image
 
 from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.files import replacing
-from sair_core.images import LUMA, Photo, encode_image
+from sair_core.images import LUMA, Photo, write_image
 from sair_core.window import Window, resample
 from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress
 
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by bands
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 MAX_WHOLE_MEGAPIXELS = 100  # of the formats that are put together in memory
 GREY_MODES = ("L", "LA", "I;16")
@@ -53,7 +54,8 @@ def export(
             else:
                 image = pieces.image()
                 progress(1.0, "Writing the file")
-                temporary.write_bytes(encode_image(image, format, quality))
+                with open(temporary, "wb") as file:
+                    write_image(image, file, format, quality)
             if cancelled():
                 raise CancelledError("Stopped as asked.")
     except OSError as error:
@@ -94,10 +96,11 @@ class _Pieces:
             self.progress((i + 1) / len(self.blocks), f"Rendering {(i + 1) / len(self.blocks):.0%}")
 
     def image(self) -> Image.Image:
-        pixels = np.empty((*self.window.size_px, self.bands), np.uint8)
-        for block, piece in self:
-            pixels[block] = piece
-        image = Image.fromarray(pixels[..., 0] if self.bands == 1 else pixels)
+        height, width = self.window.size_px
+        image = Image.new(MODES[self.bands], (width, height))
+        for (rows, columns), piece in self:
+            pixels = piece.squeeze(2) if self.bands == 1 else piece
+            image.paste(Image.fromarray(pixels), (columns.start, rows.start))
         if self.photo.icc_profile:
             image.info["icc_profile"] = self.photo.icc_profile
         return image

@@ -154,10 +154,20 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
 
 
 def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
-    """The image as a file, with its ICC profile and EXIF, but without the place where it was taken (GPS).
+    """The bytes of the file that `write_image` writes."""
+    buffer = io.BytesIO()
+    write_image(image, buffer, format, quality, keep_gps=keep_gps)
+    return buffer.getvalue()
+
+
+def write_image(
+    image: Image.Image, file: BinaryIO, format: str, quality: int = 95, *, keep_gps: bool = False
+) -> None:
+    """Write the image with its ICC profile and EXIF, but without the place where it was taken (GPS).
 
     Args:
         image: any Pillow image. Modes that a Photo does not have are converted as load_photo does.
+        file: open for writing bytes.
         format: "PNG" or "TIFF" (exact, 16 bits kept), "JPEG" or "BMP" (transparency is flattened on white),
             or "WEBP".
         quality: 1 to 100, of JPEG and WebP. WebP at 100 is lossless.
@@ -202,9 +212,7 @@ def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps
         options["icc_profile"] = icc_profile
     if exif and (format != "JPEG" or len(exif) <= JPEG_EXIF_BYTES):
         options["exif"] = exif
-    buffer = io.BytesIO()
-    image.save(buffer, format=format, **options)
-    return buffer.getvalue()
+    image.save(file, format=format, **options)
 
 
 def _size_text(size_px: tuple[int, ...]) -> str:

@@ -36,6 +36,7 @@ from sair_core.words import EVERYTHING_ELSE, parse_labels
 from sair_core.zoom import FeatureCache, PhotoFunction, model_key
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
+EXPORT_CACHE_BYTES = 80 * 2**20
 MAX_SEED = 2**32 - 1
 ProgressCallback = Callable[[float, str], None]
 
@@ -298,8 +299,10 @@ class InpaintPipeline:
 
         path: its suffix says the format: .png, .jpg, .webp (at most 100 megapixels, quality 1 to 100) or
         .tif, which goes straight to disk at any size. Alpha and the ICC profile are kept. Rendered piece by
-        piece: memory does not grow with the output. The rest as in `view`.
+        piece: memory does not grow with the output. The rest as in `view`; without a cache, what is encoded
+        is kept only while the next pieces need it.
         """
+        cache = FeatureCache(EXPORT_CACHE_BYTES) if cache is None else cache
         photo, cache = self._seen(photo, mask, cache)
         window = window or Window.whole(photo.size_px, scale)
         rows, columns = window.inside(photo.size_px)

@@ -10,6 +10,7 @@ and the function does not depend on the window that asks.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import threading
 import weakref
@@ -62,7 +63,7 @@ class Tile:
     def bytes(self) -> int:
         """What it takes in memory."""
         tensors = (self.features.projected, self.features.start01, self.missing)
-        return sum(t.numel() * t.element_size() for t in tensors)
+        return sum(t.numel() * t.element_size() for t in tensors if t is not None)
 
 
 class FeatureCache:
@@ -259,9 +260,7 @@ class PhotoFunction:
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
             features = self.model.encode_view(rgb01)
-        features = SairFeatures(
-            features.projected.contiguous(memory_format=torch.channels_last), features.start01
-        )
+        features = SairFeatures(_apart(features.projected), features.start01)
         ys, xs = (
             np.arange(s.low - RIM_PX, s.high + RIM_PX).clip(0, n - 1)
             for s, n in zip((rows, columns), self.photo.size_px)
@@ -284,6 +283,19 @@ class PhotoFunction:
         with autocast(self.device, self.bf16):
             found = decode_chunked(self.model.decode_view, features, coords, cell)
         return found[0].unflatten(0, (len(ys), len(xs)))
+
+
+def _apart(features: Tensor) -> Tensor:
+    """`(1, C, h, w)` in channels-last order; on a CPU in memory of its own.
+
+    Large blocks that stay, among those that come and go, leave holes in the heap that nothing fits: an export
+    took 0.2 GB more.
+    """
+    last = features.permute(0, 2, 3, 1).contiguous()
+    if last.device.type == "cpu":
+        memory = mmap.mmap(-1, last.numel() * last.element_size())
+        last = torch.frombuffer(memory, dtype=last.dtype).view_as(last).copy_(last)
+    return last.permute(0, 3, 1, 2)
 
 
 def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:

@@ -83,12 +83,13 @@ class SairConfig:
 class SairFeatures:
     """All that decoding needs of one batch of photos and masks.
 
-    projected: `(B, hidden, h, w)`; start01: `(B, 3, H, W)`; tokens: text-aligned `(B, D, h, w)`, completed
-    where there is a SIR, never mixed with words; edges: `(B, hidden, h, w)` for an edge-aware SIR.
+    projected: `(B, hidden, h, w)`; start01: `(B, 3, H, W)`, None where `detail` answers; tokens: text-aligned
+    `(B, D, h, w)`, completed where there is a SIR, never mixed with words; edges: `(B, hidden, h, w)` for an
+    edge-aware SIR.
     """
 
     projected: Tensor
-    start01: Tensor
+    start01: Tensor | None = None
     tokens: Tensor | None = None
     edges: Tensor | None = None
 
@@ -186,7 +187,7 @@ class Sair(CheckpointModel):
         """What `decode_view` needs of photos without a hole: rgb01 `(B, 3, H, W)` in [0, 1]."""
         if self.detail is None:
             return self.encode(rgb01, torch.zeros_like(rgb01[:, :1]))
-        return SairFeatures(self.detail.project(rgb01), rgb01)
+        return SairFeatures(self.detail.project(rgb01))
 
     def decode_view(self, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """A function `(B, N, 3)` that goes on between a photo's pixels as the photo does, up to what an
