@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_MEGAPIXELS = 50.0
+SHARED_FEATURE_BYTES = 64 * 2**20  # of photos that are seen without a page
 DEFAULT_MODEL = "sair-lite"
 BUNDLED = "Bundled"
 # Names only, never a path: the visitor must not reach the server's files through the encoder's field.
@@ -185,6 +186,7 @@ class FillService:
         self._load_reader = load_reader
         self._pipeline: Pipeline | None = None
         self._painter: Painter | None = None
+        self._features: FeatureCache | None = None
         self._readers: dict[str, Reader] = {}  # the bundled one, and the last other one
         # One thread for all work: torch keeps its own workers per calling thread. Another one fetches
         # encoders, which can take minutes: nobody's fill waits for that.
@@ -326,15 +328,24 @@ class FillService:
         """Queue what is seen of a photo through a window, RGB of the window's size.
 
         mask: bool `(H, W)`, a hole to fill first. cache: where what the model has computed of the photo is
-        looked up and kept. cancelled: asked again and again; once True, the future raises CancelledError.
+        looked up and kept; who brings none shares a small one. cancelled: asked again and again; once True,
+        the future raises CancelledError.
         """
 
         def work(pipeline: Pipeline, report: Progress) -> Image.Image:
+            kept = self._shared_features() if cache is None else cache
             return pipeline.view(
-                photo, mask, window=window, cache=cache, progress=report, cancelled=cancelled
+                photo, mask, window=window, cache=kept, progress=report, cancelled=cancelled
             )
 
         return self._start(work, progress)
+
+    def _shared_features(self) -> FeatureCache:
+        if self._features is None:
+            from sair_core.zoom import FeatureCache  # brings torch
+
+            self._features = FeatureCache(SHARED_FEATURE_BYTES)
+        return self._features
 
     def start_export(
         self,

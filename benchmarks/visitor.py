@@ -134,8 +134,8 @@ class Visitor:
         job.cancel()
         try:
             job.result(timeout=PATIENCE_SECONDS)
-        except (CancelledError, ValueError):  # the second where the client's own tasks end at the same time
-            pass
+        except (CancelledError, ValueError, KeyError):
+            pass  # ValueError: the client's own tasks end at the same time; KeyError: Gradio's empty answer
         except QueueError as error:
             raise Trouble(REFUSED, str(error)) from error
         finally:

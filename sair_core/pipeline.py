@@ -172,7 +172,7 @@ class InpaintPipeline:
         alone where the model does not draw. Raises ConfigError for a SAIR, and what `fill` raises.
         """
         if not isinstance(self.model, Spn):
-            raise ConfigError("Only an SPN predicts priors. Choose one, such as spn-lite.")
+            raise ConfigError("Only an SPN predicts priors. Choose one that was trained with --model spn.")
         seeds = self._seeds(seed, 2 if self.draws else 1)
         photo, hole = _opened(photo, mask)
         crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())

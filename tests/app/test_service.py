@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app import service as module
-from app.service import BUNDLED, ENCODER_NAME, FillService
+from app.service import BUNDLED, ENCODER_NAME, SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
 from sair_core.window import Window
@@ -248,3 +248,15 @@ def test_without_an_spn_that_is_said(photo):
     assert not service.paints
     with pytest.raises(ModelNotFoundError, match="--spn"):
         service.start_priors(photo, HOLE).result()
+
+
+def test_views_without_a_page_share_a_small_memory(photo, monkeypatch):
+    caches = []
+    real = MeanPipeline.view
+    monkeypatch.setattr(
+        MeanPipeline, "view", lambda *args, cache, **more: caches.append(cache) or real(*args, **more)
+    )
+    service = FillService(MeanPipeline)
+    for _ in range(2):
+        service.start_view(photo, Window.whole(photo.size_px, 2.0)).result()
+    assert caches[0] is caches[1] and caches[0].max_bytes == SHARED_FEATURE_BYTES < 100e6
