@@ -9,8 +9,15 @@ ARGS ?=
 run: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
 
+# First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
+ALONE = tests/app tests/batch tests/browser tests/test_soak.py
 test: $(VENV)/.ready-test
+ifeq ($(ARGS),)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/python -m pytest $(ALONE)
+else
 	$(BIN)/python -m pytest $(ARGS)
+endif
 
 $(VENV)/.ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else 0'
