@@ -10,7 +10,7 @@ run: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
 
 # First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
-ALONE = tests/app tests/batch tests/browser tests/test_soak.py
+ALONE = tests/browser tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
 test: $(VENV)/.ready-test
 ifeq ($(ARGS),)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
