@@ -33,7 +33,7 @@ from sair_core.training.data import Plan, batches
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.photos import TrainPhoto
 from sair_core.training.start import configured
-from sair_core.training.state import Average, Learner, parameter_groups
+from sair_core.training.state import Average, Learner, adamw
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import SHOWN
 from sair_core.window import Window
@@ -68,12 +68,7 @@ class DetailTask:
         self.model.requires_grad_(False).detail.requires_grad_(True)
         self.validation = DetailValidation(held)
         self.loss = engine.prepare(DetailLoss(self.model))
-        optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, config.weight_decay),
-            lr=config.learning_rate,
-            betas=config.betas,
-            fused=engine.device.type != "mps",
-        )
+        optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"detail": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         count = sum(p.numel() for p in self.model.detail.parameters())

@@ -25,7 +25,7 @@ from sair_core.training.data import FillSamples, batches
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.meaning import Meaning
 from sair_core.training.start import begin_with, configured
-from sair_core.training.state import Average, Learner, parameter_groups
+from sair_core.training.state import Average, Learner, adamw
 from sair_core.training.store import photos_and_held
 from sair_core.training.validation import Validation, as_tensors, filled_in
 
@@ -67,12 +67,7 @@ class FillTask:
         self.meaning = Meaning(self.model, classes, config.semantic_queries) if named else None
         self.validation = Validation(held, config.final_size_px, config.seed)
         self.loss = engine.prepare(FillLoss(self.model, self.meaning, config))
-        optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, config.weight_decay),
-            lr=config.learning_rate,
-            betas=config.betas,
-            fused=engine.device.type != "mps",
-        )
+        optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)

@@ -220,3 +220,12 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
+
+
+def adamw(
+    model: nn.Module, rate: float, weight_decay: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> torch.optim.AdamW:
+    """AdamW over what is trained of a model, in `parameter_groups`; fused where the device can."""
+    device = next(model.parameters()).device
+    groups = parameter_groups(model, weight_decay)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=device.type != "mps")

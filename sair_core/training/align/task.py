@@ -38,7 +38,7 @@ from sair_core.training.loop import run
 from sair_core.training.photos import split
 from sair_core.training.report import told
 from sair_core.training.start import begin_folder, write_configuration
-from sair_core.training.state import Average, Learner, parameter_groups
+from sair_core.training.state import Average, Learner, adamw
 
 logger = logging.getLogger(__name__)
 
@@ -111,11 +111,7 @@ class AlignTask:
         self.validation = Validation(held, self.words.names)
         weights = class_weights(self.photos, len(self.classes.names)).to(engine.device)
         self.loss = engine.prepare(AlignLoss(self.model, self.words, weights, config))
-        optimiser = torch.optim.AdamW(
-            parameter_groups(self.model, config.weight_decay),
-            lr=config.learning_rate,
-            fused=engine.device.type != "mps",
-        )
+        optimiser = adamw(self.model, config.learning_rate, config.weight_decay)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
 
