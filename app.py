@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Nothing is reported to anybody; read by gradio and huggingface_hub when they are imported.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from app.service import FillService, load_pipeline
+    from app.engines import load_pipeline
+    from app.service import FillService
     from app.training_jobs import RUNS, TrainingJobs
     from app.ui import build_app, forget_files, launch_options
 

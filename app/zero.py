@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from app.service import Pipeline, Progress, Reader
+    from app.engines import Pipeline, Progress, Reader
     from sair_core.images import Photo
     from sair_core.semantic_map import SemanticMap
     from sair_core.window import Window
@@ -63,7 +63,7 @@ def on_lent_gpu(pipeline: Pipeline) -> Pipeline:
 
 
 class BorrowingPipeline:
-    """As `app.service.Pipeline` and `Painter`. Nothing of a photo is remembered from one call to the next."""
+    """As `app.engines.Pipeline` and `Painter`. Nothing of a photo is remembered from one call to the next."""
 
     def __init__(self, pipeline: Pipeline):
         reader = pipeline.reader  # loaded now, for the forks
@@ -121,7 +121,7 @@ class BorrowingPipeline:
 
 
 class BorrowingReader:
-    """As `app.service.Reader`. What was read would stay on the GPU, so it is read when it is named."""
+    """As `app.engines.Reader`. What was read would stay on the GPU, so it is read when it is named."""
 
     def __init__(self, reader: Reader, call: Callable):
         self.model = reader.model

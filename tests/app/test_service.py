@@ -3,8 +3,7 @@ import threading
 import numpy as np
 import pytest
 
-from app import service as module
-from app.service import BUNDLED, ENCODER_NAME, SHARED_FEATURE_BYTES, FillService
+from app.service import BUNDLED, SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.images import load_photo
 from sair_core.window import Window
@@ -175,30 +174,6 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
 def test_words_give_a_mask(photo):
     mask = FillService(MeanPipeline).start_words(photo, "car").result()
     assert mask.dtype == bool and mask.shape == (8, 8)
-
-
-@pytest.mark.parametrize("name", ["ViT-B-16 openai", "ViT-B/16 laion2b_s34b_b88k", "hf-hub:org/CLIP-v1.2"])
-def test_names_of_encoders(name):
-    assert ENCODER_NAME.fullmatch(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["", "ViT-B-16", "/etc x", "../a b", "a ../b", "a/b c", "hf-hub:../..", "a b c"]
-)
-def test_no_path_passes_for_an_encoder(name):
-    with pytest.raises(ModelNotFoundError, match="names no encoder"):
-        module.load_reader(name, "cpu")
-
-
-def test_an_unknown_encoder_is_refused_before_anything_is_fetched():
-    with pytest.raises(ModelNotFoundError, match="no weights 'nobody' for 'ViT-B-16'"):
-        module.load_reader("ViT-B-16 nobody", "cpu")
-
-
-def test_a_host_fetches_no_encoders(monkeypatch):
-    monkeypatch.setenv("SAIR_HOSTED", "1")
-    with pytest.raises(ModelNotFoundError, match="not fetched on this host"):
-        module.load_reader("RN50 openai", "cpu")
 
 
 def test_warm_up_with_reader():

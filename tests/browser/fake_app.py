@@ -11,7 +11,8 @@ import functools
 import time
 from pathlib import Path
 
-from app.service import DEFAULT_MODEL, FillService, load_pipeline
+from app.engines import DEFAULT_MODEL, load_pipeline
+from app.service import FillService
 from app.training_jobs import TrainingJobs
 from app.ui import build_app, launch_options
 from tests.app.fakes import FAKE_TRAINER, GreyPainter, MeanPipeline, WhitePipeline, load_fake_reader
