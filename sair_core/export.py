@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLa
 from sair_core.files import replacing
 from sair_core.images import LUMA, Photo, write_image
 from sair_core.window import Window, resample
-from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress
+from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress, Span
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by bands
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -46,7 +47,7 @@ def export(
             f"{MAX_WHOLE_MEGAPIXELS} that {format} is written with. Save as .tif, which goes straight to "
             "disk, or choose a smaller scale."
         )
-    pieces = _Pieces(function, window, progress, cancelled)
+    pieces = _Pieces(function, window, progress, cancelled, by_rows=format == "TIFF")
     try:
         with replacing(path) as temporary:
             if format == "TIFF":
@@ -65,22 +66,30 @@ def export(
 
 
 class _Pieces:
-    """The pixels to write, in the photo's own kind: blocks of BLOCK_PX, from the top left on."""
+    """The pixels to write, in the photo's own kind: blocks of BLOCK_PX."""
 
     def __init__(
-        self, function: PhotoFunction, window: Window, progress: Progress, cancelled: Callable[[], bool]
+        self,
+        function: PhotoFunction,
+        window: Window,
+        progress: Progress,
+        cancelled: Callable[[], bool],
+        *,
+        by_rows: bool,
     ):
+        """by_rows: on one grid, row by row; else tile by tile, so that few tiles are needed at once."""
         self.function, self.window = function, window
         self.progress, self.cancelled = progress, cancelled
         self.photo: Photo = function.photo
         self.grey = self.photo.mode in GREY_MODES
         self.alpha = self.photo.alpha
         self.bands = (1 if self.grey else 3) + (self.alpha is not None)
-        height, width = window.size_px
+        rows, columns = (
+            [slice(0, window.size_px[axis])] if by_rows else _bands(spans, window.centres(axis))
+            for axis, spans in enumerate((function.rows, function.columns))
+        )
         self.blocks = [
-            (slice(top, min(top + BLOCK_PX, height)), slice(left, min(left + BLOCK_PX, width)))
-            for top in range(0, height, BLOCK_PX)
-            for left in range(0, width, BLOCK_PX)
+            block for band in rows for other in columns for block in product(_blocks(band), _blocks(other))
         ]
 
     def __iter__(self) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
@@ -104,6 +113,19 @@ class _Pieces:
         if self.photo.icc_profile:
             image.info["icc_profile"] = self.photo.icc_profile
         return image
+
+
+def _bands(spans: Sequence[Span], centres: np.ndarray) -> list[slice]:
+    """Output pixels at these centres (photo px) along an axis, cut where a tile begins."""
+    borders = [span.low for span in spans if span.fade_in]
+    cuts = sorted({0, *np.searchsorted(centres, borders).tolist(), len(centres)})
+    return [slice(*pair) for pair in zip(cuts, cuts[1:])]
+
+
+def _blocks(band: slice) -> list[slice]:
+    return [
+        slice(start, min(start + BLOCK_PX, band.stop)) for start in range(band.start, band.stop, BLOCK_PX)
+    ]
 
 
 def _write_tiff(path: Path, pieces: _Pieces) -> None:

@@ -7,14 +7,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from sair_core.coords import cell_of, sample_lanczos
+from sair_core.coords import LANCZOS, cell_of, sample_lanczos
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.models.spn import Spn, SpnFeatures
 
 Guide = tuple[Tensor, float]  # a text embedding (1, D) and how much it counts, in [0, 1]
 
 RESAMPLE_BYTES = 64 * 2**20  # of memory that enlarging a fill may take at once
-TAP_BYTES = 16 * (8 + 4 + 2 * 3 * 4)  # what one pixel takes: place, weight and colours of its sixteen taps
+# What one pixel takes: place, weight and colours of each of its taps.
+TAP_BYTES = (2 * LANCZOS) ** 2 * (8 + 4 + 2 * 3 * 4)
 
 
 class Filler(Protocol):

@@ -95,7 +95,7 @@ def _fill_interior(border: np.ndarray, ring: np.ndarray, hole: np.ndarray) -> np
     # A 2 x 2 cell is hole if all of it is. A known cell next to a hole cell always holds a ring pixel.
     odd = [(0, n % 2) for n in hole.shape]
     cells = _quads(np.pad(hole, odd, mode="edge")).all(axis=0)
-    counts = _quads(np.pad(ring, odd)).sum(axis=0)
+    counts = _quads(np.pad(ring, odd)).sum(axis=0, dtype=border.dtype)
     means = _quads(np.pad(border, [*odd, (0, 0)])).sum(axis=0) / np.maximum(counts, 1)[..., None]
     means[cells] = extend_harmonically(means, cells)
     filled = border.copy()

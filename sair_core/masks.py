@@ -27,7 +27,7 @@ def bin_name(ratio_range: tuple[float, float]) -> str:
 
 
 def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.ndarray:
-    """Read a mask: white (from 128 up), True or non-zero alpha-weighted luma is hole.
+    """Read a mask: white (luma from 128 up, on black where it is transparent) or True is hole.
 
     source: PIL image, path, file bytes, or array of bool, integers (0..255, or only 0 and 1) or floats in
     [0, 1], `(H, W)` or `(H, W, C)`. size_px: `(height, width)` of the photo; a mask of another size but the
@@ -96,7 +96,7 @@ def irregular_mask(
         trial = canvas.copy()
         _draw_shape(ImageDraw.Draw(trial), rng, size_px, str(style), shrinkage)
         trial_ratio = np.count_nonzero(np.asarray(trial)) / (height * width)
-        if trial_ratio > min(high, target + 0.05):
+        if trial_ratio > (min(high, target + 0.05) if shrinkage > 0.05 else high):
             shrinkage *= 0.7
             continue
         canvas, ratio = trial, trial_ratio
@@ -112,6 +112,7 @@ def _draw_shape(
     side = math.sqrt(height * width)
     if style == "rectangles" or (style == "mixed" and rng.random() < 0.35):
         h, w = (max(1.0, side * scale * rng.uniform(0.08, 0.55)) for _ in range(2))
+        h, w = min(h, height), min(w, width)
         top, left = rng.uniform(-h / 3, height - h * 2 / 3), rng.uniform(-w / 3, width - w * 2 / 3)
         box = (left, top, left + w, top + h)
         (draw.ellipse if rng.random() < 0.25 else draw.rectangle)(box, fill=255)

@@ -13,6 +13,7 @@ from huggingface_hub import constants, errors
 # What huggingface-hub raises when it cannot be reached or says no; HTTPError is of the library below it.
 HUB_ERRORS = (errors.HTTPError, errors.LocalEntryNotFoundError, OSError)
 TIMEOUT_SECONDS = 4.0
+_LOCK = threading.RLock()  # the library has one flag for the whole process
 
 
 @contextlib.contextmanager
@@ -21,12 +22,13 @@ def hub_or_cache() -> Iterator[None]:
 
     It then takes what is in its cache or fails at once; by itself it tries again, for half a minute.
     """
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or not _is_there(constants.ENDPOINT)
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
+    with _LOCK:
+        before = constants.HF_HUB_OFFLINE
+        constants.HF_HUB_OFFLINE = before or not _is_there(constants.ENDPOINT)
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = before
 
 
 def ask(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:

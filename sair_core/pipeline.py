@@ -64,7 +64,7 @@ class InpaintPipeline:
 
         device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where the hardware has it; differs
         from float32 by under 2/255 on average. mirror: average a SAIR's fill with that of the mirrored photo,
-        for twice the encoder's time.
+        for twice the time.
         """
         self.device = pick_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
@@ -79,7 +79,7 @@ class InpaintPipeline:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path = "sair-lite", *, device: str = "auto", **options: bool
+        cls, name_or_path: str | Path = BUNDLED_SAIR, *, device: str = "auto", **options: bool
     ) -> InpaintPipeline:
         """name_or_path: a bundled name, a checkpoint folder, or a hub id; the rest as in the constructor.
 
@@ -209,7 +209,8 @@ class InpaintPipeline:
             encoder = self.sair.semantic_encoder
             if encoder is not None:
                 text = build_text_encoder(encoder, self.sair.config.semantic)
-                self._reader = SemanticReader(encoder, text, model=self.sair, **options)
+                model = None if self.sair.sir is None else self.sair
+                self._reader = SemanticReader(encoder, text, model=model, **options)
             else:
                 self._reader = SemanticReader.from_pretrained(**options)
         return self._reader
@@ -251,7 +252,9 @@ class InpaintPipeline:
         names = [name for name in parse_labels(words) if name != EVERYTHING_ELSE]
         if not names:
             raise LabelError("Name what should be selected, for example: car, person.")
-        found = self.semantics(photo, [*names, EVERYTHING_ELSE])
+        if not isinstance(photo, Photo):
+            photo = load_photo(photo)
+        found = self.reader.name(self.reader.read(photo.rgb), [*names, EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
 
     def view(
@@ -299,8 +302,8 @@ class InpaintPipeline:
 
         path: its suffix says the format: .png, .jpg, .webp (at most 100 megapixels, quality 1 to 100) or
         .tif, which goes straight to disk at any size. Alpha and the ICC profile are kept. Rendered piece by
-        piece: memory does not grow with the output. The rest as in `view`; without a cache, what is encoded
-        is kept only while the next pieces need it.
+        piece: memory does not grow with the output. The rest as in `view`; without a cache, little of
+        what is encoded is kept.
         """
         cache = FeatureCache(EXPORT_CACHE_BYTES) if cache is None else cache
         photo, cache = self._seen(photo, mask, cache)

@@ -7,6 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def hole_share(hole01: Tensor, size_cells: tuple[int, int]) -> Tensor:
+    """The share of hole in each cell of a grid: `(B, 1, H, W)` to float32 `(B, 1, *size_cells)`."""
+    hole01 = hole01.float()
+    if hole01.device.type == "mps":  # pools only to sizes that divide the picture's
+        return F.adaptive_avg_pool2d(hole01.cpu(), size_cells).to(hole01.device)
+    return F.adaptive_avg_pool2d(hole01, size_cells)
+
+
 def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Resize a photo with a hole; what lies in the hole never bleeds into what is known.
 

@@ -20,7 +20,7 @@ from sair_core.encoders.refine import denoise_prompts
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import TextEncoder, build_text_encoder
 from sair_core.models.sair import Sair
-from sair_core.reduce import reduce_known
+from sair_core.reduce import hole_share, reduce_known
 from sair_core.semantic_map import SemanticMap
 from sair_core.window import Window
 from sair_core.words import EVERYTHING_ELSE, vocabulary
@@ -29,6 +29,7 @@ MAX_WORK_PX = 512  # long side at which a photo is read
 GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
 BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
+NEVER = -1e4  # as a logit; finite, because 0 * -inf in the interpolation is no number
 KEPT = 8  # photos whose embedding is remembered
 STRIP_VALUES = 4_000_000  # logits in memory at once
 
@@ -54,7 +55,7 @@ class SemanticReader:
         bf16: bool = True,
         mirror: bool = True,
     ):
-        """model: a SAIR with semantics, whose completion of holes is used. mirror: average with the mirrored
+        """model: a SAIR with a SIR, whose completion of holes is used. mirror: average with the mirrored
         photo, for twice the time."""
         self.device = pick_device(device)
         self.encoder = encoder.to(self.device).eval()
@@ -108,8 +109,7 @@ class SemanticReader:
             place = labels.index(EVERYTHING_ELSE)
             logits = torch.cat([logits[:place], self._else(embedding.vectors, labels), logits[place:]])
         if denoise > 0:
-            # Finite, because 0 * -inf in the interpolation is no number.
-            logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(-1e4)
+            logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(NEVER)
         window = window or Window.whole(embedding.size_px, 1.0)
         ids, confidence = _name_pixels(logits.cpu(), window, embedding.size_px)
         vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
@@ -128,6 +128,8 @@ class SemanticReader:
         All of hundreds of words together would win everywhere, and the best one wins too often.
         """
         others = self._other_words([label for label in labels if label != EVERYTHING_ELSE])
+        if not others:  # the labels mean all there is
+            return vectors.new_full((1, *vectors.shape[1:]), NEVER)
         best = self._logits(vectors, others).topk(min(BEST, len(others)), dim=0).values
         return best.logsumexp(dim=0, keepdim=True) - math.log(len(best))
 
@@ -159,7 +161,7 @@ class SemanticReader:
                 completed = F.normalize(self._completed(rgb01, hole01).float(), dim=1)
                 size = completed.shape[-2:]
                 seen = F.interpolate(vectors, size, mode="bilinear", align_corners=False)
-                share = F.adaptive_avg_pool2d(hole01, size)
+                share = hole_share(hole01, size)
                 vectors = F.normalize(torch.lerp(seen, completed, share), dim=1)
         if self.mirror:
             vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)

@@ -4,8 +4,10 @@ import tifffile
 from PIL import Image
 
 from sair_core import export as module
+from sair_core import zoom
 from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.window import Window
+from sair_core.zoom import PhotoFunction
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
@@ -80,3 +82,27 @@ def test_what_cannot_be_written_is_said(tiny_pipe, bird, tmp_path, monkeypatch):
     with pytest.raises(PhotoTooLargeError, match=r"\.tif"):
         tiny_pipe.export(bird, tmp_path / "out.png")
     assert tiny_pipe.export(bird, tmp_path / "out.tif") == (768, 768)
+
+
+def test_an_export_comes_back_to_few_tiles(tiny_pipe, tmp_path, monkeypatch):
+    """Its cache holds few, and blocks taken row by row would make a large photo's tiles anew in each row."""
+    made, sizes = [], []
+    tile = PhotoFunction._tile
+
+    def counted(function, region):
+        found = tile(function, region)
+        made.append(region)
+        sizes.append(found.bytes)
+        return found
+
+    monkeypatch.setattr(PhotoFunction, "_tile", counted)
+    for name, size in (("CORE_PX", 96), ("WHOLE_PX", 100), ("OVERLAP_PX", 4), ("BLOCK_PX", 128)):
+        for where in (module, zoom):
+            monkeypatch.setattr(where, name, size, raising=False)
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (380, 570, 3), np.uint8))
+    tiny_pipe.export(photo, tmp_path / "a.png", scale=1.1)
+    tiles = len(set(made))
+    monkeypatch.setattr("sair_core.pipeline.EXPORT_CACHE_BYTES", 4 * max(sizes))
+    made.clear()
+    tiny_pipe.export(photo, tmp_path / "b.png", scale=4.0)
+    assert tiles == 4 * 6 and tiles <= len(made) < 2 * tiles

@@ -122,6 +122,13 @@ def test_irregular_masks_keep_their_share_and_their_seed(ratio_range):
         assert np.array_equal(mask, again)
 
 
+@pytest.mark.parametrize("size_px", [(20, 700), (700, 20), (4, 4), (3, 90)])
+def test_irregular_masks_of_strips_and_of_almost_nothing(size_px):
+    for seed in range(100):
+        mask = irregular_mask(np.random.default_rng(seed), size_px, (0.2, 0.4))
+        assert mask.shape == size_px and 0.2 <= hole_ratio(mask) <= 0.4
+
+
 def test_irregular_masks_differ_and_hold_thin_and_thick_parts():
     from scipy import ndimage
 

@@ -52,3 +52,27 @@ def test_offline_stays_offline_without_asking(monkeypatch, nowhere):
     with hub_or_cache():
         assert constants.HF_HUB_OFFLINE
     assert constants.HF_HUB_OFFLINE
+
+
+def test_two_threads_leave_the_librarys_flag_as_it_was(monkeypatch, nowhere):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    entered, leave = threading.Event(), threading.Event()
+
+    def first():
+        with hub_or_cache():
+            entered.set()
+            leave.wait(10)
+
+    def second():
+        with hub_or_cache():
+            pass
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert entered.wait(10)
+    threads[1].start()
+    time.sleep(0.2)  # the second would read the first one's flag here
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert not constants.HF_HUB_OFFLINE

@@ -160,7 +160,7 @@ def test_decode_in_chunks_equals_decode_whole(tiny_pipe, monkeypatch):
     features = model.encode(torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48))
     coords, cell = grid_coords((50, 70)).flatten(0, 1)[None], cell_of((50, 70))[None]
     whole = model.decode(features, coords, cell)
-    monkeypatch.setattr("sair_core.models.sair.CPU_DECODE_BYTES", 100_000)
+    monkeypatch.setattr("sair_core.chunks.CPU_BYTES", 100_000)
     torch.testing.assert_close(decode_chunked(model.decode, features, coords, cell), whole, atol=1e-6, rtol=0)
 
 

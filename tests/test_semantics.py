@@ -9,7 +9,7 @@ from sair_core.models.sir import SirConfig
 from sair_core.pipeline import InpaintPipeline
 from sair_core.semantics import SemanticReader, _bilinear, _name_pixels
 from sair_core.window import Window
-from sair_core.words import EVERYTHING_ELSE
+from sair_core.words import EVERYTHING_ELSE, MAX_LABELS
 
 
 class ColourWords(torch.nn.Module):
@@ -166,6 +166,8 @@ def test_the_pipelines_contract(tiny_pipe, reader, two_colours, monkeypatch):
     assert mask.mode == "L" and mask.size == (96, 64)
     array = np.asarray(mask)
     assert (array[:, :40] == 255).all() and (array[:, 60:] == 0).all()
+    many = ["red", *(f"word {i}" for i in range(MAX_LABELS - 1))]
+    assert np.asarray(tiny_pipe.mask_from_words(two_colours, many)).any()
     for words in ("", EVERYTHING_ELSE):
         with pytest.raises(LabelError):
             tiny_pipe.mask_from_words(two_colours, words)
@@ -246,3 +248,9 @@ def test_a_models_sir_says_what_the_hole_hides(wordy_pipe, bird):
     assert cosine[~near].min() > 0.99 and cosine[30:70, 30:70].mean() < 0.9
     whole = wordy_pipe.semantics(bird, "sky, bird")
     assert whole.embedding.shape == (24, 24, 16)
+
+
+def test_a_model_without_sir_claims_no_completion(tiny_clip_folder):
+    semantic = SemanticConfig(str(tiny_clip_folder), upsample=2.0, keep_text=True)
+    config = SairConfig(Part("table4"), Part("liif", {"hidden": 16}), "unfilled", semantic)
+    assert InpaintPipeline(Sair(config), device="cpu").reader.model is None

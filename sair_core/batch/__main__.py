@@ -21,6 +21,7 @@ from sair_core.batch.engines import ENGINES
 from sair_core.batch.report import DONE, FAILED, REPORT_NAME, SKIPPED, Line
 from sair_core.batch.run import prepare, run
 from sair_core.batch.work import ModelSource, NamedModel
+from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import SairError
 
 
@@ -63,7 +64,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     what.add_argument("--words", help='fill all that these name: "person, car"')
     add("--fill-with", metavar="WORDS", help="what to put there, for models that know words")
-    add("--model", default="sair-lite", help="bundled name, folder or hub id (default: %(default)s)")
+    add("--model", default=BUNDLED_SAIR, help="bundled name, folder or hub id (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
     add("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default: %(default)s)")
     add("--keep-gps", action="store_true", help="leave in the EXIF where a photo was taken")

@@ -41,11 +41,12 @@ class BatchConfig:
             self.output.resolve() != self.image.resolve(),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",
         )
-        masks = () if self.mask is None else (self.mask.resolve(), self.mask.resolve().parent)
-        require(
-            self.output.resolve() not in masks,
-            f"--output {self.output} is where the masks are, which would be overwritten. Give another.",
-        )
+        if self.mask is not None:
+            masks = self.mask if self.mask.is_dir() else self.mask.parent
+            require(
+                self.output.resolve() != masks.resolve(),
+                f"--output {self.output} is where the masks are, which would be overwritten. Give another.",
+            )
         for words in (self.words, self.fill_with):
             if words is not None:
                 parse_labels(words)

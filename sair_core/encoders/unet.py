@@ -35,6 +35,7 @@ class UNetConfig:
             len(self.blocks) == 3 and min(self.blocks) > 0,
             f"blocks must be 3 positive numbers: {self.blocks}",
         )
+        require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
         require(
             self.widths[3] % self.heads == 0,
             f"widths[3]={self.widths[3]} is no multiple of heads={self.heads}",

@@ -1,7 +1,7 @@
 """Measures a filling model next to classical baselines: `python -m sair_core.evaluation --help`.
 
-Stands beside the pipeline: nothing in the rest of the package needs it but `metrics`. Importing it is cheap,
-scikit-image, OpenCV and torch are loaded by the functions that need them.
+Stands beside the pipeline, which needs none of it; training uses its figures and samples. Importing it is
+cheap: scikit-image, OpenCV and torch are loaded by the functions that need them.
 """
 
 from sair_core.evaluation.metrics import l1, psnr, ssim

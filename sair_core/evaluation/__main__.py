@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -185,7 +184,7 @@ def show(
     if args.json:
         settings = {
             "complete": complete,
-            "model": args.model,
+            "model": args.model if "sair" in args.methods else None,
             "spn": args.spn if "spn" in args.methods else None,
             "samples": args.samples,
             "data": str(args.data),
@@ -200,8 +199,7 @@ def show(
             "seconds_per_fill": times,
         }
         content = report.as_json(settings, facts, summaries, advantage, records)
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        report.write_json(args.json, content)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ the mean embedding of what was the hole is compared with each word.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -19,11 +18,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
+from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask, list_samples
 from sair_core.images import Photo, load_photo
 from sair_core.pipeline import InpaintPipeline
+from sair_core.reduce import hole_share
 
 NO_WORDS = "(none)"
 HOLE_BIN = 1  # place in masks.BINS: 20-40 %
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = report.machine_facts()
     print("; ".join(f"{name}: {value}" for name, value in {"photos": len(photos), **facts}.items()))
     if args.json:
-        args.json.write_text(json.dumps({"cosines": table, "machine": facts}, indent=1) + "\n", "utf-8")
+        report.write_json(args.json, {"cosines": table, "machine": facts})
     return int(min(moves) <= 0)
 
 
@@ -82,7 +83,7 @@ def measure(
 
 def mean_embedding(vectors: Tensor, hole: np.ndarray) -> Tensor:
     """Unit mean `(D,)` of the vectors `(D, h, w)` over a hole, bool `(H, W)`."""
-    share = F.adaptive_avg_pool2d(torch.from_numpy(hole).to(vectors)[None, None], vectors.shape[-2:])[0]
+    share = hole_share(torch.from_numpy(hole).to(vectors)[None, None], vectors.shape[-2:])[0]
     return F.normalize((vectors * share).sum((1, 2)), dim=0)
 
 
@@ -90,7 +91,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.guided", description=__doc__)
     add = parser.add_argument
     add("--data", required=True, type=Path, help="folder of photos")
-    add("--model", default="sair-lite", help="name, folder or hub id (default: %(default)s)")
+    add("--model", default=BUNDLED_SAIR, help="name, folder or hub id (default: %(default)s)")
     add("--words", nargs="+", default=list(DEFAULT_WORDS), help=f"default: {' '.join(DEFAULT_WORDS)}")
     add("--strength", type=float, default=1.0, help="how much the words count (default: %(default)s)")
     add("--limit", type=int, default=40, help="photos, spread evenly over the folder (default: %(default)s)")

@@ -62,12 +62,16 @@ def _ensure_backbone(timeout_seconds: float) -> None:
     path = cached_backbone()
     if not path.is_file():
         _download(path, timeout_seconds)
+    elif not _is_whole(path):
+        raise MissingDependencyError(f"{path} is damaged: delete it, it is then downloaded again.")
+
+
+def _is_whole(path: Path) -> bool:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    if not digest.hexdigest().startswith(WEIGHTS_SHA256_PREFIX):
-        raise MissingDependencyError(f"{path} is damaged: delete it, it is then downloaded again.")
+    return digest.hexdigest().startswith(WEIGHTS_SHA256_PREFIX)
 
 
 def _download(path: Path, timeout_seconds: float) -> None:
@@ -86,6 +90,8 @@ def _download(path: Path, timeout_seconds: float) -> None:
         with urllib.request.urlopen(WEIGHTS_URL, timeout=10) as response, partial.open("wb") as file:
             while block := response.read(1 << 20):
                 file.write(block)
+        if not _is_whole(partial):
+            raise MissingDependencyError("its backbone arrived damaged: try again.")
         partial.replace(path)
     except OSError as error:  # URLError and timeouts are OSErrors too
         raise MissingDependencyError(f"its backbone could not be downloaded ({error}).") from error

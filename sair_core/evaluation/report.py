@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sair_core.evaluation.summary import Gain, Record, Summary
 
@@ -141,6 +143,20 @@ def as_json(
         "gain_over_best_baseline": [asdict(gain) for gain in gains],
         "fills": [asdict(record) for record in ordered],
     }
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Makes the folder where needed; a figure that is no finite number becomes null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def seconds_per_fill(records: Sequence[Record]) -> dict[str, float]:

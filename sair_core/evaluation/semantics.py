@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 import time
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = {**report.machine_facts(), "minutes": round((time.perf_counter() - started) / 60, 1)}
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if args.json:
-        args.json.write_text(json.dumps(_content(tables, classes, common, facts), indent=1) + "\n", "utf-8")
+        report.write_json(args.json, _content(tables, classes, common, facts))
     return 0
 
 

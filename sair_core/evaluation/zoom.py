@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import statistics
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.metrics import psnr, ssim
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if args.json:
         content = {"photos": len(photos), "figures": tables, "machine": facts}
-        args.json.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        report.write_json(args.json, content)
     return int(not met)
 
 
@@ -99,7 +99,9 @@ def _methods(args: argparse.Namespace) -> dict[str, Enlarge]:
 
     methods = {name: plain(name) for name in RESAMPLED}
     for model in args.model:
-        methods[Path(model).name] = ours(InpaintPipeline.from_pretrained(model, device=args.device))
+        if model in methods:
+            raise ConfigError(f"{model} is named twice.")
+        methods[model] = ours(InpaintPipeline.from_pretrained(model, device=args.device))
     return methods
 
 
@@ -134,7 +136,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.zoom", description=__doc__)
     add = parser.add_argument
     add("--data", required=True, type=Path, help="folder of photos")
-    add("--model", nargs="+", default=["sair-lite"], help="name, folder or hub id (default: sair-lite)")
+    add("--model", nargs="+", default=[BUNDLED_SAIR], help="names, folders or hub ids")
     add("--scales", nargs="+", type=float, default=list(BARS_DB), help="default: 2 3 4 6")
     add("--limit", type=int, default=100, help="photos, spread evenly over the folder (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")

@@ -53,6 +53,6 @@ class Detail(nn.Module):
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """Colour to add `(B, N, 3)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
-        pixel = cell.new_tensor([2 / n for n in projected.shape[-2:]])
+        pixel = cell.new_tensor([2 / (n * self.encoder.reduction) for n in projected.shape[-2:]])
         cell = torch.maximum(cell, pixel / self.config.largest_scale)
         return self.decoder.query(projected, coords_yx, cell).float()

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.checkpoint import CheckpointModel
+from sair_core.chunks import in_chunks
 from sair_core.config import require
 from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
@@ -25,12 +26,11 @@ from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
 from sair_core.models.parts import Part, build, known, resolved
 from sair_core.models.sir import Sir, SirConfig
+from sair_core.reduce import hole_share
 
 SEMANTICS = ("full", "none", "unfilled", "only")
 # In px, multiples of what encoders halve: a U-Net's context, and what a few 3x3 convolutions reach.
 WIDE_MARGIN_PX, DETAIL_MARGIN_PX = 64, 16
-# Activations of one chunk of queries: on a CPU they should stay in its caches, elsewhere they need to fit.
-CPU_DECODE_BYTES, DECODE_BYTES = 12 * 2**20, 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -220,13 +220,8 @@ Decode = Callable[[SairFeatures, Tensor, Tensor], Tensor]  # Sair.decode or deco
 
 
 def decode_chunked(decode: Decode, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-    """What a model's `decode` gives, float32 `(B, N, 3)`, in chunks sized by the memory they take; the same
-    numbers."""
-    room = CPU_DECODE_BYTES if coords_yx.device.type == "cpu" else DECODE_BYTES
-    # Four neighbours, and about three activations of the hidden width alive at once.
-    per_query = 4 * 3 * features.projected.shape[1] * features.projected.element_size() * len(coords_yx)
-    chunks = coords_yx.split(max(1, room // per_query), dim=1)
-    return torch.cat([decode(features, chunk, cell) for chunk in chunks], dim=1).float()
+    """What a model's `decode` gives, float32 `(B, N, 3)`, in chunks sized by the memory they take."""
+    return in_chunks(lambda part: decode(features, part, cell), coords_yx, features.projected).float()
 
 
 def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor:
@@ -237,7 +232,7 @@ def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor
     size = c.shape[-2:]
     words = words.float() if words.ndim == 4 else words.float()[..., None, None]
     target = F.normalize(F.interpolate(words, size, mode="bilinear", align_corners=False), dim=1)
-    share = strength * F.adaptive_avg_pool2d(hole01.float(), size)
+    share = strength * hole_share(hole01, size)
     mixed = F.normalize(torch.lerp(c, target.expand_as(c), share), dim=1)
     return torch.where(share > 0, mixed, c)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sair_core.chunks import in_chunks
 from sair_core.config import require
 from sair_core.coords import sample
 from sair_core.decoders.liif import LiifConfig, LiifDecoder
 from sair_core.encoders.blocks import AttentionBlock
+from sair_core.reduce import hole_share
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class SirConfig:
 
     def __post_init__(self) -> None:
         require(self.context_blocks >= 0, f"context_blocks must not be negative, got {self.context_blocks}")
+        require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
         require(
             self.context_width % self.heads == 0,
             f"context_width={self.context_width} is no multiple of heads={self.heads}",
@@ -71,7 +73,7 @@ class Sir(nn.Module):
         """
         if not self.config.context_blocks:
             return tokens
-        lost = F.adaptive_avg_pool2d(hole01, tokens.shape[-2:]) > 0.5
+        lost = hole_share(hole01, tokens.shape[-2:]) > 0.5
         tokens = torch.where(lost, self.mask_token.to(tokens.dtype), tokens)
         return tokens + self.leave(self.context(self.enter(tokens)))
 
@@ -88,6 +90,10 @@ class Sir(nn.Module):
 
         tokens `(B, D, h, w)` from `complete`; edges from `project_edges`, on a grid of its own.
         """
-        shared = None if edges is None else sample(edges, coords_yx)
-        cell = coords_yx.new_zeros(len(coords_yx), 2)
-        return self.function.query(self.function.project(tokens), coords_yx, cell, shared)
+        projected, cell = self.function.project(tokens), coords_yx.new_zeros(len(coords_yx), 2)
+
+        def query(coords_yx: Tensor) -> Tensor:
+            shared = None if edges is None else sample(edges, coords_yx)
+            return self.function.query(projected, coords_yx, cell, shared)
+
+        return query(coords_yx) if torch.is_grad_enabled() else in_chunks(query, coords_yx, projected)

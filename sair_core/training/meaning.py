@@ -11,6 +11,7 @@ from sair_core.coords import grid_coords, sample
 from sair_core.encoders.text import build_text_encoder
 from sair_core.folders import VOID, Classes
 from sair_core.models.sair import Sair, SairFeatures
+from sair_core.reduce import hole_share
 from sair_core.semantic_map import palette
 from sair_core.words import label_presets
 
@@ -41,7 +42,7 @@ class Meaning:
         """
         if rng.random() < 0.5:
             return teacher
-        hole = F.adaptive_avg_pool2d(batch["hole01"], teacher.shape[-2:])
+        hole = hole_share(batch["hole01"], teacher.shape[-2:])
         mean = (teacher * hole).sum((2, 3)) / hole.sum((2, 3)).clamp_min(1e-6)
         words = F.normalize(mean.float(), dim=1)
         if self.names is None:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.config import require
+from sair_core.reduce import hole_share
 
 ALPHA, DELTA, EPSILON = 3.0, 4.0, 1e-5
 
@@ -49,7 +50,10 @@ def prior_loss(
 
     predicted, target: `(B, C_l, h_l, w_l)` a scale; hole01 `(B, 1, H, W)`, averaged over the cells of each.
     """
-    return sum(_weighted_l1(p, t, _resized(hole01, p), alpha) for p, t in zip(predicted, target, strict=True))
+    return sum(
+        _weighted_l1(p, t, hole_share(hole01, p.shape[-2:]), alpha)
+        for p, t in zip(predicted, target, strict=True)
+    )
 
 
 def kl_loss(mean: Tensor, sigma: Tensor) -> Tensor:
@@ -95,7 +99,7 @@ def diversity_loss(
     """
     terms = []
     for a, b in zip(first, second, strict=True):
-        hole = _resized(hole01, a)
+        hole = hole_share(hole01, a.shape[-2:])
         distance = ((a.float() - b.float()).abs() * hole).sum() / (a.shape[1] * hole.sum()).clamp_min(EPSILON)
         terms.append(1 / (distance + epsilon))
     return sum(terms) / len(terms)
@@ -103,8 +107,3 @@ def diversity_loss(
 
 def _weighted_l1(a: Tensor, b: Tensor, hole: Tensor, extra: float) -> Tensor:
     return ((a.float() - b.float()).abs() * (1 + extra * hole.float())).mean()
-
-
-def _resized(hole01: Tensor, like: Tensor) -> Tensor:
-    """The share of hole in each cell of a map."""
-    return F.adaptive_avg_pool2d(hole01.float(), like.shape[-2:])

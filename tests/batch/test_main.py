@@ -245,6 +245,13 @@ def test_folders_that_cannot_be(folders, tmp_path, capsys):
         cli.main([*folders.arguments(), "--workers", "-1"])
 
 
+def test_results_may_lie_beside_the_folder_of_masks(folders):
+    from sair_core.batch.config import BatchConfig
+
+    above = folders.masks.parent
+    assert BatchConfig(image=folders.photos, output=above, mask=folders.masks).output == above
+
+
 def test_a_missing_ray_says_how_to_get_it(folders, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert folders.run("--engine", "ray") == 2

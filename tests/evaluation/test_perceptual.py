@@ -1,5 +1,6 @@
 """The network is never asked: its answer is replaced."""
 
+import io
 import threading
 import time
 
@@ -62,5 +63,14 @@ def test_an_interrupted_download_leaves_nothing_behind(cache, monkeypatch):
 
     monkeypatch.setattr(perceptual.urllib.request, "urlopen", lambda *args, **kwargs: Response())
     with pytest.raises(MissingDependencyError, match="timed out"):
+        perceptual._ensure_backbone(1.0)
+    assert list(cache.parent.iterdir()) == []
+
+
+def test_a_damaged_download_does_not_stay(cache, monkeypatch):
+    monkeypatch.setattr(perceptual, "ask", lambda *args: None)
+    half = io.BytesIO(b"half of it")
+    monkeypatch.setattr(perceptual.urllib.request, "urlopen", lambda *args, **kwargs: half)
+    with pytest.raises(MissingDependencyError, match="arrived damaged"):
         perceptual._ensure_backbone(1.0)
     assert list(cache.parent.iterdir()) == []

@@ -1,3 +1,5 @@
+import json
+
 from sair_core.evaluation import report
 from sair_core.evaluation.summary import Drawn, Gain, Summary
 
@@ -48,3 +50,9 @@ def test_machine_facts_are_filled():
     assert facts["processor"] and facts["cores"] >= 1 and facts["torch"][0].isdigit()
     assert facts["date"].endswith("+00:00")
     assert report.package_version("no-such-package-here") == "not installed"
+
+
+def test_json_makes_its_folder_and_has_no_figures_that_are_none(tmp_path):
+    path = tmp_path / "new" / "figures.json"
+    report.write_json(path, {"psnr": float("inf"), "rows": [1.5, float("nan"), {"a": (2, "b")}]})
+    assert json.loads(path.read_text()) == {"psnr": None, "rows": [1.5, None, {"a": [2, "b"]}]}

@@ -57,3 +57,13 @@ def test_the_command_prints_bars_and_tells_by_its_status(photos, tmp_path, capsy
     assert f"{gain:+.2f} dB" in out and "lanczos" in out
     assert status == int(gain < 0.5) and ("missed" in out) == bool(status)
     assert zoom.main(["--data", str(tmp_path / "none")]) == 1
+    assert zoom.main(["--data", str(tmp_path), "--model", "m", "m"]) == 1
+    assert "named twice" in capsys.readouterr().err
+
+
+def test_models_in_folders_of_one_name_are_all_measured(photos, tmp_path, capsys, monkeypatch, tiny_pipe):
+    Image.fromarray(photos[0]).save(tmp_path / "p.png")
+    monkeypatch.setattr(zoom.InpaintPipeline, "from_pretrained", lambda model, device: tiny_pipe)
+    zoom.main(["--data", str(tmp_path), "--scales", "2", "--model", "a/model", "b/model"])
+    out = capsys.readouterr().out
+    assert "a/model" in out and "b/model" in out

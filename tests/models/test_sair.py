@@ -280,6 +280,21 @@ def test_edges_enter_the_first_layer_as_features_at_the_coordinate():
         Sir(4, SirConfig(edge_aware=True))
 
 
+@pytest.mark.parametrize("edge_aware", [False, True])
+def test_meanings_in_chunks_are_those_asked_for_at_once(monkeypatch, edge_aware):
+    torch.manual_seed(0)
+    sir = Sir(4, SirConfig(16, 3, edge_aware=edge_aware), appearance_channels=6)
+    tokens, z, coords = torch.randn(2, 4, 3, 5), torch.randn(2, 6, 20, 30), torch.rand(2, 50, 2) * 2 - 1
+    whole = sir(tokens, coords, sir.project_edges(z))
+    asked = []
+    query = sir.function.query
+    monkeypatch.setattr(sir.function, "query", lambda *a: asked.append(a[1].shape[1]) or query(*a))
+    monkeypatch.setattr("sair_core.chunks.CPU_BYTES", 12 * 16 * 4 * 2 * 7)  # seven coordinates
+    with torch.no_grad():
+        torch.testing.assert_close(sir(tokens, coords, sir.project_edges(z)), whole, atol=1e-6, rtol=1e-5)
+    assert asked == [7] * 7 + [1]
+
+
 def test_long_skip_starts_from_the_initial_fill(small_config, photo_and_hole):
     model = Sair(small_config)
     torch.nn.init.zeros_(model.air.decoder.last.weight)
