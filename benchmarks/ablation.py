@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
-from sair_core.errors import SairError  # noqa: E402
+from sair_core.errors import ConfigError, SairError  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 
 SIR = {
@@ -29,6 +29,7 @@ SIR = {
     "sir-edges": {"edge_aware": True},
 }
 VARIANTS = ("none", "full", "unfilled", "only", *SIR)
+MEASURED = "measured.json"
 FIGURES = ("psnr_db", "ssim", "l1")
 
 
@@ -81,19 +82,19 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
         save_every=min(250, args.steps),
         device=args.device,
     )
-    if not (folder / "measured.json").exists():
+    if _measured(args, folder) is None:
         train(config, resume="latest" if (folder / STATE_NAME).exists() else None)
 
 
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
-    """Mean figures by hole share, kept in `measured.json`."""
+    """Mean figures by hole share, kept in the run's folder."""
     from sair_core.evaluation.__main__ import ModelMethod
     from sair_core.evaluation.runner import Plan, evaluate
     from sair_core.evaluation.samples import list_samples, mask_source
     from sair_core.evaluation.summary import summarise
 
-    path = folder / "measured.json"
-    if not path.exists():
+    figures = _measured(args, folder)
+    if figures is None:
         plan = Plan(
             methods={"sair": ModelMethod(str(folder / "model"), args.device)},
             samples=list_samples(args.val, args.limit),
@@ -105,8 +106,25 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, floa
         figures = {
             summary.bin: {name: getattr(summary, name) for name in FIGURES} for summary in summarise(records)
         }
-        path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    return json.loads(path.read_text("utf-8"))
+        content = {"settings": _settings(args), "figures": figures}
+        (folder / MEASURED).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    return figures
+
+
+def _measured(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]] | None:
+    """What was measured before. Raises ConfigError when it was something else."""
+    if not (folder / MEASURED).exists():
+        return None
+    content = json.loads((folder / MEASURED).read_text("utf-8"))
+    if content["settings"] != _settings(args):
+        raise ConfigError(f"{folder} holds a run with other settings. Give another --output.")
+    return content["figures"]
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """All that a figure depends on but the variant and the seed."""
+    names = ("preset", "steps", "size", "batch", "squared_weight", "limit")
+    return {name: getattr(args, name) for name in names}
 
 
 def _table(results: dict[str, list[dict[str, dict[str, float]]]]) -> str:

@@ -59,7 +59,7 @@ def find_folder(name: str | Path) -> Path | None:
         raise ModelNotFoundError(
             f"The folder {name} holds no {CONFIG_NAME}. Give a folder saved by the trainer."
         )
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", str(name)):
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):
         return None
     raise ModelNotFoundError(
         f"There is no model {str(name)!r}. Bundled are {', '.join(bundled_models()) or 'none'}; "

@@ -69,6 +69,9 @@ def test_damaged_checkpoints(folder, damage):
 def test_names_folders_and_ids(folder, tmp_path):
     assert find_folder(folder) == folder
     assert find_folder("user/name") is None
+    for name in ("../typo", "./typo", "user/.."):
+        with pytest.raises(ModelNotFoundError, match="There is no model"):
+            find_folder(name)
     with pytest.raises(ModelNotFoundError, match="Bundled are.*sair-lite"):
         find_folder("no such model")
     with pytest.raises(ModelNotFoundError, match="no config.json"):

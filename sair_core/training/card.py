@@ -82,6 +82,10 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
         raise ConfigError(f"--repo {repo!r} is no name of a model. Write it as user/name.")
     card = model_card(run, repo)
     source = run / (BEST if best else MODEL)
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        if not (source / name).is_file():
+            why = ": no validation of this run was better than its first. Leave --best out" if best else ""
+            raise DataError(f"There is no {source / name}{why}.")
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder:
         for path in (source / CONFIG_NAME, source / WEIGHTS_NAME, run / CURVES_NAME):

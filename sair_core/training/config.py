@@ -156,20 +156,21 @@ class SpnTrainConfig(RunConfig):
     """Training of an SPN (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
 
     The rate is a tenth in the last quarter of the run. twice_share: share of a batch that is filled a second
-    time, with other noise, for the diversity of Eq. (14). The weights are those of `SpnWeights`.
+    time, with other noise, for the diversity of Eq. (14). probabilistic: None is what the model to begin with
+    is, or True. The weights are those of `SpnWeights`.
     """
 
     kind: str = "spn"
     learning_rate: float = 1e-4
     warmup_steps: int = 0
     clip_norm: float = 10.0
-    probabilistic: bool = True
+    probabilistic: bool | None = None
     twice_share: float = 0.5
     prior_weight: float = 1.0
     image_weight: float = 10.0
     adversarial_weight: float = 1.0
     feature_weight: float = 10.0
-    diverse_weight: float = 0.2
+    diverse_weight: float = 0.05
     kl_weight: float = 0.05
     betas: tuple[float, float] = (0.0, 0.9)
 

@@ -116,7 +116,7 @@ def render(plan: Plan, rgb: Tensor, ids: Tensor | None) -> dict[str, Tensor]:
     """A picture and what is asked of it, on the device of the photo's pixels (see `Pixels`).
 
     `rgb01 (3, S, S)`, `hole01 (1, S, S)`, and of the queried pixels `coords_yx (Q, 2)`, `cell (2,)`,
-    `target01 (Q, 3)`, `inside (Q,)`: whether in the hole, `ids (Q,)`: the classes, 255 where nobody knows.
+    `target01 (Q, 3)`, `ids (Q,)`: the classes, 255 where nobody knows.
     """
     device, size_px, fine_px = rgb.device, len(plan.mask), plan.fine_px
     fine = _resized(_cut(plan, rgb).permute(2, 0, 1)[None].float(), fine_px)
@@ -133,7 +133,6 @@ def render(plan: Plan, rgb: Tensor, ids: Tensor | None) -> dict[str, Tensor]:
         "coords_yx": (2 * torch.stack([rows, columns], dim=1) + 1) / fine_px - 1,
         "cell": torch.full((2,), 2 / fine_px, device=device),
         "target01": fine[0].flatten(1)[:, chosen].T / 255,
-        "inside": torch.from_numpy(plan.fine_mask.ravel()[plan.chosen]).to(device),
         "ids": classes,
     }
 

@@ -38,7 +38,7 @@ class Engine:
         self._accelerator = Accelerator(
             cpu=chosen.type == "cpu",
             mixed_precision="bf16" if bf16 and has_bf16(chosen) else "no",
-            # Only frozen parts have buffers here, the same in every process.
+            # Buffers here are frozen, or follow from weights that are the same in every process.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         self.accumulate = accumulate
@@ -47,6 +47,7 @@ class Engine:
         self.processes: int = self._accelerator.num_processes
         self.is_main: bool = self._accelerator.is_main_process
         self.is_first_here: bool = self._accelerator.is_local_main_process
+        self.first_here: int = self.rank - self._accelerator.local_process_index  # this machine's first
 
     @property
     def precision(self) -> str:

@@ -23,9 +23,11 @@ from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import (
     BEST,
     MODEL,
+    PREVIOUS,
     Average,
     Learner,
     Progress,
+    drop_latest,
     load_run,
     require_finite,
     save_picture,
@@ -107,6 +109,11 @@ def run(
     engine = task.engine
     main = task.learners[next(iter(task.learners))].model
     progress = Progress() if resume is None else load_run(folder, task.learners, task.average, resume)
+    if resume == PREVIOUS:
+        engine.wait()
+        if engine.is_main:
+            drop_latest(folder)
+        engine.wait()
 
     def validate() -> None:
         if engine.is_main:
@@ -125,9 +132,9 @@ def run(
     def save() -> None:
         require_finite(task.learners, task.average, progress.step)  # in every process, so that all go back
         if engine.is_main:
-            save_run(folder, task.learners, task.average, progress)
             with saving(folder):
-                task.export(folder / MODEL)
+                task.export(folder / MODEL)  # first: a state can be resumed only where there is a model
+            save_run(folder, task.learners, task.average, progress)
         engine.wait()
 
     with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
@@ -189,7 +196,7 @@ def preflight(
     validate: Callable[[], None],
     save: Callable[[], None],
 ) -> None:
-    """Everything once before it counts: a validation, a save and a training step, which is taken back.
+    """Everything once before it counts: a validation, a save and two training steps, which are taken back.
 
     What is wrong with the photos, the memory or the disk shows in the first minute and not after an hour.
     """
@@ -216,7 +223,7 @@ def set_back(
 ) -> None:
     """Back to the last good state at a lower rate; the samples that led here are not seen again.
 
-    Raises NotFiniteError, a report, when that was done MAX_SETBACKS times.
+    Raises NotFiniteError, saying what happened, when that was done MAX_SETBACKS times.
     """
     if progress.setbacks == MAX_SETBACKS:
         raise NotFiniteError(

@@ -62,5 +62,7 @@ def _vgg19(timeout_seconds: float) -> Stages:
     if not cached.is_file():
         # Asks first: torch's own download has no time limit.
         ask(weights.url, timeout_seconds)
-    layers = vgg19(weights=weights, progress=False).features
+    network = vgg19()
+    network.load_state_dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    layers = network.features
     return Stages([layers[start:stop] for start, stop in VGG_STAGES])

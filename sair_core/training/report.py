@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -151,7 +152,7 @@ class Report:
             share=round(share, 5),
             seconds=round(progress.seconds, 1),
             eta_seconds=round(progress.seconds * (1 - share) / share) if share else None,
-            loss=round(self.smooth_loss, 6) if self._steps else None,
+            loss=round(self.smooth_loss, 6) if self._steps and math.isfinite(self.smooth_loss) else None,
             message=self._message,
         )
 

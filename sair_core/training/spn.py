@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +61,12 @@ class SpnTask:
         """resume: the weights to begin with will be loaded from the run."""
         self.config, self.engine = config, engine
         torch.manual_seed(config.seed)
-        chosen = configured(config, SpnConfig, spn_preset, resume)
-        self.model = Spn(dataclasses.replace(chosen, probabilistic=config.probabilistic))
+        chosen = configured(config, SpnConfig, partial(spn_preset, probabilistic=True), resume)
+        if config.probabilistic is not None:
+            chosen = dataclasses.replace(chosen, probabilistic=config.probabilistic)
+        self.model = Spn(chosen)
         pretext, heads = _teacher(self.model)
-        perceptual, name = build_perceptual() if config.probabilistic else (None, None)
+        perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
         self.facts = {"perceptual": name}
         judge, trained = Judge(), Distilled(self.model, heads)
         self.photos, held = photos_and_held(config, None, engine)
@@ -103,7 +106,7 @@ class SpnTask:
         generator, discriminator = (one.optimiser for one in self.learners.values())
         clip_norm = self.config.clip_norm
         real = {name: batch[name] for name in ("rgb01", "hole01")}
-        if self.config.probabilistic:
+        if self.model.config.probabilistic:
             real |= self._noise(len(batch["rgb01"]), batch["rgb01"].shape[-2:], first_sample)
         self.fills.clear()
         loss = self.engine.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
@@ -131,7 +134,7 @@ class SpnTask:
         with self.engine.autocast():
             features = self.model.encode(rgb01, hole01)
             noises: list[Tensor | None] = [None]
-            if self.config.probabilistic:
+            if self.model.config.probabilistic:
                 generators = [torch.Generator().manual_seed(seed) for seed in SHOWN_SEEDS]
                 drawn = [self.model.latent(features.size_px, generator) for generator in generators]
                 noises = [*drawn, None]
@@ -223,7 +226,7 @@ class SpnLoss(nn.Module):
         }
         if pretext is not None:
             terms["prior"] = prior_loss(self.trained.heads(fill.priors), pretext(rgb01), hole01)
-        if self.config.probabilistic:
+        if model.config.probabilistic:
             with torch.no_grad():
                 true_maps, true_seen = discriminator(rgb01)[1], perceptual(rgb01)
             seen = perceptual(shown)

@@ -14,7 +14,7 @@ from sair_core.errors import ConfigError
 from sair_core.files import leftovers, replacing
 from sair_core.hub import load_model
 from sair_core.training.config import RunConfig
-from sair_core.training.state import LATEST, MODEL, STATE_NAME, find_state
+from sair_core.training.state import LATEST, MODEL, STATE_NAME, find_state, holds_run
 
 C = TypeVar("C")
 
@@ -27,7 +27,7 @@ def begin_folder(output: str, resume: str | None) -> Path:
     folder = Path(output)
     if resume is not None:
         find_state(folder, resume)
-    elif (folder / STATE_NAME).exists():
+    elif holds_run(folder):
         raise ConfigError(
             f"{folder} already holds a run. Continue it with --resume {LATEST} or name another --output."
         )

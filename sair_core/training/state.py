@@ -72,7 +72,7 @@ class Progress:
 
     def note(self, **figures: float) -> None:
         """Add a row to the log."""
-        rounded = {name: round(value, 5) for name, value in figures.items()}
+        rounded = {name: float(f"{value:.7g}") for name, value in figures.items()}
         self.log.append({"step": self.step, "seconds": round(self.seconds, 1), **rounded})
 
 
@@ -141,6 +141,8 @@ def save_run(folder: Path, learners: Mapping[str, Learner], average: Average, pr
     with saving(folder):
         with replacing(folder / STATE_NAME) as path:
             torch.save(state, path)
+            with open(path, "rb+") as file:
+                os.fsync(file.fileno())  # a power cut must not leave an empty file in its place
             if (folder / STATE_NAME).exists():
                 os.replace(folder / STATE_NAME, _state_file(folder, PREVIOUS))
         write_log(folder, progress)
@@ -186,7 +188,7 @@ def load_run(
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         learned, progress = state["learners"], Progress(**state["progress"])
-    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}). Continue with --resume {PREVIOUS}, or start again."
         ) from error
@@ -203,10 +205,23 @@ def load_run(
 
 def find_state(folder: Path, which: str) -> Path:
     """The file that `load_run` reads. Raises CheckpointError when it is not there."""
-    path = _state_file(folder, which)
+    path, previous = _state_file(folder, which), _state_file(folder, PREVIOUS)
+    if not path.exists() and previous.exists():
+        return previous  # the process was killed while the latest took its place
     if not path.exists():
         raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
     return path
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether there is something to resume."""
+    return any(_state_file(folder, which).exists() for which in (LATEST, PREVIOUS))
+
+
+def drop_latest(folder: Path) -> None:
+    """Let the previous state be the latest, because the run goes on from it."""
+    if _state_file(folder, PREVIOUS).exists():
+        os.replace(_state_file(folder, PREVIOUS), _state_file(folder, LATEST))
 
 
 def _state_file(folder: Path, which: str) -> Path:

@@ -1,7 +1,8 @@
-"""Photos in memory where they fit, once a machine however many processes train on it; else in their files."""
+"""Photos in memory where they fit, once per machine, however many processes train there; else in files."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ import psutil
 import torch
 from tqdm import tqdm
 
+from sair_core.errors import DataError
+from sair_core.files import replacing
 from sair_core.folders import Classes, spread
 from sair_core.training.config import RunConfig
 from sair_core.training.data import Pixels, as_pixels
@@ -19,6 +22,7 @@ from sair_core.training.engine import Engine
 from sair_core.training.photos import TrainPhoto, open_photo, split
 from sair_core.training.report import tell
 from sair_core.training.scan import Scan, scan
+from sair_core.training.state import MODEL, holds_run
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +30,7 @@ MOST_HELD = 48  # photos to validate with
 MEMORY_SHARE = 0.5  # of what is free, for photos
 DEVICE_SHARE = 0.25  # of what is free on an accelerator
 OPENED = 32  # photos, of those that are opened for every sample
-PACK_NAME, INDEX_NAME = ".photos.bin", ".photos.npz"
+NAMES_NAME = "{role}-photos.json"  # in the run folder: the photos it is trained on, and validated with
 
 
 class PhotoStore(Sequence[TrainPhoto]):
@@ -65,21 +69,26 @@ class PhotoStore(Sequence[TrainPhoto]):
 
 
 def read_folders(
-    folders: Sequence[str | Path], classes: Classes | None, engine: Engine, run: Path
+    folders: Sequence[str | Path], classes: Classes | None, engine: Engine, run: Path, role: str = "train"
 ) -> PhotoStore:
     """Scan folders, say what was found, and keep the photos that can be used.
 
     Of several processes on a machine the first one reads; the others map what it wrote into the run folder,
-    so that the memory is taken once. Raises DataError.
+    so that the memory is taken once. role: "train" or "val". Raises DataError; also when a run is resumed and
+    the photos are not those that it began with, because samples and the validation split are drawn by number.
     """
     if engine.processes == 1:
         kept = _Kept()
         found = _scanned(folders, classes, run, kept)
+        _remember(run, role, found.photos)
         return PhotoStore(kept.photos if kept.fits else found.photos, classes)
-    pack, index = run / PACK_NAME, run / INDEX_NAME
+    # Named by the machine: several may share the run folder.
+    pack, index = (run / f".photos-{engine.first_here}.{suffix}" for suffix in ("bin", "npz"))
     if engine.is_first_here:
         kept = _Kept()
         found = _scanned(folders, classes, run, kept)
+        if engine.is_main:
+            _remember(run, role, found.photos)
         _write(pack, index, kept.photos if kept.fits else (), found.photos)
         del kept
     engine.wait()
@@ -97,7 +106,7 @@ def photos_and_held(
     """Photos to train on, and those to validate with."""
     photos = read_folders(config.data, classes, engine, Path(config.output))
     if config.val:
-        held = read_folders(config.val, None, engine, Path(config.output))
+        held = read_folders(config.val, None, engine, Path(config.output), "val")
         kept = list(range(len(photos)))
     else:
         kept, places = split(range(len(photos)), config.val_share, config.seed)
@@ -125,6 +134,23 @@ class _Kept:
             logger.warning("The photos do not fit in memory: they will be opened again for every sample.")
         if self.fits:
             self.photos.append(photo)
+
+
+def _remember(run: Path, role: str, photos: Sequence[Path]) -> None:
+    """Write down which photos a run has, or see that they are still the same."""
+    path, names = run / NAMES_NAME.format(role=role), [photo.name for photo in photos]
+    if holds_run(run) and path.exists():
+        before = json.loads(path.read_text("utf-8"))
+        if before != names:
+            new, gone = (len(set(a) - set(b)) for a, b in ((names, before), (before, names)))
+            raise DataError(
+                f"The photos are not those that {run} began with: {new} new, {gone} gone. Put them back to "
+                f"continue it exactly, or begin another run with --from {run / MODEL}."
+            )
+    else:
+        run.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(names, indent=0), "utf-8")
 
 
 def _scanned(folders: Sequence[str | Path], classes: Classes | None, run: Path, kept: _Kept) -> Scan:

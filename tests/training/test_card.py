@@ -1,6 +1,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -111,5 +112,8 @@ def test_what_cannot_be_pushed_is_refused(run, tmp_path, capsys):
         push(run, "mine")
     with pytest.raises(DataError, match="holds no run"):
         push(tmp_path, "me/mine")
+    shutil.rmtree(run / "best", ignore_errors=True)  # as where no validation was better than the first
+    with pytest.raises(DataError, match="Leave --best out"):
+        push(run, "me/mine", best=True)
     assert main(["push", str(tmp_path), "--repo", "me/mine"]) == 2
     assert "holds no run" in capsys.readouterr().err

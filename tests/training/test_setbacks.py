@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from sair_core.errors import CheckpointError, NotFiniteError
+from sair_core.errors import CheckpointError, ConfigError, DataError, NotFiniteError
 from sair_core.hub import load_model
 from sair_core.training import fill, loop, state
 from sair_core.training.fill import train
@@ -64,7 +64,7 @@ def test_after_three_setbacks_it_stops_with_a_report_and_the_last_good_state(tin
     weights = good["learners"]["model"]["model"]
     assert all(torch.isfinite(v).all() for v in weights.values())
     end = told(tmp_path / "run")
-    assert end["state"] == "failed" and "It happened 4 times" in end["message"]
+    assert end["state"] == "failed" and "It happened 4 times" in end["message"] and end["loss"] is None
 
 
 def test_a_loss_that_climbs_away_is_a_setback(tiny_run, monkeypatch, caplog):
@@ -139,6 +139,51 @@ def test_the_state_before_can_be_resumed_when_the_last_one_is_damaged(tiny_run, 
         train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
     train(tiny_run(preset="tiny", steps=6), resume="previous", show_progress=False)
     assert saved(run)["progress"]["step"] == 6
+
+
+@pytest.mark.parametrize("content", [b"", None])
+def test_a_setback_after_resuming_the_state_before_leads_back_to_it(tiny_run, tmp_path, poisoned, content):
+    train(tiny_run(preset="tiny"), show_progress=False)
+    run = tmp_path / "run"
+    if content is not None:
+        (run / "state.pt").write_bytes(content)
+        with pytest.raises(CheckpointError, match="--resume previous"):
+            train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
+    poisoned(lambda sample: sample == 4)
+    train(tiny_run(preset="tiny", steps=4, save_every=50), resume="previous", show_progress=False)
+    end = saved(run)["progress"]
+    assert end["setbacks"] == 1 and end["step"] == 4
+    assert saved(run, "previous-state.pt")["progress"]["step"] == 2
+
+
+def test_killed_while_the_latest_took_its_place_the_state_before_is_the_latest(tiny_run, tmp_path):
+    train(tiny_run(preset="tiny"), show_progress=False)
+    run = tmp_path / "run"
+    (run / "state.pt").unlink()
+    with pytest.raises(ConfigError, match="already holds a run"):
+        train(tiny_run(preset="tiny"), show_progress=False)
+    train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
+    assert saved(run)["progress"]["step"] == 6
+
+
+def test_where_there_is_a_state_there_is_a_model(tiny_run, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fill.FillTask, "export", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_run(preset="tiny"), show_progress=False)
+    monkeypatch.undo()
+    train(tiny_run(preset="tiny"), show_progress=False)  # begins anew: nothing half stands in its way
+
+
+def test_resumed_with_other_photos_it_says_so_and_stops(tiny_run, tmp_path, photo_folder):
+    train(tiny_run(preset="tiny"), show_progress=False)
+    (photo_folder / "p3.jpg").rename(photo_folder / "q3.jpg")
+    with pytest.raises(DataError, match="1 new, 1 gone.*--from"):
+        train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
+    (photo_folder / "q3.jpg").rename(photo_folder / "p3.jpg")
+    train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
 
 
 def test_killed_in_the_middle_of_a_save_it_goes_on_from_the_one_before(photo_folder, tmp_path):

@@ -115,3 +115,10 @@ def test_the_same_command_trains_an_spn_and_goes_on_with_it(photo_folder, tmp_pa
         main(["--model", "spn", "--help"])
     shown = capsys.readouterr().out
     assert "--adversarial-weight" in shown and "--queries" not in shown
+
+
+def test_begun_with_a_model_that_does_not_draw_it_does_not_draw(spn_run, tmp_path):
+    first = train(spn_run(probabilistic=False, steps=1), show_progress=False)
+    begun = spn_run(preset=None, start=str(first), steps=1, output=str(tmp_path / "second"))
+    assert not load_model(train(begun, show_progress=False)).config.probabilistic
+    assert SpnTask(spn_run(), Engine("cpu", bf16=False)).model.config.probabilistic

@@ -1,4 +1,7 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,3 +62,28 @@ def test_what_one_process_wrote_the_others_map(tmp_path):
 def test_on_a_cpu_pictures_are_made_by_workers():
     photo = TrainPhoto(np.zeros((64, 64, 3), np.uint8))
     assert PhotoStore([photo], None).resident(torch.device("cpu")) is None
+
+
+def test_machines_that_share_the_run_folder_do_not_touch_each_others_files(tmp_path, monkeypatch):
+    """Two machines of one process each: what one has read and taken away, the other still needs."""
+    engines = [Engine("cpu", bf16=False) for _ in range(2)]
+    ready = threading.Barrier(2, timeout=20)
+    photos = [TrainPhoto(np.full((64 + i, 70, 3), i, np.uint8)) for i in range(4)]
+
+    def scanned(folders, classes, run, kept):
+        for photo in photos:
+            kept(photo)
+        return SimpleNamespace(photos=[Path(f"{i}.jpg") for i in range(4)])
+
+    monkeypatch.setattr(store, "_scanned", scanned)
+    for rank, engine in enumerate(engines):
+        engine.rank, engine.processes, engine.first_here = rank, 2, rank
+        engine.is_main = rank == 0
+        engine.wait = ready.wait
+    with ThreadPoolExecutor(2) as pool:
+        work = [pool.submit(read_folders, ["here"], None, one, tmp_path) for one in engines]
+        stores = [one.result(60) for one in work]
+    for found in stores:
+        for place, photo in enumerate(photos):
+            np.testing.assert_array_equal(found[place].rgb, photo.rgb)
+    assert [path.name for path in tmp_path.iterdir()] == ["train-photos.json"]
