@@ -55,8 +55,8 @@ class SemanticReader:
         bf16: bool = True,
         mirror: bool = True,
     ):
-        """model: a SAIR with a SIR, whose completion of holes is used. mirror: average with the mirrored
-        photo, for twice the time."""
+        """model: a SAIR with this encoder and a SIR, whose completion of holes is used. mirror: average with
+        the mirrored photo, for twice the time."""
         self.device = pick_device(device)
         self.encoder = encoder.to(self.device).eval()
         self.text, self.model = text, model
@@ -156,22 +156,25 @@ class SemanticReader:
         if self.mirror:
             rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
         with autocast(self.device, self.bf16):
-            vectors = F.normalize(self.encoder(rgb01, hole01).float(), dim=1)
             if complete:
-                completed = F.normalize(self._completed(rgb01, hole01).float(), dim=1)
-                size = completed.shape[-2:]
-                seen = F.interpolate(vectors, size, mode="bilinear", align_corners=False)
-                share = hole_share(hole01, size)
-                vectors = F.normalize(torch.lerp(seen, completed, share), dim=1)
+                vectors = self._completed(rgb01, hole01)
+            else:
+                vectors = F.normalize(self.encoder(rgb01, hole01).float(), dim=1)
         if self.mirror:
             vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)
         return vectors[0]
 
     def _completed(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
+        """Unit vectors: what the encoder sees in view, what SIR says in the hole."""
         features = self.model.encode(rgb01, hole01)
         size = tuple(max(1, n // GRID_STEP_PX) for n in rgb01.shape[-2:])
         coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
-        return self.model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
+        said = self.model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
+        seen = F.interpolate(
+            F.normalize(features.seen.float(), dim=1), size, mode="bilinear", align_corners=False
+        )
+        mixed = torch.lerp(seen, F.normalize(said.float(), dim=1), hole_share(hole01, size))
+        return F.normalize(mixed, dim=1)
 
 
 def _name_pixels(

@@ -254,3 +254,19 @@ def test_a_model_without_sir_claims_no_completion(tiny_clip_folder):
     semantic = SemanticConfig(str(tiny_clip_folder), upsample=2.0, keep_text=True)
     config = SairConfig(Part("table4"), Part("liif", {"hidden": 16}), "unfilled", semantic)
     assert InpaintPipeline(Sair(config), device="cpu").reader.model is None
+
+
+def test_completing_looks_at_the_photo_once(wordy_pipe, bird, monkeypatch):
+    looks = []
+    forward = wordy_pipe.reader.encoder.forward
+    monkeypatch.setattr(wordy_pipe.reader.encoder, "forward", lambda *a: looks.append(1) or forward(*a))
+    hole = np.zeros((bird.height, bird.width), bool)
+    hole[40:90, 50:120] = True
+    photo = np.asarray(bird)
+    completed = wordy_pipe.reader.read(photo, hole).vectors
+    assert looks == [1]
+    seen = wordy_pipe.reader.read(photo, hole, complete=False).vectors
+    size = completed.shape[-2:]
+    seen = torch.nn.functional.interpolate(seen[None], size, mode="bilinear", align_corners=False)[0]
+    far = torch.nn.functional.normalize(seen, dim=0)[:, -20:] - completed[:, -20:]  # below the hole
+    assert far.abs().max() < 0.02

@@ -85,13 +85,14 @@ class SairFeatures:
 
     projected: `(B, hidden, h, w)`; start01: `(B, 3, H, W)`, None where `detail` answers; tokens: text-aligned
     `(B, D, h, w)`, completed where there is a SIR, never mixed with words; edges: `(B, hidden, h, w)` for an
-    edge-aware SIR.
+    edge-aware SIR; seen: the tokens before they were completed.
     """
 
     projected: Tensor
     start01: Tensor | None = None
     tokens: Tensor | None = None
     edges: Tensor | None = None
+    seen: Tensor | None = None
 
 
 class Sair(CheckpointModel):
@@ -141,27 +142,27 @@ class Sair(CheckpointModel):
         z = self.appearance_encoder(start01, hole01) if self.appearance_encoder is not None else None
         if self.semantic_encoder is None:
             return SairFeatures(self.air.project(z, None), start01)
-        tokens, edges, c = self._semantics(rgb01, hole01, z)
+        seen = self.semantic_encoder(rgb01 * (1 - hole01), hole01)
+        tokens, edges, c = self._semantics(seen, hole01, z)
         # CLIP's embeddings have any norm and those of words have one: AIR sees directions, entries about 1.
         c = F.normalize(c.float(), dim=1)
         if words is not None:
             c = _toward(c, words, hole01, strength)
         c = (math.sqrt(c.shape[1]) * c).to(tokens.dtype)
-        return SairFeatures(self.air.project(z, c), start01, tokens, edges)
+        return SairFeatures(self.air.project(z, c), start01, tokens, edges, seen)
 
     def _semantics(
-        self, rgb01: Tensor, hole01: Tensor, z: Tensor | None
+        self, seen: Tensor, hole01: Tensor, z: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Tokens `(B, D, h, w)`, edges, and semantics `(B, D, h', w')` on the grid that AIR gets them."""
-        tokens = self.semantic_encoder(rgb01 * (1 - hole01), hole01)
         if self.sir is None:
-            return tokens, None, tokens
-        tokens = self.sir.complete(tokens, hole01)
+            return seen, None, seen
+        tokens = self.sir.complete(seen, hole01)
         edges = self.sir.project_edges(z)
         stride_px = self.config.semantic_stride_px
         size = (tokens if z is None else z).shape[-2:]
         if stride_px is not None:
-            size = tuple(-(-n // stride_px) for n in rgb01.shape[-2:])
+            size = tuple(-(-n // stride_px) for n in hole01.shape[-2:])
         coords = grid_coords(size, device=tokens.device).flatten(0, 1).expand(len(tokens), -1, -1)
         return tokens, edges, self.sir(tokens, coords, edges).transpose(1, 2).unflatten(2, size)
 
