@@ -14,6 +14,7 @@ from app.accounts import read_accounts
 from app.hosting import hosted, max_megapixels
 from app.mcp import McpError, check_installed, check_running
 from sair_core.bundled import BUNDLED_SPN, is_bundled
+from sair_core.config import require_megapixels
 from sair_core.errors import ConfigError, MissingDependencyError
 
 
@@ -59,6 +60,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     args = parser.parse_args(argv)
     try:
+        require_megapixels(args.max_megapixels)
         args.accounts = None if args.auth is None else read_accounts(args.auth)
         if args.mcp:
             check_installed()

@@ -18,6 +18,11 @@ def require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def require_megapixels(limit: float) -> None:
+    """Raise ConfigError for a limit on photos that cannot be held: Pillow opens none above 178 megapixels."""
+    require(0 < limit <= 178, f"--max-megapixels must be above 0 and at most 178, got {limit:g}.")
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """A config dataclass as plain JSON types (tuples become lists)."""
     return dataclasses.asdict(config, dict_factory=lambda items: {k: _plain(v) for k, v in items})

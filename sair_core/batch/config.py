@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sair_core.config import require
+from sair_core.config import require, require_megapixels
 from sair_core.words import parse_labels
 
 
@@ -36,7 +36,7 @@ class BatchConfig:
             "Say what to fill: either --mask (a folder or a file) or --words, one of the two.",
         )
         require(1 <= self.quality <= 100, f"--quality must be from 1 to 100, got {self.quality}.")
-        require(self.max_megapixels > 0, f"--max-megapixels must be above 0, got {self.max_megapixels:g}.")
+        require_megapixels(self.max_megapixels)
         require(
             self.output.resolve() != self.image.resolve(),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",

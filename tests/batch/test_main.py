@@ -224,6 +224,7 @@ def test_masks_beside_their_photos(folders):
         (("--words", " , "), "No label was given"),
         (("--quality", "0"), "from 1 to 100"),
         (("--max-megapixels", "0"), "above 0"),
+        (("--max-megapixels", "300"), "at most 178"),
     ],
 )
 def test_wrong_commands_end_with_a_message_and_2(folders, capsys, more, message):
