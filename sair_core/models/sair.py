@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sair_core.checkpoint import CheckpointModel
 from sair_core.chunks import in_chunks
@@ -21,7 +21,7 @@ from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.initial_fill import INITIAL_FILLS
-from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.encoders.semantic import SemanticConfig, SemanticEncoder, build_semantic_encoder
 from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
 from sair_core.models.parts import Part, build, known, resolved
@@ -102,7 +102,7 @@ class Sair(CheckpointModel):
     config_class = SairConfig
     frozen_prefixes = ("semantic_encoder.",)  # rebuilt from its own weights, never saved twice
 
-    def __init__(self, config: SairConfig, semantic_encoder: nn.Module | None = None):
+    def __init__(self, config: SairConfig, semantic_encoder: SemanticEncoder | None = None):
         """semantic_encoder: built from `config.semantic` unless given; kept frozen."""
         super().__init__()
         self.config = config
