@@ -89,6 +89,18 @@ class Visitor:
         _require((filled[~hole] == self.photo[~hole]).all(), "a fill with other known pixels")
         return RIGHT
 
+    def variations(self) -> str:
+        mask, seed = self._mask(), int(self.rng.integers(1000))
+        paths, seeds = self._ask("/variations", self.file, mask, 2, seed)
+        _require(seeds == [seed, seed + 1], "other seeds")
+        first, second = map(_opened, paths)
+        known = ~self.holes[mask]
+        for fill in (first, second):
+            _require(fill.shape == self.photo.shape, "a variation of another size")
+            _require((fill[known] == self.photo[known]).all(), "a variation with other known pixels")
+        _require((first != second).any(), "two seeds with one fill")
+        return RIGHT
+
     def view(self) -> str:
         """The whole photo at its own scale; the green alone, as the tests' model turns blue round."""
         height, width = self.photo.shape[:2]
@@ -206,6 +218,7 @@ class Visitor:
 # Kind of action -> what is done, and how often against the others.
 ACTIONS: dict[str, tuple[Callable[[Visitor], str], float]] = {
     "fill": (Visitor.fill, 6),
+    "variations": (Visitor.variations, 2),
     "view": (Visitor.view, 4),
     "export": (Visitor.export, 2),
     "semantics": (Visitor.semantics, 2),

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from sair_core.bundled import BUNDLED_SAIR
+from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.crops import plan_crops
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
@@ -156,8 +156,8 @@ class InpaintPipeline:
             raise ConfigError(f"Ask for 1 variation or more, not {count}.")
         if count > 1 and not self.draws:  # an error, because equal fills would pass for the model's choice
             raise ConfigError(
-                "This model has one fill for a hole. Ask for 1 variation, or choose a model that draws: a "
-                "probabilistic SPN."
+                "This model has one fill for a hole. Ask for 1 variation, or choose a model that draws, such "
+                f"as {BUNDLED_SPN}."
             )
         if seed < 0 or seed + count - 1 > MAX_SEED:
             raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {seed} is out of range.")

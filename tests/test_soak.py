@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks import soak, visitor
 from benchmarks.visitor import FAILED, LEFT, REFUSED, RIGHT, WRONG, Outcome, Trouble, Visitor
@@ -60,6 +61,25 @@ def test_a_visitor_knows_its_own_pictures(tmp_path, monkeypatch):
     assert (one.act("fill").what, one.act("view").what) == (RIGHT, RIGHT)
     answers(other.photo[:, : one.photo.shape[1]])
     assert one.act("view").text == "a view of another photo"
+
+    def gives(*pictures, shift=0):
+        paths = [str(tmp_path / f"{i}.png") for i in range(len(pictures))]
+
+        def asked(self, endpoint, photo, mask, count, seed):
+            for path, picture in zip(paths, pictures):
+                Image.fromarray(np.where(self.holes[mask][..., None], picture, self.photo)).save(path)
+            return paths, [seed + shift + i for i in range(count)]
+
+        monkeypatch.setattr(Visitor, "_ask", asked)
+
+    black, white = np.uint8(0), np.uint8(255)
+    gives(black, white)
+    assert one.act("variations").what == RIGHT
+    gives(black, black)
+    assert one.act("variations").text == "two seeds with one fill"
+    gives(black, white, shift=1)
+    assert one.act("variations").text == "other seeds"
+
     answers(one.photo.repeat(2, axis=0).repeat(2, axis=1))
     assert one.act("export").what == RIGHT
     answers(np.rot90(one.photo, 2).repeat(2, axis=0).repeat(2, axis=1))

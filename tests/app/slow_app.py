@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.service import FillService
 from app.ui import build_app, forget_files, launch_options
-from tests.app.fakes import MeanPipeline
+from tests.app.fakes import GreyPainter, MeanPipeline
 
 
 class SlowPipeline(MeanPipeline):
@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.0, help="how long a fill takes")
     parser.add_argument("--sign", type=Path, help="file to make when a fill begins")
     args = parser.parse_args()
-    blocks = build_app(FillService(lambda: SlowPipeline(args.seconds, args.sign)))
+    service = FillService(lambda: SlowPipeline(args.seconds, args.sign), load_painter=GreyPainter)
+    blocks = build_app(service)
     blocks.launch(server_name="127.0.0.1", server_port=args.port, share=False, **launch_options())
     forget_files(blocks)
 
