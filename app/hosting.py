@@ -11,6 +11,7 @@ UPLOAD, HOSTED_UPLOAD = "200mb", "60mb"  # of a file
 HOSTED_LABELS = 32  # of one map
 VARIATIONS, HOSTED_VARIATIONS = 8, 4  # of one fill
 QUEUE, HOSTED_QUEUE = 64, 32  # who may wait; whoever comes then is told to come again
+SESSIONS = 500  # that Gradio remembers at 0.2 MB each, a call from a script being one, too; 10,000 by default
 WORK_SECONDS = 120.0  # one piece of work where hosted; elsewhere it takes what it takes
 # Every so many seconds, files that were shown or offered so many seconds ago are deleted.
 KEPT_FILES, HOSTED_KEPT_FILES = (3600, 86400), (300, 3600)

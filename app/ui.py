@@ -14,7 +14,7 @@ from gradio.utils import get_upload_folder
 
 from app import api, editor
 from app.fetching import refuse_addresses
-from app.hosting import hosted, kept_files, max_upload, max_waiting
+from app.hosting import SESSIONS, hosted, kept_files, max_upload, max_waiting
 from app.service import FillService
 from app.session import Session
 from app.tabs import edit, semantics, train, zoom
@@ -83,6 +83,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api"],
         "run_history": False,
         "max_file_size": max_upload(),
+        "state_session_capacity": SESSIONS,
         "strict_cors": True,
         "ssr_mode": False,
         "pwa": False,

@@ -75,6 +75,21 @@ def test_files_of_this_app_are_forgotten_with_their_folders(monkeypatch, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"b" * 64, "tmp-of-another-app"}
 
 
+def test_sessions_that_calls_from_scripts_leave_behind_are_bounded(monkeypatch):
+    """Gradio never forgets a session by itself, and each takes memory."""
+    monkeypatch.setattr("app.ui.SESSIONS", 3)
+    blocks = build_app(FillService(lambda: None))
+    blocks.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
+    )
+    try:
+        for number in range(10):
+            blocks.state_holder[f"call {number}"]
+        assert list(blocks.state_holder.session_data) == ["call 7", "call 8", "call 9"]
+    finally:
+        blocks.close(verbose=False)
+
+
 def test_launch_options_keep_to_this_host():
     options = launch_options()
     assert options["run_history"] is False and options["ssr_mode"] is False
