@@ -15,6 +15,7 @@ RANKS = [
     ("errors",),
     (
         "config",
+        "chunks",
         "coords",
         "masks",
         "image_modes",
