@@ -20,6 +20,8 @@ def on_screen(page: Page, widget: str, point: Point) -> Point:
         page.evaluate(
             """([widget, x, y]) => {
                 const { view, stage } = window.sair[widget];
+                if (stage.getBoundingClientRect().top < 0)  // scrolled away: a person would scroll back
+                    stage.scrollIntoView({ block: "nearest", behavior: "instant" });
                 const box = stage.getBoundingClientRect();
                 return [box.left + stage.clientLeft + view.x + x * view.scale,
                         box.top + stage.clientTop + view.y + y * view.scale];
