@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from sair_core.errors import ConfigError, SairError  # noqa: E402
-from sair_core.evaluation.report import align, machine_facts  # noqa: E402
+from sair_core.evaluation.report import align, machine_facts, write_json  # noqa: E402
 
 SIR = {
     "sir-paper": {"context_blocks": 0},
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     facts = {**machine_facts(), "steps": args.steps, "seeds": args.seeds, "size": args.size}
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if args.json:
-        args.json.write_text(json.dumps({"machine": facts, "figures": results}, indent=1) + "\n", "utf-8")
+        write_json(args.json, {"machine": facts, "figures": results})
     return 0
 
 
@@ -107,7 +107,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, floa
             summary.bin: {name: getattr(summary, name) for name in FIGURES} for summary in summarise(records)
         }
         content = {"settings": _settings(args), "figures": figures}
-        (folder / MEASURED).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        write_json(folder / MEASURED, content)
     return figures
 
 

@@ -84,9 +84,7 @@ class Visitor:
 
     def fill(self) -> str:
         mask = self._mask()
-        filled, hole = self._picture("/fill", self.file, mask), self.holes[mask]
-        _require(filled.shape == self.photo.shape, "a fill of another size")
-        _require((filled[~hole] == self.photo[~hole]).all(), "a fill with other known pixels")
+        self._check_fill(self._picture("/fill", self.file, mask), mask)
         return RIGHT
 
     def variations(self) -> str:
@@ -94,10 +92,8 @@ class Visitor:
         paths, seeds = self._ask("/variations", self.file, mask, 2, seed)
         _require(seeds == [seed, seed + 1], "other seeds")
         first, second = map(_opened, paths)
-        known = ~self.holes[mask]
         for fill in (first, second):
-            _require(fill.shape == self.photo.shape, "a variation of another size")
-            _require((fill[known] == self.photo[known]).all(), "a variation with other known pixels")
+            self._check_fill(fill, mask)
         _require((first != second).any(), "two seeds with one fill")
         return RIGHT
 
@@ -182,6 +178,11 @@ class Visitor:
         if refusal:
             raise Trouble(REFUSED, refusal)
         return RIGHT
+
+    def _check_fill(self, fill: np.ndarray, mask: Path) -> None:
+        _require(fill.shape == self.photo.shape, "a fill of another size")
+        known = ~self.holes[mask]
+        _require((fill[known] == self.photo[known]).all(), "a fill with other known pixels")
 
     def _mask(self) -> Path:
         return list(self.holes)[self.rng.integers(len(self.holes))]

@@ -13,7 +13,7 @@ from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLa
 from sair_core.files import replacing
 from sair_core.images import LUMA, Photo, write_image
 from sair_core.window import Window, resample
-from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress, Span
+from sair_core.zoom import BLOCK_PX, PhotoFunction, Progress, Span, cut
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by bands
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -89,7 +89,10 @@ class _Pieces:
             for axis, spans in enumerate((function.rows, function.columns))
         )
         self.blocks = [
-            block for band in rows for other in columns for block in product(_blocks(band), _blocks(other))
+            block
+            for band in rows
+            for other in columns
+            for block in product(cut(band, BLOCK_PX), cut(other, BLOCK_PX))
         ]
 
     def __iter__(self) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
@@ -120,12 +123,6 @@ def _bands(spans: Sequence[Span], centres: np.ndarray) -> list[slice]:
     borders = [span.low for span in spans if span.fade_in]
     cuts = sorted({0, *np.searchsorted(centres, borders).tolist(), len(centres)})
     return [slice(*pair) for pair in zip(cuts, cuts[1:])]
-
-
-def _blocks(band: slice) -> list[slice]:
-    return [
-        slice(start, min(start + BLOCK_PX, band.stop)) for start in range(band.start, band.stop, BLOCK_PX)
-    ]
 
 
 def _write_tiff(path: Path, pieces: _Pieces) -> None:

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -189,6 +190,12 @@ def spans(length_px: int, margin_px: int) -> list[Span]:
     return found
 
 
+def cut(pixels: slice, length_px: int) -> list[slice]:
+    """A run of pixels in pieces of this length, the last one shorter."""
+    starts = range(pixels.start, pixels.stop, length_px)
+    return [slice(start, min(start + length_px, pixels.stop)) for start in starts]
+
+
 class PhotoFunction:
     """One photo, seen by one model."""
 
@@ -212,11 +219,7 @@ class PhotoFunction:
             return resample(self.photo.rgb, window, "bicubic")
         out = np.zeros((*window.size_px, 3), np.uint8)
         rows, columns = window.inside(self.photo.size_px)
-        blocks = [
-            (slice(top, min(top + BLOCK_PX, rows.stop)), slice(left, min(left + BLOCK_PX, columns.stop)))
-            for top in range(rows.start, rows.stop, BLOCK_PX)
-            for left in range(columns.start, columns.stop, BLOCK_PX)
-        ]
+        blocks = list(product(cut(rows, BLOCK_PX), cut(columns, BLOCK_PX)))
         for i, block in enumerate(blocks):
             rgb01 = self.colours(window.part(*block), cancelled)
             out[block] = (rgb01.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

@@ -205,12 +205,12 @@ def load_run(
 
 def find_state(folder: Path, which: str) -> Path:
     """The file that `load_run` reads. Raises CheckpointError when it is not there."""
-    path, previous = _state_file(folder, which), _state_file(folder, PREVIOUS)
-    if not path.exists() and previous.exists():
-        return previous  # the process was killed while the latest took its place
-    if not path.exists():
-        raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
-    return path
+    path = _state_file(folder, which)
+    # Without a latest, the process was killed while it took its place.
+    for there in (path, _state_file(folder, PREVIOUS)):
+        if there.exists():
+            return there
+    raise CheckpointError(f"{folder} holds no {path.name}: nothing to resume. Start without --resume.")
 
 
 def holds_run(folder: Path) -> bool:
@@ -220,8 +220,7 @@ def holds_run(folder: Path) -> bool:
 
 def drop_latest(folder: Path) -> None:
     """Let the previous state be the latest, because the run goes on from it."""
-    if _state_file(folder, PREVIOUS).exists():
-        os.replace(_state_file(folder, PREVIOUS), _state_file(folder, LATEST))
+    os.replace(_state_file(folder, PREVIOUS), _state_file(folder, LATEST))
 
 
 def _state_file(folder: Path, which: str) -> Path:
