@@ -13,7 +13,7 @@ from pathlib import Path
 from app.accounts import read_accounts
 from app.hosting import hosted, max_megapixels
 from app.mcp import McpError, check_installed, check_running
-from sair_core.bundled import BUNDLED_SPN, is_bundled
+from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 from sair_core.config import require_megapixels
 from sair_core.errors import ConfigError, MissingDependencyError
 
@@ -32,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="make a public link through Gradio's relay; there is no Train tab then",
     )  # fmt: skip
     parser.add_argument(
-        "--model", default="sair-lite",
+        "--model", default=BUNDLED_SAIR,
         help="a bundled model's name, a folder with a checkpoint, or a hub id (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sair_core.priors import PriorView
     from sair_core.zoom import FeatureCache
 
-DEFAULT_MODEL = "sair-lite"
 # Names only, never a path: the visitor must not reach the server's files through the encoder's field.
 ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
 Progress = Callable[[float, str], None]

@@ -14,18 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from app.engines import (
-    DEFAULT_MODEL,
-    Cancelled,
-    Painter,
-    Pipeline,
-    Progress,
-    Reader,
-    load_pipeline,
-    load_reader,
-)
+from app.engines import Cancelled, Painter, Pipeline, Progress, Reader, load_pipeline, load_reader
 from app.hosting import max_seconds, max_variations
 from app.limits import some_labels, timed
+from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import ConfigError, FullMaskError, ModelNotFoundError, SairError
 from sair_core.images import Photo
 from sair_core.masks import as_mask
@@ -60,7 +52,7 @@ class FillService:
         self,
         load: Callable[[], Pipeline],
         *,
-        model: str = DEFAULT_MODEL,
+        model: str = BUNDLED_SAIR,
         load_model: Callable[[str], Pipeline] = load_pipeline,
         load_painter: Callable[[], Painter] | None = None,
         load_reader: Callable[[str, str], Reader] = load_reader,

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.speed import limit_cores, synthetic_photo  # noqa: E402
+from sair_core.bundled import BUNDLED_SAIR  # noqa: E402
 from sair_core.coords import cell_of, grid_coords  # noqa: E402
 from sair_core.decoders.liif import LiifDecoder  # noqa: E402
 from sair_core.evaluation.report import machine_facts  # noqa: E402
@@ -36,7 +37,7 @@ PLAIN_CHUNK = 8192  # queries at once; larger ones were slower
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints both times; exit status 1 if ours is not three times as fast at equal output."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="sair-lite", help="name, folder or hub id (default: %(default)s)")
+    parser.add_argument("--model", default=BUNDLED_SAIR, help="name, folder or hub id (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2, help="use this many, 0 = all (default: %(default)s)")
     parser.add_argument("--side", type=int, default=512, help="output px a side (default: %(default)s)")
     args = parser.parse_args(argv)

@@ -29,6 +29,7 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
+from sair_core.bundled import BUNDLED_SAIR  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 
 WARM_RUNS = 5
@@ -59,7 +60,7 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the figures; exit status 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="sair-lite", help="name, folder or hub id (default: %(default)s)")
+    parser.add_argument("--model", default=BUNDLED_SAIR, help="name, folder or hub id (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2, help="use this many, 0 = all (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file too")

@@ -236,8 +236,7 @@ class InpaintPipeline:
         Raises LabelError, PhotoError and MaskError kinds.
         """
         names = parse_labels(labels)
-        if not isinstance(photo, Photo):
-            photo = load_photo(photo)
+        photo = _photo(photo)
         hole = None if mask is None else as_mask(mask, photo.size_px)
         if hole is not None and hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
@@ -252,8 +251,7 @@ class InpaintPipeline:
         names = [name for name in parse_labels(words) if name != EVERYTHING_ELSE]
         if not names:
             raise LabelError("Name what should be selected, for example: car, person.")
-        if not isinstance(photo, Photo):
-            photo = load_photo(photo)
+        photo = _photo(photo)
         found = self.reader.name(self.reader.read(photo.rgb), [*names, EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
 
@@ -321,8 +319,7 @@ class InpaintPipeline:
         self, photo: PhotoSource | Photo, mask: MaskSource | None, cache: FeatureCache | None
     ) -> tuple[Photo, FeatureCache]:
         """The photo with its hole filled, and the cache for it. The last filled one is remembered."""
-        if not isinstance(photo, Photo):
-            photo = load_photo(photo)
+        photo = _photo(photo)
         if mask is not None:
             hole = as_mask(mask, photo.size_px)
             key = _content(photo, hole)
@@ -349,11 +346,14 @@ def _content(photo: Photo, hole: np.ndarray) -> bytes:
 
 def _opened(photo: PhotoSource | Photo, mask: MaskSource) -> tuple[Photo, np.ndarray]:
     """The photo, and a mask of it that leaves something to do and something to do it with."""
-    if not isinstance(photo, Photo):
-        photo = load_photo(photo)
+    photo = _photo(photo)
     hole = as_mask(mask, photo.size_px)
     if not hole.any():
         raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
     if hole.all():
         raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
     return photo, hole
+
+
+def _photo(photo: PhotoSource | Photo) -> Photo:
+    return photo if isinstance(photo, Photo) else load_photo(photo)

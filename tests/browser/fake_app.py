@@ -11,10 +11,11 @@ import functools
 import time
 from pathlib import Path
 
-from app.engines import DEFAULT_MODEL, load_pipeline
+from app.engines import load_pipeline
 from app.service import FillService
 from app.training_jobs import TrainingJobs
 from app.ui import build_app, launch_options
+from sair_core.bundled import BUNDLED_SAIR
 from tests.app.fakes import FAKE_TRAINER, GreyPainter, MeanPipeline, WhitePipeline, load_fake_reader
 
 PACE = ("--pace", "0.1")
@@ -45,9 +46,9 @@ def main() -> None:
     pipeline.reader.read = slow_read
 
     def load_model(name: str):
-        if args.trainer == "tiny" and name != DEFAULT_MODEL:
+        if args.trainer == "tiny" and name != BUNDLED_SAIR:
             return load_pipeline(name, "cpu")
-        return pipeline if name == DEFAULT_MODEL else WhitePipeline()
+        return pipeline if name == BUNDLED_SAIR else WhitePipeline()
 
     painter = functools.partial(GreyPainter, 0.1) if args.spn else None
     service = FillService(
