@@ -34,10 +34,11 @@ from sair_core.window import Window, resample
 
 WHOLE_PX = 640  # a photo up to this long is one tile
 CORE_PX = 384  # a tile's own part, about
-OVERLAP_PX = 16  # width of the strip where two tiles are blended
+OVERLAP_PX = 8  # width of the strip where two tiles are blended
 MULTIPLE_PX = 16  # encoders halve their input up to four times
 RIM_PX = LANCZOS  # how far the kernel reaches
-BLOCK_PX = 512  # side of the output that is computed at once
+BLOCK_PX = 512  # side of what is computed at once of an export
+VIEW_PX = 1024  # and of a view: so a tile is asked once
 
 Progress = Callable[[float, str], None]
 
@@ -53,8 +54,9 @@ def _never() -> bool:
 class Tile:
     """What is kept of a tile: enough to answer for any coordinate in it.
 
-    features: of the encoded region, a batch of one. missing: float16 `(3, h, w)`, what the function lacks at
-    each pixel of `reach` and RIM_PX around it, edges repeated outside the photo.
+    features: of the encoded region, a batch of one. missing: float16 `(3, h, w)` on the CPU, what the
+    function lacks at each pixel that the tile answers for and RIM_PX around; edges repeated outside the
+    photo.
     """
 
     features: SairFeatures
@@ -219,18 +221,18 @@ class PhotoFunction:
             return resample(self.photo.rgb, window, "bicubic")
         out = np.zeros((*window.size_px, 3), np.uint8)
         rows, columns = window.inside(self.photo.size_px)
-        blocks = list(product(cut(rows, BLOCK_PX), cut(columns, BLOCK_PX)))
+        blocks = list(product(cut(rows, VIEW_PX), cut(columns, VIEW_PX)))
         for i, block in enumerate(blocks):
             rgb01 = self.colours(window.part(*block), cancelled)
-            out[block] = (rgb01.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+            out[block] = (rgb01.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
             progress((i + 1) / len(blocks), "Rendering")
         return out
 
     @torch.inference_mode()
     def colours(self, window: Window, cancelled: Callable[[], bool] = _never) -> Tensor:
-        """The function itself at a window that lies in the photo: float32 `(h, w, 3)`, not clipped."""
+        """The function itself at a window in the photo: float32 `(h, w, 3)` on the CPU, not clipped."""
         ys, xs = window.centres(0), window.centres(1)
-        out = torch.zeros(*window.size_px, 3, device=self.device)
+        out = torch.zeros(*window.size_px, 3)
         for span_y, span_x in self._around(ys, xs):
             if cancelled():
                 raise CancelledError("Stopped as asked.")
@@ -242,10 +244,11 @@ class PhotoFunction:
             tile = self.cache.tile(self.photo, region, self.key, partial(self._tile, region))
             found = self._decode(tile.features, region, ys[part_y], xs[part_x], window.scale)
             found += _lanczos(
-                tile.missing.float(), ys[part_y] - span_y.low + RIM_PX, xs[part_x] - span_x.low + RIM_PX
+                tile.missing, ys[part_y] - span_y.low + RIM_PX, xs[part_x] - span_x.low + RIM_PX
             )
-            weight_y = torch.from_numpy(span_y.weight(ys[part_y])).to(self.device)
-            weight_x = torch.from_numpy(span_x.weight(xs[part_x])).to(self.device)
+            weight_y, weight_x = (
+                torch.from_numpy(span.weight(at)) for span, at in ((span_y, ys[part_y]), (span_x, xs[part_x]))
+            )
             out[part_y, part_x] += found * weight_y[:, None, None] * weight_x[:, None]
         return out
 
@@ -257,12 +260,12 @@ class PhotoFunction:
 
     def _tile(self, region: Region) -> Tile:
         rows, columns = region.rows, region.columns
-        rgb = torch.from_numpy(self.photo.rgb[rows.seen, columns.seen].copy()).to(self.device)
+        rgb = torch.from_numpy(self.photo.rgb[rows.seen, columns.seen].copy())
         rgb01 = rgb.permute(2, 0, 1)[None].float() / 255
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
-            features = self.model.encode_view(rgb01)
+            features = self.model.encode_view(rgb01.to(self.device))
         features = SairFeatures(_apart(features.projected), features.start01)
         ys, xs = (
             np.arange(s.low - RIM_PX, s.high + RIM_PX).clip(0, n - 1)
@@ -275,7 +278,10 @@ class PhotoFunction:
     def _decode(
         self, features: SairFeatures, region: Region, ys: np.ndarray, xs: np.ndarray, scale: float
     ) -> Tensor:
-        """The model's own answer at rows `ys` and columns `xs`, photo px: float32 `(len(ys), len(xs), 3)`."""
+        """The model's own answer at rows `ys` and columns `xs`, photo px: float32 `(len(ys), len(xs), 3)`.
+
+        On the CPU, where what is made of it is little work.
+        """
         size = (region.rows.padded, region.columns.padded)
         y, x = (
             torch.from_numpy(2 * (at - span.start) / n - 1).float().to(self.device)
@@ -285,7 +291,7 @@ class PhotoFunction:
         cell = cell_of(size, device=self.device)[None] / scale
         with autocast(self.device, self.bf16):
             found = decode_chunked(self.model.decode_view, features, coords, cell)
-        return found[0].unflatten(0, (len(ys), len(xs)))
+        return found[0].unflatten(0, (len(ys), len(xs))).cpu()
 
 
 def _apart(features: Tensor) -> Tensor:
@@ -307,11 +313,21 @@ def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
     Everything that it touches must lie in the picture.
     """
     (rows, weight_y), (columns, weight_x) = (
-        lanczos_taps(torch.from_numpy(places - 0.5).float().to(picture.device)) for places in (ys, xs)
+        lanczos_taps(torch.from_numpy(places - 0.5).float()) for places in (ys, xs)
     )
-    across = (picture[:, :, columns] * weight_x).sum(-1)  # (C, h, len(xs))
-    found = (across[:, rows] * weight_y[:, :, None]).sum(2)
-    return found.permute(1, 2, 0)
+    first, last = int(rows.min()), int(rows.max())
+    by_columns = picture[:, first : last + 1].permute(2, 1, 0)
+    by_rows = _weighted(by_columns, columns, weight_x).transpose(0, 1)  # (h, len(xs), C)
+    return _weighted(by_rows, rows - first, weight_y)
+
+
+def _weighted(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Sums of entries of the first axis, `(n, ...)` to `(N, ...)`: index and weight are `(N, taps)`.
+
+    Nothing but this reads and adds at once: to gather first takes ten times as long.
+    """
+    found = F.embedding_bag(index, table.flatten(1).float(), mode="sum", per_sample_weights=weight)
+    return found.unflatten(1, table.shape[1:])
 
 
 def model_key() -> bytes:
