@@ -91,6 +91,17 @@ def test_tab_held_shows_the_original(opened):
     assert np.array_equal(opened.picture("before"), shown)
 
 
+def test_the_photo_stays_in_view_while_its_settings_are_scrolled_through(opened):
+    page, photo = opened.page, opened.stage.bounding_box()
+    page.locator("#download-button").scroll_into_view_if_needed()
+    assert page.evaluate("window.scrollY") > 100  # there is more than fits
+    box = opened.stage.bounding_box()
+    assert box["y"] >= 0 and box["height"] == photo["height"]
+    assert box["y"] + box["height"] <= page.viewport_size["height"]
+    opened.stroke((100, 100), (200, 100))
+    assert opened.mask()[100, 150]
+
+
 def test_tab_reaches_the_buttons(opened):
     opened.page.locator("#mask-grow").focus()
     opened.page.keyboard.press("Tab")
