@@ -86,37 +86,44 @@ class SentFile(gr.File):
         return f.path
 
 
-def add_endpoints(service: FillService) -> None:
-    """Add the named endpoints to the running Blocks; they have no place on the page."""
+class Endpoints:
+    """What other programs can ask: each method is an endpoint of its name. Files come as paths."""
 
-    def fill(photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
+    def __init__(self, service: FillService):
+        self.service = service
+
+    def fill(self, photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
         with _spoken_errors():
-            opened = _opened(service, photo, mask=mask)
-            result = service.fill(
-                opened, as_mask(mask, opened.size_px), seed=int(seed or 0), words=words, strength=strength
-            )
+            opened = self._opened(photo, mask=mask)
+            hole = as_mask(mask, opened.size_px)
+            result = self.service.fill(opened, hole, seed=int(seed or 0), words=words, strength=strength)
             return _kept(encode_image(result.image, "PNG"), "filled.png")
 
-    def variations(photo: str, mask: str, count: float = 4, seed: float = 0) -> tuple[list[str], list[int]]:
+    def variations(
+        self, photo: str, mask: str, count: float = 4, seed: float = 0
+    ) -> tuple[list[str], list[int]]:
         with _spoken_errors():
-            opened = _opened(service, photo, mask=mask)
+            opened = self._opened(photo, mask=mask)
             hole = as_mask(mask, opened.size_px)
-            fills = service.start_variations(opened, hole, int(count), seed=int(seed or 0)).result()
+            fills = self.service.start_variations(opened, hole, int(count), seed=int(seed or 0)).result()
             files = [_kept(encode_image(one.image, "PNG"), f"seed-{one.seed}.png") for one in fills]
             return files, [one.seed for one in fills]
 
-    def semantics(photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:
+    def semantics(
+        self, photo: str, labels: str, mask: str | None = None
+    ) -> tuple[str, list[dict[str, Any]]]:
         with _spoken_errors():
-            opened = _opened(service, photo)
-            found = service.start_reading(opened, labels, _hole(opened, mask)).result().map
+            opened = self._opened(photo)
+            found = self.service.start_reading(opened, labels, _hole(opened, mask)).result().map
             return _kept(found.png(), "map.png"), legend(found)
 
-    def mask_from_words(photo: str, words: str) -> str:
+    def mask_from_words(self, photo: str, words: str) -> str:
         with _spoken_errors():
-            mask = service.start_words(_opened(service, photo), words).result()
+            mask = self.service.start_words(self._opened(photo), words).result()
             return _kept(encode_image(mask_to_image(mask), "PNG"), "mask.png")
 
     def view(
+        self,
         photo: str,
         mask: str | None = None,
         centre_y: float = 0,
@@ -126,30 +133,40 @@ def add_endpoints(service: FillService) -> None:
         height: float = 768,
     ) -> str:
         with _spoken_errors():
-            opened = _opened(service, photo)
+            opened = self._opened(photo)
             size = int(height), int(width)
             if max(size) > MAX_VIEW_PX:
                 raise ConfigError(f"A view has at most {MAX_VIEW_PX} px a side, not {size[1]} x {size[0]}.")
             window = Window.around(opened.size_px, (centre_y, centre_x), scale, size)
-            image = service.start_view(opened, window, mask=_hole(opened, mask)).result()
+            image = self.service.start_view(opened, window, mask=_hole(opened, mask)).result()
             return _kept(encode_image(image, "PNG"), "view.png")
 
-    def export(photo: str, scale: float = 2, format: str = "PNG", mask: str | None = None) -> str:
+    def export(self, photo: str, scale: float = 2, format: str = "PNG", mask: str | None = None) -> str:
         with _spoken_errors():
             if format not in FORMATS:
                 raise ConfigError(f"{format!r} is no format. Choose {', '.join(FORMATS)}.")
-            opened = _opened(service, photo)
+            opened = self._opened(photo)
             window = whole_window(opened.size_px, scale)
             check_size(window.size_px, format)
             hole = _hole(opened, mask)
             path = new_file(f"photo.{FORMATS[format]}")
             try:
-                service.start_export(opened, path, window, mask=hole).result()
+                self.service.start_export(opened, path, window, mask=hole).result()
             except BaseException:
                 shutil.rmtree(path.parent, ignore_errors=True)
                 raise
             return str(path)
 
+    def _opened(self, photo: str, **files: str) -> Photo:
+        missing = [name for name, path in {"photo": photo, **files}.items() if not path]
+        if missing:
+            raise gr.Error(f"This file is missing: {missing[0]}.", print_exception=False)
+        return load_photo(photo, max_megapixels=self.service.max_megapixels)
+
+
+def add_endpoints(service: FillService) -> None:
+    """Add the named endpoints to the running Blocks; they have no place on the page."""
+    answer = Endpoints(service)
     with gr.Column(visible=False):
         photo = SentFile(label="Photo: an image file", type="filepath")
         mask = SentFile(label="Mask: an image file of the photo's size, white = fill", type="filepath")
@@ -169,11 +186,11 @@ def add_endpoints(service: FillService) -> None:
         places = gr.JSON(label="Legend: label, colour and share of each")
         trigger = gr.Button()
     endpoints = [
-        (fill, [photo, mask, seed, guide, strength], out, FILL),
-        (semantics, [photo, words, mask], [out, places], SEMANTICS),
-        (mask_from_words, [photo, words], out, MASK_FROM_WORDS),
-        (view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
-        (export, [photo, times, format, mask], enlarged, EXPORT),
+        (answer.fill, [photo, mask, seed, guide, strength], out, FILL),
+        (answer.semantics, [photo, words, mask], [out, places], SEMANTICS),
+        (answer.mask_from_words, [photo, words], out, MASK_FROM_WORDS),
+        (answer.view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
+        (answer.export, [photo, times, format, mask], enlarged, EXPORT),
     ]
     if service.paints:
         with gr.Column(visible=False):
@@ -181,20 +198,13 @@ def add_endpoints(service: FillService) -> None:
             files = gr.File(label="PNGs", file_count="multiple")
             seeds = gr.JSON(label="Their seeds")
         about = VARIATIONS.replace("MOST", str(max_variations()))
-        endpoints.append((variations, [photo, mask, count, seed], [files, seeds], about))
+        endpoints.append((answer.variations, [photo, mask, count, seed], [files, seeds], about))
     for work, inputs, outputs, description in endpoints:
         trigger.click(
             work, inputs, outputs, api_name=work.__name__,
             api_description=description.replace("LIMIT", f"{service.max_megapixels:g}"),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
-
-
-def _opened(service: FillService, photo: str, **files: str) -> Photo:
-    missing = [name for name, path in {"photo": photo, **files}.items() if not path]
-    if missing:
-        raise gr.Error(f"This file is missing: {missing[0]}.", print_exception=False)
-    return load_photo(photo, max_megapixels=service.max_megapixels)
 
 
 def _hole(photo: Photo, mask: str | None) -> np.ndarray | None:
