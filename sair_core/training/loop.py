@@ -107,135 +107,160 @@ def run(
     Raises CheckpointError when there is nothing to resume, the disk is full, or nothing helped.
     """
     engine = task.engine
-    main = task.learners[next(iter(task.learners))].model
     progress = Progress() if resume is None else load_run(folder, task.learners, task.average, resume)
     if resume == PREVIOUS:
         engine.wait()
         if engine.is_main:
             drop_latest(folder)
         engine.wait()
+    with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
+        under_way = _Run(task, schedule, folder, progress, report)
+        if resume is None:
+            under_way.preflight()
+        under_way.go(lambda: engine.any(stop.asked))
 
-    def validate() -> None:
-        if engine.is_main:
-            with task.average.swapped_into(main), saving(folder):
+
+class _Run:
+    """A training under way."""
+
+    def __init__(self, task: Task, schedule: Schedule, folder: Path, progress: Progress, report: Report):
+        self.task, self.schedule, self.folder = task, schedule, folder
+        self.progress, self.report = progress, report
+        self.engine = task.engine
+        self.model = next(iter(task.learners.values())).model
+        self._begin_afresh()
+
+    def _begin_afresh(self) -> None:
+        """At the start and after a setback."""
+        self.phase: int | None = None
+        self.loader: Batches | None = None
+        self.lowest_loss, self.judged_from = math.inf, self.progress.step
+
+    def preflight(self) -> None:
+        """Everything once before it counts: a validation, a save and two steps, which are taken back.
+
+        What is wrong with the photos, the memory or the disk shows in the first minute, not after an hour.
+        """
+        started = time.perf_counter()
+        self.validate()
+        validated = time.perf_counter()
+        self.save()
+        saved = time.perf_counter()
+        loader = self.task.loader(self.schedule.phase(0.0), 0)
+        numbers, batch = next(loader)
+        loader.close()
+        batch, seconds = on_device(batch, self.engine), []
+        for _ in range(2):  # the first takes memory and time that the others do not
+            begun = time.perf_counter()
+            if not math.isfinite(self.task.step(batch, numbers.start)):
+                raise CheckpointError(
+                    "The very first loss is not a number: look at the photos and the model."
+                )
+            seconds.append(time.perf_counter() - begun)
+        load_run(self.folder, self.task.learners, self.task.average)
+        self.report.preflight(validated - started, saved - validated, seconds[-1], len(numbers))
+
+    def go(self, asked_to_stop: Callable[[], bool]) -> None:
+        """To the end of the schedule, or until asked to stop."""
+        schedule, progress = self.schedule, self.progress
+        while (share := share_done(schedule, progress)) < 1 and not asked_to_stop():
+            try:
+                self.step(share)
+                if progress.step % schedule.validate_every == 0:
+                    self.validate()
+                if progress.step % schedule.save_every == 0:
+                    self.save()
+            except NotFiniteError as error:
+                self.set_back(error)
+        self._end_loader()
+        if share >= 1 and progress.step % schedule.validate_every:
+            self.validate()
+        if progress.step % schedule.save_every:
+            self.save()
+        self.report.ended(stopped=share < 1)
+
+    def step(self, share: float) -> None:
+        """One step, this share of the schedule done. Raises NotFiniteError when the run has diverged."""
+        schedule, progress = self.schedule, self.progress
+        if schedule.phase(share) != self.phase:
+            self._end_loader()
+            self.phase = schedule.phase(share)
+            self.loader = self.task.loader(self.phase, progress.samples)
+        rate = progress.rate_factor * schedule.rate(progress.step, share)
+        for learner in self.task.learners.values():
+            learner.set_rate(rate)
+        started = time.perf_counter()
+        numbers, batch = next(self.loader)
+        waited = time.perf_counter() - started
+        loss = self.task.step(on_device(batch, self.engine), numbers.start)
+        progress.samples = numbers.stop
+        progress.seconds += self.engine.mean(time.perf_counter() - started)
+        progress.waited += self.engine.mean(waited)
+        self.report.step(loss)
+        self._judge(loss)
+        progress.step += 1
+        self.task.average.update(self.model, progress.step - 1)
+        if progress.step % LOG_EVERY == 0:
+            self.report.note(loss=self.report.smooth_loss, rate=rate)
+
+    def _judge(self, loss: float) -> None:
+        smooth = self.report.smooth_loss
+        if self.progress.step - self.judged_from > SETTLED:
+            self.lowest_loss = min(self.lowest_loss, smooth)
+        if not math.isfinite(loss) or smooth > DIVERGED * self.lowest_loss:
+            raise NotFiniteError(f"The loss is {smooth:.4g} at step {self.progress.step}.")
+
+    def validate(self) -> None:
+        """Figures and a picture of the averaged model; the best one is exported."""
+        task, progress = self.task, self.progress
+        if self.engine.is_main:
+            with task.average.swapped_into(self.model), saving(self.folder):
                 figures, picture = task.validate()
-                save_picture(picture, folder / "validation" / f"{progress.step:06d}.png")
-            report.validated(figures)
+                save_picture(picture, self.folder / "validation" / f"{progress.step:06d}.png")
+            self.report.validated(figures)
             first = next(iter(figures.values()))
             if progress.best is None or first > progress.best:
                 progress.best = first
                 if progress.step:
-                    with saving(folder):
-                        task.export(folder / BEST)
-        engine.wait()
+                    with saving(self.folder):
+                        task.export(self.folder / BEST)
+        self.engine.wait()
 
-    def save() -> None:
-        require_finite(task.learners, task.average, progress.step)  # in every process, so that all go back
-        if engine.is_main:
-            with saving(folder):
-                task.export(folder / MODEL)  # first: a state can be resumed only where there is a model
-            save_run(folder, task.learners, task.average, progress)
-        engine.wait()
+    def save(self) -> None:
+        """The model and the state. Raises NotFiniteError for weights that are not numbers."""
+        task = self.task
+        require_finite(task.learners, task.average, self.progress.step)  # in every process: all go back
+        if self.engine.is_main:
+            with saving(self.folder):
+                task.export(self.folder / MODEL)  # first: a state can be resumed only where there is a model
+            save_run(self.folder, task.learners, task.average, self.progress)
+        self.engine.wait()
 
-    with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
-        if resume is None:
-            preflight(task, schedule, folder, progress, report, validate, save)
-        phase, loader, lowest, since = None, None, math.inf, progress.step
-        while (share := share_done(schedule, progress)) < 1 and not engine.any(stop.asked):
-            if schedule.phase(share) != phase:
-                phase = schedule.phase(share)
-                _end(loader)
-                loader = task.loader(phase, progress.samples)
-            rate = progress.rate_factor * schedule.rate(progress.step, share)
-            for learner in task.learners.values():
-                learner.set_rate(rate)
-            started = time.perf_counter()
-            numbers, batch = next(loader)
-            waited = time.perf_counter() - started
-            loss = task.step(on_device(batch, engine), numbers.start)
-            progress.samples = numbers.stop
-            progress.seconds += engine.mean(time.perf_counter() - started)
-            progress.waited += engine.mean(waited)
-            report.step(loss)
-            try:
-                if progress.step - since > SETTLED:
-                    lowest = min(lowest, report.smooth_loss)
-                if not math.isfinite(loss) or report.smooth_loss > DIVERGED * lowest:
-                    raise NotFiniteError(f"The loss is {report.smooth_loss:.4g} at step {progress.step}.")
-                progress.step += 1
-                task.average.update(main, progress.step - 1)
-                if progress.step % LOG_EVERY == 0:
-                    report.note(loss=report.smooth_loss, rate=rate)
-                if progress.step % schedule.validate_every == 0:
-                    validate()
-                if progress.step % schedule.save_every == 0:
-                    save()
-            except NotFiniteError as error:
-                set_back(error, task, folder, progress, report)
-                phase, lowest, since = None, math.inf, progress.step
-        _end(loader)
-        if share >= 1 and progress.step % schedule.validate_every:
-            validate()
-        if progress.step % schedule.save_every:
-            save()
-        report.ended(stopped=share < 1)
+    def set_back(self, error: NotFiniteError) -> None:
+        """Back to the last good state at a lower rate; the samples that led here are not seen again.
 
+        Raises NotFiniteError, saying what happened, when that was done MAX_SETBACKS times.
+        """
+        progress = self.progress
+        if progress.setbacks == MAX_SETBACKS:
+            raise NotFiniteError(
+                f"{error} It happened {MAX_SETBACKS + 1} times, each time at half the rate of the one "
+                f"before. {self.folder} keeps the last good state. Look at the photos of the last pictures "
+                "in it, or start again with a lower --learning-rate."
+            ) from error
+        good = load_run(self.folder, self.task.learners, self.task.average)
+        progress.setbacks += 1
+        progress.rate_factor *= SETBACK_FACTOR
+        progress.step, progress.best, progress.log[:] = good.step, good.best, good.log
+        self.report.set_back(error)
+        self._end_loader()
+        self._begin_afresh()
 
-def _end(loader: Batches | None) -> None:
-    """Lets its workers go now: at the interpreter's end they would wait for a word that nobody sends."""
-    if loader is not None:
-        loader.close()
-
-
-def preflight(
-    task: Task,
-    schedule: Schedule,
-    folder: Path,
-    progress: Progress,
-    report: Report,
-    validate: Callable[[], None],
-    save: Callable[[], None],
-) -> None:
-    """Everything once before it counts: a validation, a save and two training steps, which are taken back.
-
-    What is wrong with the photos, the memory or the disk shows in the first minute and not after an hour.
-    """
-    started = time.perf_counter()
-    validate()
-    validated = time.perf_counter()
-    save()
-    saved = time.perf_counter()
-    loader = task.loader(schedule.phase(0.0), 0)
-    numbers, batch = next(loader)
-    _end(loader)
-    batch, seconds = on_device(batch, task.engine), []
-    for _ in range(2):  # the first takes memory and time that the others do not
-        begun = time.perf_counter()
-        if not math.isfinite(task.step(batch, numbers.start)):
-            raise CheckpointError("The very first loss is not a number: look at the photos and the model.")
-        seconds.append(time.perf_counter() - begun)
-    load_run(folder, task.learners, task.average)
-    report.preflight(validated - started, saved - validated, seconds[-1], len(numbers))
-
-
-def set_back(
-    error: NotFiniteError, task: Task, folder: Path, progress: Progress, report: Report
-) -> None:
-    """Back to the last good state at a lower rate; the samples that led here are not seen again.
-
-    Raises NotFiniteError, saying what happened, when that was done MAX_SETBACKS times.
-    """
-    if progress.setbacks == MAX_SETBACKS:
-        raise NotFiniteError(
-            f"{error} It happened {MAX_SETBACKS + 1} times, each time at half the rate of the one before. "
-            f"{folder} keeps the last good state. Look at the photos of the last pictures in it, or start "
-            "again with a lower --learning-rate."
-        ) from error
-    good = load_run(folder, task.learners, task.average)
-    progress.setbacks += 1
-    progress.rate_factor *= SETBACK_FACTOR
-    progress.step, progress.best, progress.log[:] = good.step, good.best, good.log
-    report.set_back(error)
+    def _end_loader(self) -> None:
+        """Lets its workers go now: at the interpreter's end they would wait for a word that nobody sends."""
+        if self.loader is not None:
+            self.loader.close()
+            self.loader = None
 
 
 def on_device(batch: Batch, engine: Engine) -> dict[str, Tensor]:
