@@ -28,7 +28,10 @@ SIR = {
     "sir-context": {},
     "sir-edges": {"edge_aware": True},
 }
-VARIANTS = ("none", "full", "unfilled", "only", *SIR)
+# An encoder that sees 10 px around, as local as LIIF's; the preset's sees the whole photo.
+LOCAL = {"name": "edsr", "arguments": {"out_channels": 32, "blocks": 4}}
+LOCAL_VARIANTS = {"local-none": "none", "local-full": "full"}
+VARIANTS = ("none", "full", "unfilled", "only", *SIR, *LOCAL_VARIANTS)
 MEASURED = "measured.json"
 FIGURES = ("psnr_db", "ssim", "l1")
 
@@ -57,20 +60,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> None:
     from sair_core.models import presets
+    from sair_core.models.parts import Part
     from sair_core.training.config import TrainConfig
     from sair_core.training.fill import train
     from sair_core.training.state import STATE_NAME
 
     base = presets.PRESETS[args.preset]
+    semantics = "full" if variant in SIR else LOCAL_VARIANTS.get(variant, variant)
     if variant in SIR:
         base = dataclasses.replace(base, sir=dataclasses.replace(base.sir, **SIR[variant]))
+    if variant in LOCAL_VARIANTS:
+        base = dataclasses.replace(base, appearance=Part(**LOCAL))
     name = f"{args.preset}/{variant}"
     presets.PRESETS[name] = base
     config = TrainConfig(
         data=tuple(args.data),
         output=str(folder),
         preset=name,
-        semantics="full" if variant in SIR else variant,
+        semantics=semantics,
         size_px=args.size,
         final_size_px=args.size,
         batch=args.batch,
