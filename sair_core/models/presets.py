@@ -33,8 +33,8 @@ PRESETS = {
         semantic=None,
         initial_fill="pull_push",
     ),
-    # Trains on two CPU cores in an afternoon, fills a 512 x 512 photo on them in about a second and shows a
-    # view of a megapixel in about half of one. With the bundled text-aligned encoder; c at 1/8 of the photo.
+    # Trains on two CPU cores in an afternoon, fills a 512 x 512 photo on them in about a second and shows
+    # a megapixel view in a third of one. With the bundled text-aligned encoder; c at 1/8 of the photo.
     "lite": SairConfig(
         appearance=Part("unet"),
         decoder=Part("liif", {"hidden": 64, "layers": 4, "use_cell": True}),
