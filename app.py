@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.accounts import read_accounts
-from app.hosting import hosted, max_megapixels
-from app.mcp import McpError, check_installed, check_running
-from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
+from app.host.accounts import read_accounts
+from app.host.limits import hosted, max_megapixels
+from app.host.mcp import McpError, check_installed, check_running
 from sair_core.config import require_megapixels
 from sair_core.errors import ConfigError, MissingDependencyError
+from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -76,10 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Nothing is reported to anybody; read by gradio and huggingface_hub when they are imported.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from app.engines import load_pipeline
-    from app.service import FillService
-    from app.training_jobs import RUNS, TrainingJobs
-    from app.ui import build_app, forget_files, launch_options
+    from app.page import build_app, forget_files, launch_options
+    from app.serving.contracts import load_pipeline
+    from app.serving.service import FillService
+    from app.train.jobs import RUNS, TrainingJobs
 
     load = functools.partial(load_pipeline, device=args.device)
     service = FillService(

@@ -11,15 +11,15 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
 
-from app.display import legend
-from app.editor import new_file
-from app.hosting import max_variations
-from app.service import FillService
-from app.zoom_actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
+from app.host.limits import max_variations
+from app.serving.service import FillService
+from app.widgets.pictures import legend
+from app.widgets.protocol import new_file
+from app.zoom.actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
 from sair_core.errors import ConfigError, SairError
 from sair_core.files import replacing
-from sair_core.images import Photo, encode_image, load_photo
-from sair_core.masks import as_mask, mask_to_image
+from sair_core.photos.masks import as_mask, mask_to_image
+from sair_core.photos.photo import Photo, encode_image, load_photo
 from sair_core.window import Window
 
 FILL = """Fill the white part of a mask in a photo.

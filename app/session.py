@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.hosting import hosted
+from app.host.limits import hosted
 from sair_core.errors import PhotoError, SairError
-from sair_core.images import Photo
-from sair_core.semantic_map import SemanticMap
+from sair_core.photos.photo import Photo
+from sair_core.semantics.map import SemanticMap
 
 if TYPE_CHECKING:
-    from sair_core.zoom import FeatureCache
+    from sair_core.zoom.function import FeatureCache
 
 ORIGINAL = "original"
 MAX_RESULTS = 20
@@ -105,7 +105,9 @@ class Session:
     def features(self) -> FeatureCache:
         """What the model remembers of these photos, so that moving over them computes nothing twice."""
         if self._features is None:
-            from sair_core.zoom import FeatureCache  # brings torch, which building the page does without
+            from sair_core.zoom.function import (
+                FeatureCache,  # brings torch, which building the page does without
+            )
 
             self._features = FeatureCache(HOSTED_FEATURE_BYTES if hosted() else FEATURE_BYTES)
         return self._features

@@ -20,13 +20,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.speed import limit_cores, synthetic_photo  # noqa: E402
-from sair_core.bundled import BUNDLED_SAIR  # noqa: E402
 from sair_core.coords import cell_of, grid_coords  # noqa: E402
 from sair_core.decoders.liif import LiifDecoder  # noqa: E402
 from sair_core.evaluation.report import machine_facts  # noqa: E402
-from sair_core.hub import load_model  # noqa: E402
-from sair_core.images import load_photo  # noqa: E402
+from sair_core.models.load import load_model  # noqa: E402
 from sair_core.models.sair import Sair, decode_chunked  # noqa: E402
+from sair_core.photos.photo import load_photo  # noqa: E402
+from sair_core.weights.bundled import BUNDLED_SAIR  # noqa: E402
 
 BAR = 3.0
 TOLERANCE = 1e-4

@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.damage import FORMATS, SIZE_PX, mutated  # noqa: E402
 from sair_core.errors import SairError  # noqa: E402
-from sair_core.images import load_photo  # noqa: E402
-from sair_core.masks import as_mask  # noqa: E402
+from sair_core.photos.masks import as_mask  # noqa: E402
+from sair_core.photos.photo import load_photo  # noqa: E402
 
 HANG_SECONDS = 5
 MEMORY_BAR_GB = 1.5

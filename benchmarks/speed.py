@@ -29,8 +29,8 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
-from sair_core.bundled import BUNDLED_SAIR  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
+from sair_core.weights.bundled import BUNDLED_SAIR  # noqa: E402
 
 WARM_RUNS = 5
 ZOOM_SCALES = (1.05, 2.0, 4.0, 8.0, 20.5, 64.0)  # at 1 a view is the photo's own pixels
@@ -140,7 +140,7 @@ def square_mask(height: int, width: int, side: int) -> np.ndarray:
 def fill_small(args: argparse.Namespace) -> dict[str, float]:
     """Median seconds of warm fills, 512 x 512 px, a tenth of it hole: one piece, and brush strokes."""
     from sair_core import InpaintPipeline
-    from sair_core.masks import irregular_mask
+    from sair_core.photos.masks import irregular_mask
 
     pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
     photo = synthetic_photo(512, 512)
@@ -182,7 +182,7 @@ def semantic_map(args: argparse.Namespace) -> dict[str, float]:
     The encoder is loaded and warm; the labels are new each time.
     """
     from sair_core import InpaintPipeline
-    from sair_core.words import vocabulary
+    from sair_core.semantics.words import vocabulary
 
     pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
     words = list(vocabulary("ade20k"))
@@ -210,7 +210,7 @@ def zoom(args: argparse.Namespace) -> dict[str, float]:
     """Seconds of views of 1024 x 768 px of a 12-megapixel photo by scale, features there, median and best;
     and of the first view, with features to compute."""
     from sair_core import InpaintPipeline
-    from sair_core.images import load_photo
+    from sair_core.photos.photo import load_photo
 
     pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
     photo = load_photo(synthetic_photo(3000, 4000))

@@ -19,7 +19,7 @@ _HOME = {
     "Sair": "sair_core.models.sair",
     "SairConfig": "sair_core.models.sair",
     "preset": "sair_core.models.presets",
-    "load_model": "sair_core.hub",
+    "load_model": "sair_core.models.load",
     "SairError": "sair_core.errors",
 }
 __all__ = ["__version__", *_HOME]

@@ -15,25 +15,25 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN
-from sair_core.crops import plan_crops
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
 from sair_core.errors import ConfigError, EmptyMaskError, FullMaskError, LabelError
-from sair_core.export import export
-from sair_core.fillers import FILLERS, Filler, Guide
-from sair_core.filling import fill_crops, reduced
-from sair_core.hub import load_model
-from sair_core.images import Photo, PhotoSource, load_photo
-from sair_core.masks import MaskSource, as_mask, mask_to_image
+from sair_core.filling.adapters import FILLERS, Filler, Guide
+from sair_core.filling.fill import fill_crops, reduced
+from sair_core.filling.plan import plan_crops
+from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
+from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
-from sair_core.priors import CLUSTERS, PriorView, read_priors
-from sair_core.semantic_map import SemanticMap
-from sair_core.semantics import SemanticReader
+from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
+from sair_core.photos.photo import Photo, PhotoSource, load_photo
+from sair_core.semantics.map import SemanticMap
+from sair_core.semantics.reader import SemanticReader
+from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
+from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.window import Window
-from sair_core.words import EVERYTHING_ELSE, parse_labels
-from sair_core.zoom import FeatureCache, PhotoFunction, model_key
+from sair_core.zoom.export import export
+from sair_core.zoom.function import FeatureCache, PhotoFunction, model_key
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 EXPORT_CACHE_BYTES = 80 * 2**20

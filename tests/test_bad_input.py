@@ -13,9 +13,9 @@ from PIL import ExifTags, Image
 
 from benchmarks import fuzz
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
-from sair_core.images import encode_image, load_photo
-from sair_core.masks import as_mask
-from tests.test_images import PNG_START, bare_png, file_of
+from sair_core.photos.masks import as_mask
+from sair_core.photos.photo import encode_image, load_photo
+from tests.photos.test_photo import PNG_START, bare_png, file_of
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -110,7 +110,7 @@ def test_the_content_counts_and_not_the_suffix(tmp_path):
 @pytest.mark.parametrize("format", ["TIFF", "BMP"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "I;16"])
 def test_formats_of_folders_are_written_exactly(mode, format):
-    from tests.test_images import pixels_of
+    from tests.photos.test_photo import pixels_of
 
     pixels = pixels_of(mode)
     if mode in ("RGBA", "LA"):

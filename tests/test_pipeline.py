@@ -13,10 +13,10 @@ from sair_core.errors import (
     MaskSizeError,
     PhotoError,
 )
-from sair_core.masks import mask_to_image
+from sair_core.holes import reduce_known
 from sair_core.models.sair import decode_chunked
+from sair_core.photos.masks import mask_to_image
 from sair_core.pipeline import InpaintPipeline
-from sair_core.reduce import reduce_known
 
 from .conftest import disc
 
@@ -160,7 +160,7 @@ def test_decode_in_chunks_equals_decode_whole(tiny_pipe, monkeypatch):
     features = model.encode(torch.rand(1, 3, 32, 48), torch.zeros(1, 1, 32, 48))
     coords, cell = grid_coords((50, 70)).flatten(0, 1)[None], cell_of((50, 70))[None]
     whole = model.decode(features, coords, cell)
-    monkeypatch.setattr("sair_core.chunks.CPU_BYTES", 100_000)
+    monkeypatch.setattr("sair_core.decoders.chunks.CPU_BYTES", 100_000)
     torch.testing.assert_close(decode_chunked(model.decode, features, coords, cell), whole, atol=1e-6, rtol=0)
 
 

@@ -18,8 +18,8 @@ NETWORK = {"urllib", "requests", "httpx", "aiohttp", "socket", "http", "ftplib"}
 # Two fetch the weights of a measure or a loss from one fixed address; one asks whether the hub is there.
 FETCHERS = {
     "sair_core/evaluation/perceptual.py",
-    "sair_core/training/perceptual.py",
-    "sair_core/network.py",
+    "sair_core/training/tasks/perceptual.py",
+    "sair_core/weights/network.py",
 }
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
 
@@ -58,7 +58,7 @@ def test_no_source_opens_what_could_run(path):
 
 
 def test_the_page_asks_for_nothing_elsewhere():
-    for path in (ROOT / "app" / "static").iterdir():
+    for path in (ROOT / "app").glob("*/static/*"):
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "http://" not in text and "https://" not in text, path.name
 

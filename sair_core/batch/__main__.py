@@ -21,8 +21,8 @@ from sair_core.batch.engines import ENGINES
 from sair_core.batch.report import DONE, FAILED, REPORT_NAME, SKIPPED, Line
 from sair_core.batch.run import prepare, run
 from sair_core.batch.work import ModelSource, NamedModel
-from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import SairError
+from sair_core.weights.bundled import BUNDLED_SAIR
 
 
 def main(argv: Sequence[str] | None = None, model: ModelSource | None = None) -> int:

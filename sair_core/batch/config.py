@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.config import require, require_megapixels
-from sair_core.words import parse_labels
+from sair_core.semantics.words import parse_labels
 
 
 @dataclass(frozen=True)

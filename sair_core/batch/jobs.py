@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sair_core.batch.config import BatchConfig
 from sair_core.errors import DataError
-from sair_core.folders import PHOTO_SUFFIXES, photo_files
+from sair_core.photos.folders import PHOTO_SUFFIXES, photo_files
 
 MASK_SUFFIXES = (".png", *sorted(PHOTO_SUFFIXES - {".png"}), ".gif")  # of several masks the first counts
 

@@ -16,8 +16,8 @@ from sair_core.batch.jobs import Job
 from sair_core.batch.report import DONE, FAILED, SKIPPED, Line
 from sair_core.errors import MaskError, SairError
 from sair_core.files import digest, replacing
-from sair_core.images import SIDE_LIMITS_PX, Photo, encode_image, load_photo
-from sair_core.masks import as_mask
+from sair_core.photos.masks import as_mask
+from sair_core.photos.photo import SIDE_LIMITS_PX, Photo, encode_image, load_photo
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class NamedModel:
     device: str = "auto"
 
     def digest(self) -> str:
-        from sair_core.hub import model_digest  # brings torch
+        from sair_core.models.load import model_digest  # brings torch
 
         return model_digest(self.name)
 

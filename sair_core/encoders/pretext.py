@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.bundled import BUNDLED_ENCODER
 from sair_core.config import require
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
 from sair_core.errors import ModelNotFoundError
+from sair_core.weights.bundled import BUNDLED_ENCODER
 
 EDGES = "edges"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601

@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from sair_core.bundled import BUNDLED, BUNDLED_ENCODER
 from sair_core.encoders.dense_clip import DenseClip, dense_form
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
-from sair_core.network import hub_or_cache
+from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
+from sair_core.weights.network import hub_or_cache
 
 HUB_PREFIX = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"

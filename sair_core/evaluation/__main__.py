@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sair_core.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.errors import ConfigError, MissingDependencyError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.baselines import BASELINES, METHODS, OPENCV_RADIUS_PX, FillMethod, require_opencv
@@ -21,6 +20,7 @@ from sair_core.evaluation.perceptual import load_lpips
 from sair_core.evaluation.runner import Plan, evaluate
 from sair_core.evaluation.samples import list_samples, mask_source
 from sair_core.evaluation.summary import Record, gains, summarise
+from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
 # Method -> the model it loads unless told otherwise.
 MODEL_METHODS = {"sair": BUNDLED_SAIR, "spn": BUNDLED_SPN}

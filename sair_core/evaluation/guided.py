@@ -18,13 +18,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask, list_samples
-from sair_core.images import Photo, load_photo
+from sair_core.holes import hole_share
+from sair_core.photos.photo import Photo, load_photo
 from sair_core.pipeline import InpaintPipeline
-from sair_core.reduce import hole_share
+from sair_core.weights.bundled import BUNDLED_SAIR
 
 NO_WORDS = "(none)"
 HOLE_BIN = 1  # place in masks.BINS: 20-40 %

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from sair_core.errors import MissingDependencyError
-from sair_core.network import ask
+from sair_core.weights.network import ask
 
 log = logging.getLogger(__name__)
 

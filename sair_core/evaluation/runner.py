@@ -16,13 +16,13 @@ from statistics import fmean
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sair_core import masks
 from sair_core.errors import DataError, PhotoError
 from sair_core.evaluation import metrics
 from sair_core.evaluation.baselines import METHODS, FillMethod, composite, mean
 from sair_core.evaluation.perceptual import PerceptualMetric
 from sair_core.evaluation.samples import MaskSource, Sample
 from sair_core.evaluation.summary import Drawn, Record
+from sair_core.photos import masks
 
 log = logging.getLogger(__name__)
 

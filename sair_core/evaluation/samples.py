@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sair_core import masks
 from sair_core.errors import ConfigError, DataError
-from sair_core.folders import photo_files, spread
-from sair_core.images import load_photo
+from sair_core.photos import masks
+from sair_core.photos.folders import photo_files, spread
+from sair_core.photos.photo import load_photo
 
 MIN_SIZE_PX = 32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sair_core.folders import VOID
+from sair_core.photos.folders import VOID
 
 
 class Confusion:

@@ -19,13 +19,13 @@ from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
-from sair_core.folders import Classes, labelled_files, read_classes, read_label_map, spread
-from sair_core.hub import load_model
-from sair_core.images import load_photo
-from sair_core.masks import BINS
+from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
+from sair_core.photos.folders import Classes, labelled_files, read_classes, read_label_map, spread
+from sair_core.photos.masks import BINS
+from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
-from sair_core.semantics import SemanticReader
+from sair_core.semantics.reader import SemanticReader
 
 IN_VIEW = "in view"
 PLAIN = "encoder"

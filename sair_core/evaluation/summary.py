@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sair_core import masks
 from sair_core.evaluation.baselines import METHODS
+from sair_core.photos import masks
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sair_core.bundled import BUNDLED_SAIR
 from sair_core.errors import ConfigError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.metrics import psnr, ssim
 from sair_core.evaluation.samples import list_samples
-from sair_core.images import load_photo
+from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
+from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
 
 MIN_SIDE_PX = 24  # of a reduced photo

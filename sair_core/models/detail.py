@@ -3,7 +3,7 @@
 Filling asks for a wide view and gets it from an encoder that halves the picture; fine detail asks for every
 pixel and a few around it. So it has an encoder of its own at full resolution, and the same kind of implicit
 function on top (LIIF, Chen et al., 2021; LTE). What that predicts is added to an interpolation of the photo,
-see `sair_core.zoom`.
+see `sair_core.zoom.function`.
 """
 
 from __future__ import annotations

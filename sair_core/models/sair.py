@@ -14,19 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.checkpoint import CheckpointModel
-from sair_core.chunks import in_chunks
 from sair_core.config import require
 from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
+from sair_core.decoders.chunks import in_chunks
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.semantic import SemanticConfig, SemanticEncoder, build_semantic_encoder
+from sair_core.holes import hole_share
 from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
 from sair_core.models.parts import Part, build, known, resolved
 from sair_core.models.sir import Sir, SirConfig
-from sair_core.reduce import hole_share
+from sair_core.weights.checkpoint import CheckpointModel
 
 SEMANTICS = ("full", "none", "unfilled", "only")
 # In px, multiples of what encoders halve: a U-Net's context, and what a few 3x3 convolutions reach.

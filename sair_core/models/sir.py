@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sair_core.chunks import in_chunks
 from sair_core.config import require
 from sair_core.coords import sample
+from sair_core.decoders.chunks import in_chunks
 from sair_core.decoders.liif import LiifConfig, LiifDecoder
 from sair_core.encoders.blocks import AttentionBlock
-from sair_core.reduce import hole_share
+from sair_core.holes import hole_share
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sair_core.checkpoint import CheckpointModel
 from sair_core.config import require
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.initial_fill import INITIAL_FILLS
@@ -19,6 +18,7 @@ from sair_core.encoders.pretext import PretextConfig
 from sair_core.models.prior import PriorConfig, PriorLearner, VariationalConfig
 from sair_core.models.pyramid import SCALES
 from sair_core.models.spade import Generator, GeneratorConfig
+from sair_core.weights.checkpoint import CheckpointModel
 
 
 @dataclass(frozen=True)

@@ -106,11 +106,11 @@ def _kind(arguments: list[str] | None) -> str:
 def _train(config: RunConfig, resume: str | None) -> Path:
     # After --help: torch takes seconds to import.
     if isinstance(config, SpnTrainConfig):
-        from sair_core.training.spn import train
+        from sair_core.training.tasks.spn import train
     elif isinstance(config, DetailTrainConfig):
-        from sair_core.training.detail import train
+        from sair_core.training.tasks.detail import train
     else:
-        from sair_core.training.fill import train
+        from sair_core.training.tasks.sair import train
     return train(config, resume=resume)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from sair_core.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_config
+from app.host.space import REPO
 from sair_core.errors import ConfigError, DataError
-from sair_core.network import HUB_ERRORS
-from sair_core.space import REPO
 from sair_core.training.curves import OTHERS, read_log
 from sair_core.training.report import CURVES_NAME, duration
 from sair_core.training.state import BEST, MODEL
+from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_config
+from sair_core.weights.network import HUB_ERRORS
 
 CARD_NAME = "README.md"
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sair_core.checkpoint import CheckpointModel, read_config, start_from
 from sair_core.config import from_dict
 from sair_core.errors import ConfigError
 from sair_core.files import leftovers, replacing
-from sair_core.hub import load_model
+from sair_core.models.load import load_model
 from sair_core.training.config import RunConfig
 from sair_core.training.state import LATEST, MODEL, STATE_NAME, find_state, holds_run
+from sair_core.weights.checkpoint import CheckpointModel, read_config, start_from
 
 C = TypeVar("C")
 

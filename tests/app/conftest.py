@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.actions import EditActions
-from app.semantic_actions import SemanticActions
-from app.service import FillService
+from app.edit.actions import EditActions
+from app.semantics.actions import SemanticActions
+from app.serving.service import FillService
 from app.session import Session
-from app.zoom_actions import ZoomActions
-from sair_core.images import load_photo
+from app.zoom.actions import ZoomActions
+from sair_core.photos.photo import load_photo
 from tests.app.fakes import MeanPipeline, load_fake_reader, street
 
 

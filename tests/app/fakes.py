@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import CancelledError, EmptyMaskError, ModelNotFoundError
-from sair_core.images import load_photo
-from sair_core.masks import mask_to_image
-from sair_core.semantic_map import SemanticMap
+from sair_core.photos.masks import mask_to_image
+from sair_core.photos.photo import load_photo
+from sair_core.semantics.map import SemanticMap
+from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.window import resample
-from sair_core.words import EVERYTHING_ELSE, parse_labels
 
 FAKE_TRAINER = (sys.executable, "-m", "tests.app.fake_trainer")
 WAIT_SECONDS = 60  # a busy machine

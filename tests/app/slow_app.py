@@ -6,8 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from app.service import FillService
-from app.ui import build_app, forget_files, launch_options
+from app.page import build_app, forget_files, launch_options
+from app.serving.service import FillService
 from tests.app.fakes import GreyPainter, MeanPipeline
 
 

@@ -5,8 +5,8 @@ from gradio_client import handle_file
 from PIL import Image
 
 from app import api
-from app.service import FillService
-from app.ui import build_app, launch_options
+from app.page import build_app, launch_options
+from app.serving.service import FillService
 from sair_core.errors import PhotoError
 from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.service import FillService
-from app.ui import build_app, launch_options
+from app.page import build_app, launch_options
+from app.serving.service import FillService
 from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")

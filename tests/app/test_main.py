@@ -42,8 +42,8 @@ def test_help_needs_no_heavy_import():
 def test_the_page_is_built_without_torch():
     code = (
         "import sys\n"
-        "from app.service import FillService\n"
-        "from app.ui import build_app\n"
+        "from app.serving.service import FillService\n"
+        "from app.page import build_app\n"
         "build_app(FillService(lambda: None))\n"
         "assert 'torch' not in sys.modules and 'sair_core.pipeline' not in sys.modules\n"
     )

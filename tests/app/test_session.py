@@ -3,7 +3,7 @@ import pytest
 
 from app import session as module
 from app.session import ORIGINAL, NoPhotoError, Session
-from sair_core.images import load_photo
+from sair_core.photos.photo import load_photo
 
 
 def grey(value, size=(4, 4)):

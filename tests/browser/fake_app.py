@@ -11,11 +11,11 @@ import functools
 import time
 from pathlib import Path
 
-from app.engines import load_pipeline
-from app.service import FillService
-from app.training_jobs import TrainingJobs
-from app.ui import build_app, launch_options
-from sair_core.bundled import BUNDLED_SAIR
+from app.page import build_app, launch_options
+from app.serving.contracts import load_pipeline
+from app.serving.service import FillService
+from app.train.jobs import TrainingJobs
+from sair_core.weights.bundled import BUNDLED_SAIR
 from tests.app.fakes import FAKE_TRAINER, GreyPainter, MeanPipeline, WhitePipeline, load_fake_reader
 
 PACE = ("--pace", "0.1")

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from app.training_jobs import TrainingJobs
+from app.train.jobs import TrainingJobs
 from tests.app.fakes import gradient
 from tests.browser.editor import Editor
 

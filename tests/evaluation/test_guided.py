@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from sair_core.evaluation import guided
-from sair_core.images import load_photo
+from sair_core.photos.photo import load_photo
 
 COLOURS = {"grass": (0, 255, 0), "water": (0, 0, 255)}
 

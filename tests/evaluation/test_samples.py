@@ -11,7 +11,7 @@ from sair_core.evaluation.samples import (
     mask_source,
     masks_from_folder,
 )
-from sair_core.masks import BINS, hole_ratio, mask_to_image
+from sair_core.photos.masks import BINS, hole_ratio, mask_to_image
 
 from .conftest import pattern
 

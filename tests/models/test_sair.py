@@ -289,7 +289,7 @@ def test_meanings_in_chunks_are_those_asked_for_at_once(monkeypatch, edge_aware)
     asked = []
     query = sir.function.query
     monkeypatch.setattr(sir.function, "query", lambda *a: asked.append(a[1].shape[1]) or query(*a))
-    monkeypatch.setattr("sair_core.chunks.CPU_BYTES", 12 * 16 * 4 * 2 * 7)  # seven coordinates
+    monkeypatch.setattr("sair_core.decoders.chunks.CPU_BYTES", 12 * 16 * 4 * 2 * 7)  # seven coordinates
     with torch.no_grad():
         torch.testing.assert_close(sir(tokens, coords, sir.project_edges(z)), whole, atol=1e-6, rtol=1e-5)
     assert asked == [7] * 7 + [1]

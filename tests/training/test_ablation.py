@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import ablation
-from sair_core.hub import load_model
+from sair_core.models.load import load_model
 
 
 @pytest.fixture

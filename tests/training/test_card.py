@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from sair_core.training.fill import train
 
 from sair_core.errors import ConfigError, DataError
-from sair_core.publish import main
 from sair_core.training.card import model_card, push
-from sair_core.training.fill import train
+from sair_core.training.push import main
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from sair_core.errors import CheckpointError, ConfigError, DataError, NotFiniteError
-from sair_core.hub import load_model
-from sair_core.training import fill, loop, state
-from sair_core.training.fill import train
+from sair_core.models.load import load_model
+from sair_core.training import loop, state
 from sair_core.training.report import PROGRESS_NAME
+from sair_core.training.tasks import sair as fill
+from sair_core.training.tasks.sair import train
 
 ROOT = Path(__file__).resolve().parents[2]
 

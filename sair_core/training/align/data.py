@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from sair_core.folders import VOID, Classes, labelled_files, photo_files
-from sair_core.images import load_photo
-from sair_core.training.photos import TrainPhoto, load_photos
+from sair_core.photos.folders import VOID, Classes, labelled_files, photo_files
+from sair_core.photos.photo import load_photo
+from sair_core.training.data.photos import TrainPhoto, load_photos
 
 LABEL_STEP_PX = 4  # the loss is asked at every fourth pixel of a crop
 RARE = 0.1  # classes in fewer photos than this share are shown more often (repeat factor, LVIS 2019)

@@ -20,7 +20,7 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
 from sair_core.files import replacing
-from sair_core.folders import Classes, read_classes
+from sair_core.photos.folders import Classes, read_classes
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.align.data import (
     AlignSamples,
@@ -32,10 +32,10 @@ from sair_core.training.align.data import (
 from sair_core.training.align.loss import Aligned, AlignLoss, Words
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text
-from sair_core.training.data import numbered
+from sair_core.training.data.photos import split
+from sair_core.training.data.samples import numbered
 from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.loop import run
-from sair_core.training.photos import split
 from sair_core.training.report import told
 from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import Average, Learner, adamw

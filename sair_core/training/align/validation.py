@@ -11,10 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from sair_core.evaluation.segmentation import Confusion
-from sair_core.folders import VOID
+from sair_core.photos.folders import VOID
 from sair_core.training.align.loss import Aligned
+from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.engine import Engine
-from sair_core.training.photos import TrainPhoto
 
 
 class Validation:

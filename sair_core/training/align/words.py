@@ -15,9 +15,9 @@ from tqdm import tqdm
 from sair_core.devices import autocast
 from sair_core.encoders.text import Tokenizer, encode_text, prompts
 from sair_core.errors import MissingDependencyError
+from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.schedule import cosine
-from sair_core.words import vocabulary
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sair_core.folders import read_classes
+from sair_core.photos.folders import read_classes
 from sair_core.training.align.data import (
     AlignSamples,
     class_weights,
@@ -12,7 +12,7 @@ from sair_core.training.align.data import (
     recolour,
     word_of,
 )
-from sair_core.training.photos import TrainPhoto
+from sair_core.training.data.photos import TrainPhoto
 
 
 @pytest.fixture

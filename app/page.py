@@ -1,0 +1,108 @@
+"""The page: head, tabs, endpoints; and how it is served."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.route_utils import delete_files_created_by_app
+from gradio.utils import get_upload_folder
+
+from app import api
+from app.edit import tab as edit
+from app.host.fetching import refuse_addresses
+from app.host.limits import SESSIONS, hosted, kept_files, max_upload, max_waiting
+from app.semantics import tab as semantics
+from app.serving.service import FillService
+from app.session import Session
+from app.theme import studio_theme
+from app.train import tab as train
+from app.train.jobs import TrainingJobs
+from app.widgets import protocol as editor
+from app.widgets.workbench import Workbench
+from app.zoom import tab as zoom
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "assets" / "examples"
+
+# Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
+# first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
+TABS: dict[str, Callable[[Workbench], None]] = {
+    "Edit": edit.build,
+    "Zoom": zoom.build,
+    "Semantics": semantics.build,
+}
+TRAIN = {"Train": train.build}  # reads this machine's folders
+
+
+def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJobs | None = None) -> gr.Blocks:
+    """The whole app around a service. Nothing is loaded or started here.
+
+    examples: folder with photos to try; it may be missing. jobs: the trainings of this machine; without them,
+    and wherever the app is hosted, there is no Train tab.
+    """
+    refuse_addresses()
+    tabs = TABS if jobs is None or hosted() else TABS | TRAIN
+    with gr.Blocks(
+        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=kept_files()
+    ) as blocks:
+        gr.HTML(
+            editor.static("widgets/head.html").read_text("utf-8"),
+            elem_id="page-head",
+            apply_default_css=False,
+        )
+        state = gr.State(None)
+        bench = Workbench(service, state, examples, jobs)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            for title, build in tabs.items():
+                with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
+                    build(bench)
+        api.add_endpoints(service)
+
+        def closed(request: gr.Request) -> None:
+            forget_session(blocks, state, request.session_hash)
+
+        blocks.unload(closed)
+    return blocks.queue(max_size=max_waiting())  # who comes then is answered with 503 and told so
+
+
+def forget_session(blocks: gr.Blocks, state: gr.State, page: str) -> None:
+    """Free what a closed page's session can make again; Gradio keeps the session itself for an hour more, as
+    the page may only have lost its connection. state: holds the Session; page: Gradio's name of it."""
+    sessions = blocks.state_holder
+    session: Session | None = sessions[page][state._id] if page in sessions else None
+    if session is not None:
+        session.forget()
+
+
+def launch_options() -> dict[str, Any]:
+    """What `Blocks.launch` is given besides host, port and share: looks, limits, and nothing from outside."""
+    return {
+        "theme": studio_theme(),
+        "css": editor.css(),
+        "head": editor.head(),
+        "favicon_path": str(editor.static("widgets/favicon.svg")),
+        "footer_links": ["api"],
+        "run_history": False,
+        "max_file_size": max_upload(),
+        "state_session_capacity": SESSIONS,
+        "strict_cors": True,
+        "ssr_mode": False,
+        "pwa": False,
+    }
+
+
+def forget_files(blocks: gr.Blocks) -> None:
+    """Delete what was sent, shown and offered: Gradio itself does so only once the last visitor has gone, and
+    leaves the folders."""
+    delete_files_created_by_app(blocks, age=None)
+    root = Path(get_upload_folder())
+    for folder in root.glob(f"{editor.own_prefix()}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in root.glob("[0-9a-f]" * 64):  # Gradio's names are digests
+        with contextlib.suppress(OSError):  # with a file of another app that shares the root
+            folder.rmdir()

@@ -1,0 +1,109 @@
+"""The Semantics tab: type labels, see what every pixel is, make it the mask."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+from gradio.components import Component
+
+from app.host.limits import hosted
+from app.semantics.actions import SEEN, UNDER_MASK, SemanticActions
+from app.serving.service import BUNDLED
+from app.widgets.protocol import meaning_map
+from app.widgets.workbench import Conversation, Workbench, in_browser
+from sair_core.semantics.words import EVERYTHING_ELSE, label_presets
+
+
+def build(bench: Workbench) -> None:
+    """Lay out the tab inside the running Blocks and wire it."""
+    actions = SemanticActions(bench.service)
+    with gr.Row(elem_classes="workbench"):
+        with gr.Column(scale=10, min_width=320):
+            widget = meaning_map(elem_id="meaning")
+        with gr.Column(scale=3, min_width=300, elem_id="map-side", elem_classes="side"):
+            show = gr.Button("Show map", variant="primary", elem_id="map-button", elem_classes="main-button")
+            labels, preset, rest = _labels_panel()
+            under_mask = _hole_panel()
+            files = _files_panel()
+            # Where many share a machine the reader refuses all but the bundled one.
+            another = None if hosted() else _encoder_panel()
+    talk = bench.conversation(widget, "meaning.talk")
+    asked = [labels, rest, under_mask, *([] if another is None else another[:1])]
+    for event in (show.click, labels.submit):
+        talk.on(event, actions.show, "Starting", asked, mask=True, model=True)
+    talk.on(widget.choose, actions.choose, "Marking it")
+    for what, button in files.items():
+        talk.on(button.click, lambda *request, what=what: actions.save(*request, what), "Saving the file")
+
+    if another is not None:
+        _wire_encoder(talk, actions, *another)
+    # The encoder takes seconds to load: begin while the labels are being typed.
+    widget.seen(lambda: bench.service.warm_up(reader=True), api_visibility="private", show_progress="hidden")
+
+    presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
+    in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
+    in_browser(labels.input, "() => null", outputs=preset)
+    for component in asked[1:]:
+        in_browser(component.input, "() => window.sair.meaning.again()")
+
+
+def _wire_encoder(
+    talk: Conversation, actions: SemanticActions, encoder: gr.Dropdown, name: gr.Textbox, load: gr.Button
+) -> None:
+    def load_encoder(*request):
+        for answer, chosen in actions.load_encoder(*request):
+            yield answer, gr.Dropdown(list(dict.fromkeys([BUNDLED, chosen])), value=chosen)
+
+    for event in (load.click, name.submit):
+        talk.on(event, load_encoder, "Starting", [name, encoder], also=[encoder])
+
+
+def _labels_panel() -> tuple[gr.Textbox, gr.Radio, gr.Checkbox]:
+    with gr.Column(elem_id="label-panel", elem_classes="card-panel"):
+        gr.HTML(
+            "<h3>Labels</h3><p>What may be in the photo. Every pixel gets the nearest one.</p>",
+            elem_classes="panel-title",
+        )
+        labels = gr.Textbox(
+            label="Labels", show_label=False, placeholder="sky, road, car", lines=1, max_lines=4,
+            max_length=4000, elem_id="map-labels",
+        )  # fmt: skip
+        preset = gr.Radio(list(label_presets()), value=None, label="Begin with", elem_id="map-presets")
+        rest = gr.Checkbox(True, label=EVERYTHING_ELSE, elem_id="map-rest")
+    return labels, preset, rest
+
+
+def _hole_panel() -> gr.Radio:
+    """Offered while something is marked."""
+    with gr.Column(elem_id="hole-panel", elem_classes="card-panel"):
+        gr.HTML(
+            "<h3>Under the mask</h3><p>Read the photo as it is, hide what is marked, or let the model "
+            "complete what is hidden.</p>",
+            elem_classes="panel-title",
+        )
+        return gr.Radio(
+            list(UNDER_MASK), value=SEEN, label="Under the mask", show_label=False, elem_id="map-hole"
+        )
+
+
+def _files_panel() -> dict[str, Component]:
+    with gr.Column(elem_id="map-files", elem_classes="card-panel"):
+        gr.HTML("<h3>Save</h3>", elem_classes="panel-title")
+        with gr.Row(elem_classes="pair"):
+            return {
+                "map": gr.Button("Map (PNG)", size="sm", elem_id="map-save"),
+                "embedding": gr.Button("Raw (NPY)", size="sm", elem_id="map-save-raw"),
+            }
+
+
+def _encoder_panel() -> tuple[gr.Dropdown, gr.Textbox, gr.Button]:
+    with gr.Accordion("Encoder", open=False, elem_id="encoder-panel", elem_classes="card-panel"):
+        encoder = gr.Dropdown([BUNDLED], value=BUNDLED, label="In use", elem_id="encoder")
+        name = gr.Textbox(
+            label="Another, from open_clip", placeholder="ViT-B-16 laion2b_s34b_b88k",
+            info="A name and the tag of its weights, or hf-hub:organisation/name.", lines=1, max_lines=1,
+            max_length=200, elem_id="encoder-name",
+        )  # fmt: skip
+        load = gr.Button("Load", size="sm", elem_id="encoder-load")
+    return encoder, name, load

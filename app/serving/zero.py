@@ -1,0 +1,135 @@
+"""ZeroGPU: where Hugging Face lends a GPU for one piece of work at a time.
+
+There, the work runs in a fork of this process that has the GPU. What it is given and what it gives back are
+pickled on the way, so callbacks and caches stay behind; of its errors only the names would arrive, so ours
+travel as values. Everywhere else a pipeline is left as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sair_core.errors import CancelledError, SairError
+
+try:
+    import spaces  # before torch, which it changes where GPUs are lent
+except ImportError:
+    spaces = None
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from app.serving.contracts import Pipeline, Progress, Reader
+    from sair_core.photos.photo import Photo
+    from sair_core.semantics.map import SemanticMap
+    from sair_core.window import Window
+
+START_SECONDS = 10  # for the weights to reach the GPU
+MEGAPIXEL_SECONDS = 2.0  # of output; more than it takes, as late work is killed
+MAX_SECONDS = 120  # the lender refuses to be asked for more
+F = TypeVar("F", bound=Callable)
+
+
+def lent() -> bool:
+    """Whether this runs where GPUs are lent."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def on_gpu(seconds: Callable[..., int]) -> Callable[[F], F]:
+    """Decorates work that needs the GPU; without the package `spaces` the work stays what it is.
+
+    seconds: given what the work is given, how long to ask for the GPU.
+    """
+    return (lambda work: work) if spaces is None else spaces.GPU(duration=seconds)
+
+
+def gpu_seconds(name: str, size_px: tuple[int, int], arguments: tuple, options: dict[str, Any]) -> int:
+    """How long to ask for the GPU for a result of (height, width), or several of them."""
+    megapixels = options.get("variations", 1) * size_px[0] * size_px[1] / 1e6
+    return min(MAX_SECONDS, math.ceil(START_SECONDS + MEGAPIXEL_SECONDS * megapixels))
+
+
+def on_lent_gpu(pipeline: Pipeline) -> Pipeline:
+    """A pipeline that borrows a GPU for each piece of work where GPUs are lent, else the one given.
+
+    There, call this before the app is launched and in the main thread: the forks know what is loaded then.
+    """
+    return BorrowingPipeline(pipeline) if lent() else pipeline
+
+
+class BorrowingPipeline:
+    """As `contracts.Pipeline` and `Painter`. Nothing of a photo is remembered from one call to the next."""
+
+    def __init__(self, pipeline: Pipeline):
+        reader = pipeline.reader  # loaded now, for the forks
+
+        def name(read: tuple[tuple, dict[str, Any]], *labels: Any, **options: Any) -> SemanticMap:
+            return reader.name(reader.read(*read[0], **read[1]), *labels, **options)
+
+        @on_gpu(gpu_seconds)
+        def work(what: str, size_px: tuple[int, int], arguments: tuple, options: dict[str, Any]) -> Any:
+            act = name if what == "name" else getattr(pipeline, what)
+            try:
+                return act(*arguments, **options)
+            except SairError as error:
+                return error
+
+        self._work = work
+        self.device = pipeline.device
+        self.reader = BorrowingReader(reader, self._call)
+
+    def fill(self, photo: Photo, mask: np.ndarray, **options: Any) -> Any:
+        return self._call("fill", photo.size_px, photo, mask, **options)
+
+    def priors(self, photo: Photo, mask: np.ndarray, **options: Any) -> Any:
+        return self._call("priors", photo.size_px, photo, mask, **options)
+
+    def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
+        return self._call("mask_from_words", photo.size_px, photo, words)
+
+    def view(
+        self, photo: Photo, mask: np.ndarray | None = None, *, window: Window, **options: Any
+    ) -> Image.Image:
+        return self._call("view", window.size_px, photo, mask, window=window, **options)
+
+    def export(self, photo: Photo, path: Path, *, window: Window, **options: Any) -> tuple[int, int]:
+        return self._call("export", window.size_px, photo, path, window=window, **options)
+
+    def _call(
+        self,
+        name: str,
+        size_px: tuple[int, int],
+        *arguments: Any,
+        cache: object = None,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        **options: Any,
+    ) -> Any:
+        if cancelled is not None and cancelled():
+            raise CancelledError("Stopped as asked.")
+        if progress is not None:
+            progress(0.05, "Waiting for a GPU")
+        outcome = self._work(name, size_px, arguments, options)
+        if isinstance(outcome, SairError):
+            raise outcome
+        return outcome
+
+
+class BorrowingReader:
+    """As `contracts.Reader`. What was read would stay on the GPU, so it is read when it is named."""
+
+    def __init__(self, reader: Reader, call: Callable):
+        self.model = reader.model
+        self._call = call
+
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Any:
+        return (rgb, hole), {"complete": complete}
+
+    def name(self, embedding: Any, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap:
+        size_px = embedding[0][0].shape[:2] if window is None else window.size_px
+        return self._call("name", size_px, embedding, labels, window=window)

@@ -1,0 +1,253 @@
+"""What happens on the server when something is shown or pressed in the Train tab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from app.serving.service import FillService
+from app.session import Session
+from app.train.jobs import Plan, TrainingJobs
+from app.train.run import RESUMABLE, Run
+from app.widgets.pictures import Picture
+from app.widgets.protocol import Answer, Request
+from app.widgets.requests import follow, refusal
+from sair_core.errors import ConfigError, DataError, ModelNotFoundError, SairError
+from sair_core.weights.bundled import BUNDLED, is_bundled
+
+MINUTES, STEPS = "Minutes", "Steps"
+UNITS = {MINUTES: 10, STEPS: 1000}  # and how long a run of each is unless something else is typed
+TRAINABLE = "sair"  # the kind of model
+SCRATCH = "preset:"  # before the name of a configuration that begins with random weights
+PRESETS = {"lite": "From scratch: lite", "paper": "From scratch: the paper's"}
+FOLDER_HINT = "The photos stay where they are. Nothing is sent anywhere."
+SAID = {
+    "starting": ("busy", "Starting. Loading the trainer takes some seconds."),
+    "scanning": ("busy", "Looking at the photos."),
+    "running": ("busy", "Training. You may close this page, and the app too: it goes on."),
+    "stopping": ("busy", "Stopping. The step under way is finished, then everything is saved."),
+    "stopped": ("info", "Stopped."),
+    "finished": ("good", "Done. Press Use this model now, and fill a photo in Edit."),
+    "failed": ("error", "The training failed; the end of its log is below."),
+    "interrupted": ("warn", "Interrupted: the training ended without a word, as when the machine goes off."),
+}
+RESUME, ANEW = "Resume goes on from the last saved state.", "No state was saved: start anew."
+
+
+def model_type(folder: Path) -> str | None:
+    """What kind of model lies in a folder; None where its config.json does not say."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def scan_folder(folder: Path) -> str:
+    """What training would find in a folder, in a few lines. Raises DataError where that is nothing."""
+    from sair_core.training.data.scan import scan
+
+    return scan([folder]).summary()
+
+
+class TrainActions:
+    """Every method takes a Request and the visitor's Session and gives Answers; errors are answers too."""
+
+    def __init__(self, service: FillService, jobs: TrainingJobs, scan: Callable[[Path], str] = scan_folder):
+        """scan: as `scan_folder`."""
+        self.service = service
+        self.jobs = jobs
+        self._scan = scan
+        self._unusable: set[Path] = set()  # folders in which nothing was found
+
+    def look(self, request: Request, session: Session | None) -> Answer:
+        """Show how the request's training stands; where it names none, the one under way or the newest."""
+        return self._shown(request)
+
+    def check(self, request: Request, session: Session | None, folder: str) -> Answer:
+        """Say what training would find in a folder, and what it would leave out."""
+        level, text = "info", FOLDER_HINT
+        try:
+            if folder.strip():
+                level, text = "good", self._found(_folder(folder))
+        except SairError as error:
+            level, text = "error", str(error)
+        return Answer("notice", level, text, more={"request": request.number})
+
+    def start(
+        self,
+        request: Request,
+        session: Session | None,
+        folder: str,
+        base: str,
+        unit: str,
+        length: float | None,
+        learning_rate: float | None,
+        size_px: float | None,
+        seed: float | None,
+    ) -> Answer:
+        """Begin a training. base: as `bases` has it, or a folder with a model; unit: of UNITS. What is None
+        is left to the trainer, but for the length."""
+        try:
+            if length is None:
+                raise ConfigError(f"Say how long: a number of {unit.lower()}.")
+            photos = _folder(folder)
+            if photos in self._unusable:
+                self._found(photos)  # something may have been added
+            start, preset = self._base(base)
+            run = self.jobs.start(
+                Plan(
+                    photos, start, preset,
+                    minutes=length if unit == MINUTES else None,
+                    steps=int(length) if unit == STEPS else None,
+                    learning_rate=learning_rate,
+                    size_px=None if size_px is None else int(size_px),
+                    seed=None if seed is None else int(seed),
+                )
+            )  # fmt: skip
+        except SairError as error:
+            return refusal(error)
+        return self._shown(request, run)
+
+    def stop(self, request: Request, session: Session | None) -> Answer:
+        """Ask a training to save and end."""
+        return self._done(request, self.jobs.stop)
+
+    def resume(self, request: Request, session: Session | None) -> Answer:
+        """Go on with a training that has ended before its time."""
+        return self._done(request, self.jobs.resume)
+
+    def use(self, request: Request, session: Session | None) -> Iterator[Answer]:
+        """Fill with the model of the request's training from now on."""
+        try:
+            run = self.jobs.status(request.run or "")
+            if not run.usable:
+                raise ModelNotFoundError(f"{run.name} has saved no model yet. Wait a little and try again.")
+        except SairError as error:
+            yield refusal(error)
+            return
+        yield from self._use(request, str(run.model))
+
+    def use_first(self, request: Request, session: Session | None) -> Iterator[Answer]:
+        """Fill with the model that the app began with again."""
+        yield from self._use(request, self.service.first_model)
+
+    def bases(self) -> list[tuple[str, str]]:
+        """(title, value) of what a training can begin with."""
+        bundled = sorted(file.parent.name for file in BUNDLED.glob("*/config.json"))
+        bundled = [name for name in bundled if model_type(BUNDLED / name) == TRAINABLE]
+        runs = [run for run in self.jobs.runs() if run.usable and model_type(run.model) == TRAINABLE]
+        trained = [(f"{run.name} (trained here)", str(run.model)) for run in runs]
+        scratch = [(title, SCRATCH + name) for name, title in PRESETS.items()]
+        return [*((name, name) for name in bundled), *trained, *scratch]
+
+    def _found(self, folder: Path) -> str:
+        """What a scan says. Raises DataError where there is nothing to train on."""
+        self._unusable.discard(folder)
+        try:
+            return self._scan(folder)
+        except DataError:
+            self._unusable.add(folder)
+            raise
+
+    def _base(self, base: str) -> tuple[str | None, str | None]:
+        """The model to begin with and the name of a configuration, each None where nothing is said."""
+        base = (base or "").strip()
+        if base.startswith(SCRATCH):
+            return None, base.removeprefix(SCRATCH)
+        if base in dict(self.bases()).values():
+            return base, None
+        # Absolute, because the trainer works in another folder.
+        folder = BUNDLED / base if is_bundled(base) else _path(base).absolute()
+        if not base or not (folder / "config.json").is_file():
+            raise ModelNotFoundError(
+                f"{base or 'Nothing'} is no model to begin with. Choose one of the list, or give a folder "
+                "that holds config.json and model.safetensors."
+            )
+        if model_type(folder) != TRAINABLE:
+            raise ConfigError(f"{base} is no SAIR model, and only those are trained here. Choose another.")
+        return str(folder), None
+
+    def _use(self, request: Request, model: str) -> Iterator[Answer]:
+        try:
+            yield from follow(lambda report: self.service.start_model(model, progress=report))
+        except SairError as error:
+            yield refusal(error)
+            return
+        yield self._shown(request, text=f"From now on, fills are made with {self._title(model)}.")
+
+    def _title(self, model: str) -> str:
+        """What a model is called on the page: a run's by the run."""
+        path = Path(model)
+        return path.parent.name if path.parent.parent == self.jobs.folder else model
+
+    def _done(self, request: Request, act: Callable[[str], Run]) -> Answer:
+        try:
+            return self._shown(request, act(request.run or ""))
+        except SairError as error:
+            return refusal(error)
+
+    def _shown(self, request: Request, run: Run | None = None, text: str = "") -> Answer:
+        """A run with everything around it. text: said once, instead of how the run stands."""
+        runs = self.jobs.runs()
+        by_name = {one.name: one for one in runs}
+        under_way = next((one for one in runs if one.active), None)
+        run = run or by_name.get(request.run or "") or under_way or next(iter(runs), None)
+        more = {
+            "request": request.number,
+            "runs": [{"name": one.name, "state": one.state} for one in runs],
+            "usable": [one.name for one in runs if one.usable],
+            "active": under_way is not None,
+            "model": {
+                "title": self._title(self.service.model),
+                "first": self._title(self.service.first_model),
+            },
+        }
+        pictures: tuple[Picture, ...] = ()
+        if run is not None:
+            files = run.pictures()
+            step = request.step if request.step in files else next(reversed(files), None)
+            if step is not None:
+                pictures = (Picture(files[step].read_bytes(), "png"),)
+            more["run"] = described(run) | {"steps": [*files], "at": step}
+        return Answer("run", "good", text, pictures, more=more)
+
+
+def described(run: Run) -> dict[str, Any]:
+    """A run as the widget shows it."""
+    level, text = SAID[run.state]
+    if run.message and run.state in ("scanning", "failed"):
+        text = run.message
+    if run.state in RESUMABLE:
+        text += f" {RESUME if run.resumable else ANEW}"
+    own = dataclasses.asdict(run)
+    return {
+        **{name: own[name] for name in ("state", "step", "share", "seconds", "eta_seconds", "loss")},
+        "name": run.name,
+        "said": {"level": level, "text": text},
+        "curves": run.curves(),
+        "log": "\n".join(run.log_end()),
+        "stoppable": run.active and run.state != "stopping",
+        "resumable": run.resumable,
+        "usable": run.usable,
+    }
+
+
+def _path(text: str) -> Path:
+    """What was typed or copied, maybe with quotation marks around it."""
+    return Path(text.strip().strip("'\"")).expanduser()
+
+
+def _folder(text: str) -> Path:
+    """The folder of photos that was typed. Raises DataError where there is none."""
+    folder = _path(text)
+    if not text.strip():
+        raise DataError("Give a folder with photos to train on, for example /home/me/photos.")
+    try:
+        if folder.is_dir():
+            return folder.resolve()
+    except (OSError, ValueError):  # too long, or with a character that no path has
+        pass
+    raise DataError(f"{folder} is no folder on this machine. Copy its path from your file manager.")

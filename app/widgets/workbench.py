@@ -1,0 +1,91 @@
+"""What the tabs share, and how their buttons are tied to actions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from app.serving.service import FillService
+from app.session import Session
+from app.train.jobs import TrainingJobs
+from app.widgets.protocol import handler
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Given to every tab. session: holds the visitor's Session; examples: folder with photos to try; jobs:
+    the trainings of this machine, None where nobody may train.
+
+    The photo on the stage and the painted mask are shared in the browser, as `window.sair.editor`.
+    """
+
+    service: FillService
+    session: gr.State
+    examples: Path
+    jobs: TrainingJobs | None = None
+
+    def conversation(self, widget: gr.HTML, talk: str) -> Conversation:
+        """talk: the name of the widget's side in the browser, an object with `request` and `failed`."""
+        return Conversation(widget, self.session, f"window.sair.{talk}")
+
+    def signal(self, event: Callable, act: Callable[[Session], None]) -> None:
+        """On the event, act on the visitor's session at once, beside all work under way."""
+
+        def run(session: Session | None) -> None:
+            if session is not None:
+                act(session)
+
+        event(
+            run, self.session, None, show_progress="hidden", api_visibility="private", concurrency_limit=None,
+            trigger_mode="multiple",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Between one widget and the server: an event sends a Request, the action's Answers go to the widget."""
+
+    widget: gr.HTML
+    session: gr.State
+    talk: str
+
+    def on(
+        self,
+        event: Callable,
+        action: Callable,
+        busy: str,
+        more: Sequence[Component] = (),
+        *,
+        mask: bool = False,
+        also: Sequence[Component] = (),
+        model: bool = False,
+        often: bool = False,
+    ) -> None:
+        """busy: the text shown until the first answer. more: components whose values are given after Request
+        and Session; also: those that the action answers after its Answer. mask: send what is painted.
+        model: the action waits for the model. often: the widget sees to it that one answer comes before the
+        next question; that question may follow on the answer's heels."""
+        part = "mask" if mask else ""
+        script = f"{self.talk}.request({json.dumps(busy)}, {json.dumps(part)})"
+        # The service works on one thing at a time; several are let in, so that those who wait are told so.
+        queue: dict[str, Any] = {"concurrency_id": "model"} if model else {}
+        # Gradio closes an event a little after its last answer, and "once" drops what is asked before that.
+        mode = "multiple" if often else "once"
+        dependency = event(
+            handler(action), [self.widget, self.session, *more], [self.widget, *also],
+            js=f"async (_, ...rest) => [await {script}, ...rest]",
+            show_progress="hidden", api_visibility="private", concurrency_limit=4,
+            trigger_mode=mode, **queue,
+        )  # fmt: skip
+        dependency.failure(None, js=f"() => {self.talk}.failed()", api_visibility="private")
+
+
+def in_browser(event: Callable, script: str, *components: Component, outputs: Any = None) -> None:
+    """On the event, run a script without asking the server."""
+    event(None, list(components) or None, outputs, js=script, api_visibility="private")

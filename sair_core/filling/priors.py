@@ -1,0 +1,70 @@
+"""What an SPN expects inside a hole: its priors as a few kinds of place (SPN paper, Figures 10 and 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sair_core.filling.adapters import noise_of
+from sair_core.models.spn import Spn, composite
+
+CLUSTERS = 8  # as the paper
+ROUNDS = 15  # of k-means; what is seen does not change after about ten
+
+
+@dataclass(frozen=True, eq=False)
+class PriorView:
+    """What an SPN expected and painted for one seed, in one crop at its working size.
+
+    levels: uint8 `(h_l, w_l)` each, coarsest first: the cluster of every cell of a prior. A number means the
+    same kind of place in the views of all seeds, and another one at every level. strides_px: how many pixels
+    wide a cell of each level is. rgb: uint8 `(h, w, 3)`, the fill; outside the hole the photo.
+    """
+
+    seed: int
+    levels: tuple[np.ndarray, ...] = field(repr=False)
+    strides_px: tuple[int, ...]
+    rgb: np.ndarray = field(repr=False)
+
+
+@torch.inference_mode()
+def read_priors(
+    model: Spn, rgb01: Tensor, hole01: Tensor, seeds: Sequence[int], clusters: int = CLUSTERS
+) -> list[PriorView]:
+    """The priors of one picture, a view for each seed.
+
+    rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`.
+    """
+    features = model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
+    fills = [model.decode(features, noise_of(model, features.size_px, seed)) for seed in seeds]
+    strides_px = model.config.prior_strides_px[::-1]
+    pyramids = zip(*(fill.priors[::-1] for fill in fills))  # by level, then by seed
+    levels = [cluster(torch.cat(priors), clusters) for priors in pyramids]
+    views = []
+    for i, (seed, fill) in enumerate(zip(seeds, fills)):
+        rgb = composite(fill.rgb01, rgb01, hole01)[0].permute(1, 2, 0).mul(255).round().byte()
+        views.append(PriorView(seed, tuple(level[i] for level in levels), strides_px, rgb.cpu().numpy()))
+    return views
+
+
+def cluster(features: Tensor, count: int) -> np.ndarray:
+    """k-means over all cells of `(B, C, h, w)`: uint8 `(B, h, w)`, the largest cluster first. The same
+    features always give the same clusters."""
+    points = features.float().permute(0, 2, 3, 1).flatten(0, 2).cpu()  # (N, C)
+    generator = torch.Generator().manual_seed(0)
+    centres = points[torch.randint(len(points), (1,), generator=generator)]
+    for _ in range(count - 1):  # k-means++: likely where no centre is near
+        distance = torch.cdist(points, centres).amin(dim=1).square() + 1e-12
+        centres = torch.cat([centres, points[torch.multinomial(distance, 1, generator=generator)]])
+    for _ in range(ROUNDS):
+        nearest = torch.cdist(points, centres).argmin(dim=1)
+        sizes = torch.bincount(nearest, minlength=count)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        centres = torch.where(sizes[:, None] > 0, sums / sizes[:, None].clamp_min(1), centres)
+    rank = sizes.argsort(descending=True, stable=True).argsort()
+    batch, _, height, width = features.shape
+    return rank[nearest].view(batch, height, width).to(torch.uint8).numpy()

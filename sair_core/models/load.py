@@ -1,0 +1,66 @@
+"""Models by name: bundled in `assets/models`, in a folder, or on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sair_core.errors import CheckpointError, ModelNotFoundError
+from sair_core.files import digest
+from sair_core.models.sair import Sair
+from sair_core.models.spn import Spn
+from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
+from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, CheckpointModel, fetch, read_config
+
+# model_type -> class. A new kind of model is one file and one line here.
+MODELS: dict[str, type[CheckpointModel]] = {model.model_type: model for model in (Sair, Spn)}
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that come with the project, sorted."""
+    return sorted(f.parent.name for f in BUNDLED.glob(f"*/{CONFIG_NAME}"))
+
+
+def load_model(name: str | Path) -> CheckpointModel:
+    """Load a model by bundled name, folder or hub id, on the CPU, ready for inference.
+
+    Raises ModelNotFoundError when there is none of that name, CheckpointError when it is damaged.
+    """
+    folder = find_folder(name) or fetch(str(name))
+    kind, _ = read_config(folder)
+    if kind not in MODELS:
+        raise CheckpointError(f"{folder} holds a {kind!r} model; known are {', '.join(MODELS)}.")
+    return MODELS[kind].from_pretrained(str(folder)).eval()
+
+
+def model_digest(name: str | Path) -> str:
+    """Hexadecimal digits that change with what a model computes: of its files, and of the bundled encoder,
+    which reads words for it. Raises ModelNotFoundError, CheckpointError."""
+    folder = find_folder(name) or fetch(str(name))
+    try:
+        return digest(
+            folder / CONFIG_NAME,
+            folder / WEIGHTS_NAME,
+            *sorted((BUNDLED / BUNDLED_ENCODER).glob("open_clip_*")),
+        )
+    except OSError as error:
+        raise CheckpointError(
+            f"The model {name} cannot be read ({error}). Save or fetch it again."
+        ) from error
+
+
+def find_folder(name: str | Path) -> Path | None:
+    """The folder of a bundled name or a path; None when `name` can only be a hub id."""
+    for folder in (BUNDLED / str(name), Path(name)):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    if Path(name).is_dir():
+        raise ModelNotFoundError(
+            f"The folder {name} holds no {CONFIG_NAME}. Give a folder saved by the trainer."
+        )
+    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):
+        return None
+    raise ModelNotFoundError(
+        f"There is no model {str(name)!r}. Bundled are {', '.join(bundled_models()) or 'none'}; "
+        "or give a folder, or a hub id such as user/name."
+    )

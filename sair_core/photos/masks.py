@@ -1,0 +1,200 @@
+"""Masks: numpy bool `(H, W)`, True = hole. Reading, morphology, and random irregular holes."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+from PIL import Image, ImageDraw, UnidentifiedImageError
+
+from sair_core.errors import MaskError, MaskSizeError
+from sair_core.photos.formats import DAMAGE, readable_formats
+
+MaskSource = Union[Image.Image, np.ndarray, str, "os.PathLike[str]", bytes]
+
+BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6))  # share of the picture that is hole, as the field reports it
+THRESHOLD = 128  # a grey mask is hole from here up
+SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the photo
+
+
+def bin_name(ratio_range: tuple[float, float]) -> str:
+    """`(0.2, 0.4)` -> `"20-40"`."""
+    return "-".join(f"{100 * r:.0f}" for r in ratio_range)
+
+
+def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a mask: white (luma from 128 up, on black where it is transparent) or True is hole.
+
+    source: PIL image, path, file bytes, or array of bool, integers (0..255, or only 0 and 1) or floats in
+    [0, 1], `(H, W)` or `(H, W, C)`. size_px: `(height, width)` of the photo; a mask of another size but the
+    same shape (sides within 1 %) is resized, nearest. Returns bool `(H, W)`.
+
+    Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo; for a
+    file far larger than it before anything is decoded.
+    """
+    if isinstance(source, np.ndarray):
+        mask = _array_to_mask(source)
+    else:
+        mask = _image_to_mask(_open(source, size_px))
+    if size_px is None or mask.shape == tuple(size_px):
+        return mask
+    ratios = [want / have for want, have in zip(size_px, mask.shape)]
+    if max(ratios) > 1.01 * min(ratios):
+        raise MaskSizeError(
+            f"The mask is {mask.shape[1]} x {mask.shape[0]} px, the photo {size_px[1]} x {size_px[0]} px. "
+            "Use a mask of the photo's size, or of the same proportions."
+        )
+    resized = Image.fromarray(mask).resize((size_px[1], size_px[0]), Image.Resampling.NEAREST)
+    return np.asarray(resized, dtype=bool)
+
+
+def mask_to_image(mask: np.ndarray) -> Image.Image:
+    """bool `(H, W)` to a PIL image of mode L, 255 = hole."""
+    return Image.fromarray(mask.astype(np.uint8) * 255)
+
+
+def hole_ratio(mask: np.ndarray) -> float:
+    """Share of the picture that is hole, 0 to 1."""
+    return float(np.count_nonzero(mask)) / mask.size
+
+
+def grow(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """Every pixel within `radius_px` of the hole becomes hole."""
+    return _within(mask, radius_px)
+
+
+def shrink(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """Every hole pixel within `radius_px` of a known pixel becomes known; the edge does not count as one."""
+    return ~_within(~mask, radius_px)
+
+
+def invert(mask: np.ndarray) -> np.ndarray:
+    """Hole and known exchanged."""
+    return ~mask
+
+
+def irregular_mask(
+    rng: np.random.Generator, size_px: tuple[int, int], ratio_range: tuple[float, float]
+) -> np.ndarray:
+    """Brush strokes of varied width plus some rectangles and blobs, until the hole's share fits the range.
+
+    size_px: `(height, width)`. The share is drawn uniformly from `ratio_range` (at least 1 %), then shapes
+    are added until it is reached; one that would pass the range's end is dropped and a smaller one drawn.
+    Returns bool `(H, W)` with a share inside the range.
+    """
+    low, high = max(ratio_range[0], 0.01), ratio_range[1]
+    target = rng.uniform(low, high)
+    style = rng.choice(["strokes", "rectangles", "mixed"], p=[0.6, 0.15, 0.25])
+    height, width = size_px
+    canvas = Image.new("L", (width, height))
+    ratio, shrinkage = 0.0, 1.0
+    while ratio < min(target, high - 1e-9) and shrinkage > 0.05 or ratio < low:
+        trial = canvas.copy()
+        _draw_shape(ImageDraw.Draw(trial), rng, size_px, str(style), shrinkage)
+        trial_ratio = np.count_nonzero(np.asarray(trial)) / (height * width)
+        if trial_ratio > (min(high, target + 0.05) if shrinkage > 0.05 else high):
+            shrinkage *= 0.7
+            continue
+        canvas, ratio = trial, trial_ratio
+        if max(height, width) < 4:  # too small for shapes: a line may mark nothing new for ever
+            break
+    return np.asarray(canvas) > 0
+
+
+def _draw_shape(
+    draw: ImageDraw.ImageDraw, rng: np.random.Generator, size_px: tuple[int, int], style: str, scale: float
+) -> None:
+    height, width = size_px
+    side = math.sqrt(height * width)
+    if style == "rectangles" or (style == "mixed" and rng.random() < 0.35):
+        h, w = (max(1.0, side * scale * rng.uniform(0.08, 0.55)) for _ in range(2))
+        h, w = min(h, height), min(w, width)
+        top, left = rng.uniform(-h / 3, height - h * 2 / 3), rng.uniform(-w / 3, width - w * 2 / 3)
+        box = (left, top, left + w, top + h)
+        (draw.ellipse if rng.random() < 0.25 else draw.rectangle)(box, fill=255)
+        return
+    # A stroke: a walk whose heading drifts, drawn with round ends and joints, its width changing slowly.
+    y, x = rng.uniform(0, height), rng.uniform(0, width)
+    heading = rng.uniform(0, 2 * math.pi)
+    thickness = max(1.0, side * scale * math.exp(rng.uniform(math.log(0.015), math.log(0.16))))
+    for _ in range(int(rng.integers(2, 9))):
+        heading += rng.normal(0, 0.9)
+        length = side * scale * rng.uniform(0.05, 0.3)
+        y2, x2 = y + length * math.sin(heading), x + length * math.cos(heading)
+        draw.line([(x, y), (x2, y2)], fill=255, width=max(1, round(thickness)))
+        r = thickness / 2
+        for cx, cy in ((x, y), (x2, y2)):
+            draw.ellipse((cx - r, cy - r, cx + r, cy + r), fill=255)
+        y, x = y2, x2
+        if not (0 <= y < height and 0 <= x < width):
+            heading += math.pi  # turn back into the picture
+        thickness = max(1.0, thickness * math.exp(rng.normal(0, 0.15)))
+
+
+def _within(marked: np.ndarray, radius_px: float) -> np.ndarray:
+    from scipy import ndimage
+
+    if radius_px <= 0 or not marked.any():
+        return marked.copy()
+    # Only the neighbourhood of what is marked can change: a small blob in a large photo stays cheap.
+    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
+    reach = math.ceil(radius_px)
+    box = (
+        slice(max(0, rows[0] - reach), rows[-1] + reach + 1),
+        slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
+    )
+    out = marked.copy()
+    out[box] = ndimage.distance_transform_edt(~marked[box]) <= radius_px
+    return out
+
+
+def _open(source: MaskSource, size_px: tuple[int, int] | None) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+            image = Image.open(file, formats=readable_formats())
+            if size_px and image.width * image.height > 4 * size_px[0] * size_px[1] + SPARE_PX:
+                raise MaskSizeError(
+                    f"The mask is {image.width} x {image.height} px, far larger than the photo "
+                    f"({size_px[1]} x {size_px[0]} px). Use one of the photo's size."
+                )
+            image.load()
+    except UnidentifiedImageError:  # its text would name the file, which may lie on a server
+        raise MaskError("The mask is no picture that can be read. Use a PNG: white = fill.") from None
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise MaskError(f"The mask cannot be read as an image ({error}). Use a PNG: white = fill.") from error
+    return image
+
+
+def _image_to_mask(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _array_to_mask(np.asarray(image))
+    if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        # On transparent ground the paint is what is opaque and light.
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
+    return np.asarray(image.convert("L")) >= THRESHOLD
+
+
+def _array_to_mask(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
+        if array.dtype == np.uint8 and array.shape[2] > 1:
+            return _image_to_mask(Image.fromarray(array))
+        array = array[..., :3].max(axis=2)
+    if array.ndim != 2 or array.size == 0:
+        raise MaskError(f"A mask is (height, width), got shape {array.shape}.")
+    if array.dtype == bool:
+        return array.copy()
+    if array.dtype.kind not in "uif":
+        raise MaskError(f"A mask holds booleans or numbers, got {array.dtype}.")
+    top = array.max()
+    if array.dtype.kind == "f":
+        return array >= (0.5 if top <= 1 else THRESHOLD)
+    if top <= 1:
+        return array > 0
+    return array >= (THRESHOLD if top <= 255 else 2**15)

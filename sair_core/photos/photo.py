@@ -1,0 +1,330 @@
+"""Photos in and out: what the model sees, what is given back, and what is never changed.
+
+A photo is loaded once, upright, in one of five modes: "RGB", "RGBA", "L", "LA" or "I;16" (16-bit grey). The
+model sees 8-bit RGB; results are written into the photo's own pixels, so that every pixel outside the mask
+stays bit-identical, whatever the mode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from sair_core.errors import ConfigError, MaskSizeError, PhotoError, PhotoTooLargeError
+from sair_core.photos.formats import (
+    DAMAGE,
+    GPS_TAGS,
+    UPRIGHT,
+    holds_several,
+    on_white,
+    read_exif,
+    readable_formats,
+    to_8_bit,
+    to_photo_mode,
+    why_not_a_photo,
+    without_tags,
+)
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as Pillow's own conversion to "L"
+JPEG_EXIF_BYTES = 65_533
+SIDE_LIMITS_PX = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "TIFF": 2**31 - 1, "BMP": 2**31 - 1}
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo, upright. Its arrays are read-only.
+
+    rgb: uint8 (H, W, 3), what the model sees (grey repeated, 16 bits reduced to 8, alpha left out).
+    mode: the Pillow mode in which results come back, one of "RGB", "RGBA", "L", "LA", "I;16".
+    icc_profile, exif: from the file, or None. The orientation (already applied) and the preview picture (it
+        would show what was removed) are taken out of exif.
+    format: the file's format as Pillow names it ("PNG", "JPEG", ...), None for pixels that came from memory.
+    first_of_several: the file is an animation or has pages, and this is the first; say so to who opened it.
+    """
+
+    rgb: np.ndarray = field(repr=False)
+    mode: str
+    icc_profile: bytes | None = field(repr=False)
+    exif: bytes | None = field(repr=False)
+    format: str | None
+    _native: np.ndarray = field(repr=False)  # uint8 (H, W) or (H, W, 2 to 4); uint16 (H, W) for "I;16"
+    first_of_several: bool = False
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.rgb.shape[0], self.rgb.shape[1]
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """uint8 (H, W), 255 = opaque; None for a photo without transparency."""
+        return self._native[..., -1] if self.mode in ("RGBA", "LA") else None
+
+    def composite(self, fill_rgb01: np.ndarray, mask: np.ndarray) -> Image.Image:
+        """The photo with new colours at the mask's pixels.
+
+        Args:
+            fill_rgb01: float (N, 3), the colours of the mask's N True pixels in the order of
+                np.nonzero(mask). Values beyond [0, 1] are clipped.
+            mask: bool (H, W).
+
+        Returns:
+            An image of the photo's mode and size, with the ICC profile and EXIF in its `info`. Pixels
+            outside the mask, and all of alpha, are bit-identical.
+
+        Raises:
+            MaskSizeError: the mask has another size than the photo.
+            ValueError: fill_rgb01 does not hold one colour per mask pixel.
+        """
+        if mask.shape != self.size_px:
+            raise MaskSizeError(
+                f"The mask is {_size_text(mask.shape)} but the photo is {_size_text(self.size_px)}:"
+                " give a mask of the photo's size."
+            )
+        count = np.count_nonzero(mask)
+        if fill_rgb01.shape != (count, 3):
+            raise ValueError(f"The mask's pixels need colours of shape ({count}, 3), not {fill_rgb01.shape}.")
+        fill01 = np.clip(fill_rgb01, 0.0, 1.0)
+        pixels = self._native.copy()
+        if self.mode in ("RGB", "RGBA"):
+            pixels[mask, :3] = np.rint(fill01 * 255.0)
+        elif self.mode == "LA":
+            pixels[mask, 0] = np.rint(fill01 @ LUMA * 255.0)
+        else:
+            pixels[mask] = np.rint(fill01 @ LUMA * np.iinfo(pixels.dtype).max)
+        return self._image(pixels)
+
+    def to_image(self) -> Image.Image:
+        """The unchanged photo, upright, as an image of its mode with its ICC profile and EXIF."""
+        return self._image(self._native)
+
+    def _image(self, pixels: np.ndarray) -> Image.Image:
+        image = Image.fromarray(pixels)
+        assert image.mode == self.mode, (image.mode, self.mode)
+        if self.icc_profile:
+            image.info["icc_profile"] = self.icc_profile
+        if self.exif:
+            image.info["exif"] = self.exif
+        return image
+
+
+PhotoSource = Photo | Image.Image | np.ndarray | str | os.PathLike | bytes
+
+
+def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
+    """Read a photo from a file, its bytes, an image or an array.
+
+    Args:
+        source: a path; a file's bytes; a Pillow image; an array: uint8 (H, W) or (H, W, 1 to 4), float in
+            [0, 1] of the same shapes, uint16 (H, W) or bool (H, W). A Photo is returned as it is.
+        max_megapixels: limit on width x height, checked on the file's header before any pixel is decoded.
+
+    Returns:
+        The photo with its EXIF orientation applied. Palette images become RGB or RGBA, black-and-white ones
+        grey, CMYK and Lab ones sRGB (through their ICC profile if there is one). Of an animation, the first
+        frame, and first_of_several is True.
+
+    Raises:
+        PhotoTooLargeError: more pixels than max_megapixels.
+        PhotoError: the file is missing, empty, damaged, not a photo, or the array has another type or range.
+    """
+    if isinstance(source, Photo):
+        _check_size(*reversed(source.size_px), max_megapixels)
+        return source
+    if isinstance(source, np.ndarray):
+        return _from_array(source, max_megapixels)
+    if isinstance(source, Image.Image):
+        _check_size(*source.size, max_megapixels)
+        return _from_image(source)
+    if isinstance(source, (str, os.PathLike)):
+        with _open_file(Path(source)) as file:
+            return _from_file(file, max_megapixels)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _from_file(io.BytesIO(source), max_megapixels)
+    raise PhotoError(
+        f"{type(source).__name__} is no photo: give a path, a file's bytes, a Pillow image or a numpy array."
+    )
+
+
+def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
+    """The bytes of the file that `write_image` writes."""
+    buffer = io.BytesIO()
+    write_image(image, buffer, format, quality, keep_gps=keep_gps)
+    return buffer.getvalue()
+
+
+def write_image(
+    image: Image.Image, file: BinaryIO, format: str, quality: int = 95, *, keep_gps: bool = False
+) -> None:
+    """Write the image with its ICC profile and EXIF, but without the place where it was taken (GPS).
+
+    Args:
+        image: any Pillow image. Modes that a Photo does not have are converted as load_photo does.
+        file: open for writing bytes.
+        format: "PNG" or "TIFF" (exact, 16 bits kept), "JPEG" or "BMP" (transparency is flattened on white),
+            or "WEBP".
+        quality: 1 to 100, of JPEG and WebP. WebP at 100 is lossless.
+        keep_gps: write the place, too.
+
+    Raises:
+        ConfigError: an unknown format or quality.
+        PhotoTooLargeError: the image is longer than the format allows.
+    """
+    format = {"JPG": "JPEG"}.get(format.upper(), format.upper())
+    if format not in SIDE_LIMITS_PX:
+        raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
+    if max(image.size) > SIDE_LIMITS_PX[format]:
+        raise PhotoTooLargeError(
+            f"{format} holds at most {SIDE_LIMITS_PX[format]} pixels a side, the picture is"
+            f" {_size_text(image.size[::-1])}: save it as PNG."
+        )
+    _, exif = read_exif(image)
+    if exif and not keep_gps:
+        exif = without_tags(exif, GPS_TAGS)
+    image, icc_profile = to_photo_mode(image)
+    if format not in ("PNG", "TIFF") and image.mode == "I;16":
+        image = Image.fromarray(to_8_bit(np.asarray(image)))
+    if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
+        image = on_white(image)
+    options = {
+        # Level 3 is three times as fast as the default and its files hardly larger.
+        "PNG": {"compress_level": 3},
+        # Full colour resolution where quality is asked for: halved chroma shows on red edges.
+        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
+        "WEBP": {"quality": quality},
+        # Pillow cannot write an EXIF block of several parts into a compressed TIFF.
+        "TIFF": {} if exif else {"compression": "tiff_adobe_deflate"},
+        "BMP": {},
+    }[format]
+    if format == "WEBP" and quality == 100:
+        # Lossless reads quality as effort; exact keeps the colours under full transparency.
+        options = {"lossless": True, "quality": 40, "method": 2, "exact": True}
+    if icc_profile:
+        options["icc_profile"] = icc_profile
+    if exif and (format != "JPEG" or len(exif) <= JPEG_EXIF_BYTES):
+        options["exif"] = exif
+    image.save(file, format=format, **options)
+
+
+def _size_text(size_px: tuple[int, ...]) -> str:
+    """Width x height, as people write it."""
+    return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
+
+
+def _check_size(width: int, height: int, max_megapixels: float) -> None:
+    if width < 1 or height < 1:
+        raise PhotoError("The photo has no pixels: choose another one.")
+    if width * height > max_megapixels * 1e6:
+        raise PhotoTooLargeError(
+            f"The photo is {width} x {height} px ({width * height / 1e6:.1f} megapixels), the limit is"
+            f" {max_megapixels:g} megapixels: make it smaller, or raise the limit."
+        )
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise PhotoError(f"There is no file {path}: check the path.") from None
+    except IsADirectoryError:
+        raise PhotoError(f"{path} is a folder: choose a photo in it.") from None
+    except (OSError, ValueError) as error:
+        raise PhotoError(f"{path} cannot be opened ({error}): check its name and its permissions.") from error
+
+
+def _from_file(file: BinaryIO, max_megapixels: float) -> Photo:
+    start = file.read(1024)
+    if not start:
+        raise PhotoError("The file is empty: choose another one, or copy it again.")
+    try:
+        # Reads the header and decodes nothing yet.
+        image = Image.open(file, formats=readable_formats())
+    except UnidentifiedImageError:
+        raise PhotoError(why_not_a_photo(start)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PhotoTooLargeError(_too_large(error)) from error
+    except DAMAGE as error:
+        raise PhotoError(_damaged(error)) from error
+    _check_size(*image.size, max_megapixels)
+    several = holds_several(image)
+    return dataclasses.replace(_from_image(image), first_of_several=several)
+
+
+def _too_large(error: BaseException) -> str:
+    return f"The photo is too large to open safely ({error}): make it smaller."
+
+
+def _damaged(error: BaseException) -> str:
+    return (
+        f"The photo is damaged or incomplete ({error}): copy or download it again, or open it in another"
+        " program and save it as PNG."
+    )
+
+
+def _from_image(image: Image.Image) -> Photo:
+    """Decode, turn upright and take apart. Of an animation, the frame the image stands at."""
+    try:
+        image.load()
+    except Image.DecompressionBombError as error:
+        raise PhotoTooLargeError(_too_large(error)) from error
+    except DAMAGE as error:
+        raise PhotoError(_damaged(error)) from error
+    orientation, exif = read_exif(image)
+    # Some cameras add a second picture to their JPEG files, which Pillow then calls MPO.
+    format = {"MPO": "JPEG"}.get(image.format, image.format)
+    image, icc_profile = to_photo_mode(image)
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+    return _photo(np.asarray(image), image.mode, icc_profile, exif, format)
+
+
+def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
+    pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim not in (2, 3) or channels > 4:
+        raise PhotoError(
+            f"A photo array is (H, W) or (H, W, 3 or 4), not {array.shape}:"
+            " if its channels come first, give array.transpose(1, 2, 0)."
+        )
+    _check_size(pixels.shape[1], pixels.shape[0], max_megapixels)
+    if np.issubdtype(pixels.dtype, np.floating):
+        # Resampling overshoots by rounding errors; NaN fails both comparisons.
+        if not (pixels.min() >= -1e-3 and pixels.max() <= 1 + 1e-3):
+            raise PhotoError("A float photo array must lie in [0, 1]: divide 8-bit values by 255.")
+        pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    elif pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8) * 255
+    if np.issubdtype(pixels.dtype, np.uint16) and channels == 1:  # in either byte order
+        return _photo(np.array(pixels, dtype=np.uint16, order="C"), "I;16")
+    if pixels.dtype != np.uint8 or channels < 1:
+        raise PhotoError(
+            f"A photo array of type {array.dtype} and shape {array.shape} cannot be used: give uint8,"
+            " float in [0, 1], or uint16 for grey."
+        )
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    return _photo(np.array(pixels, order="C"), mode)
+
+
+def _photo(
+    native: np.ndarray,
+    mode: str,
+    icc_profile: bytes | None = None,
+    exif: bytes | None = None,
+    format: str | None = None,
+) -> Photo:
+    if mode in ("RGB", "RGBA"):
+        rgb = np.ascontiguousarray(native[..., :3])
+    else:
+        grey = native[..., 0] if mode == "LA" else native
+        rgb = np.repeat(to_8_bit(grey)[..., None], 3, axis=2)
+    rgb.flags.writeable = native.flags.writeable = False
+    return Photo(rgb, mode, icc_profile, exif, format, native)

@@ -1,0 +1,211 @@
+"""From a photo to meanings: text-aligned embeddings of every place, and the labels nearest to them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sair_core.coords import grid_coords
+from sair_core.devices import autocast, pick_device
+from sair_core.encoders.dense_clip import DenseClip
+from sair_core.encoders.refine import denoise_prompts
+from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
+from sair_core.encoders.text import TextEncoder, build_text_encoder
+from sair_core.holes import hole_share, reduce_known
+from sair_core.models.sair import Sair
+from sair_core.semantics.map import SemanticMap
+from sair_core.semantics.words import EVERYTHING_ELSE, vocabulary
+from sair_core.window import Window
+
+MAX_WORK_PX = 512  # long side at which a photo is read
+GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
+SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
+BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
+NEVER = -1e4  # as a logit; finite, because 0 * -inf in the interpolation is no number
+KEPT = 8  # photos whose embedding is remembered
+STRIP_VALUES = 4_000_000  # logits in memory at once
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Unit vectors `(D, h, w)`, float32, over a photo of `size_px` (height, width)."""
+
+    vectors: Tensor
+    size_px: tuple[int, int]
+
+
+class SemanticReader:
+    """Names what is in photos, with one text-aligned encoder."""
+
+    def __init__(
+        self,
+        encoder: DenseClip,
+        text: TextEncoder,
+        *,
+        model: Sair | None = None,
+        device: str = "auto",
+        bf16: bool = True,
+        mirror: bool = True,
+    ):
+        """model: a SAIR with this encoder and a SIR, whose completion of holes is used. mirror: average with
+        the mirrored photo, for twice the time."""
+        self.device = pick_device(device)
+        self.encoder = encoder.to(self.device).eval()
+        self.text, self.model = text, model
+        self.bf16, self.mirror = bf16, mirror
+        self._known: OrderedDict[bytes, Embedding] = OrderedDict()
+
+    @classmethod
+    def from_pretrained(
+        cls, config: SemanticConfig | None = None, *, device: str = "auto", **options: bool
+    ) -> SemanticReader:
+        """The bundled encoder, or any that `build_semantic_encoder` finds; raises what that raises."""
+        config = config or BUNDLED_CONFIG
+        encoder = build_semantic_encoder(config)
+        return cls(encoder, build_text_encoder(encoder, config), device=device, **options)
+
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Embedding:
+        """Meanings of every place; remembered, so that asking for other labels costs nothing.
+
+        rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`, never looked into. complete: let the model's SIR say what
+        the hole hides; without a model, or with False, it is the encoder's own guess from the rim. What is in
+        view is always what the encoder sees there.
+        """
+        hole = None if hole is None or not hole.any() else hole
+        complete = complete and self.model is not None and hole is not None
+        key = _digest(rgb, hole, complete)
+        if key not in self._known:
+            self._known[key] = Embedding(self._read(rgb, hole, complete), rgb.shape[:2])
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def name(
+        self,
+        embedding: Embedding,
+        labels: Sequence[str],
+        *,
+        denoise: float = 0.0,
+        window: Window | None = None,
+    ) -> SemanticMap:
+        """The nearest label of every pixel; labels as `parse_labels` gives them.
+
+        window: the pixels of this window instead, at its scale; beyond the photo its edge goes on.
+        denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).
+        "everything else" stands for the vocabularies' words that mean none of the other labels: it is as
+        likely as the five best of them are on average.
+        """
+        logits = self._logits(embedding.vectors, [label for label in labels if label != EVERYTHING_ELSE])
+        if EVERYTHING_ELSE in labels:
+            place = labels.index(EVERYTHING_ELSE)
+            logits = torch.cat([logits[:place], self._else(embedding.vectors, labels), logits[place:]])
+        if denoise > 0:
+            logits = denoise_prompts(logits.movedim(0, -1), denoise).movedim(-1, 0).clamp_min(NEVER)
+        window = window or Window.whole(embedding.size_px, 1.0)
+        ids, confidence = _name_pixels(logits.cpu(), window, embedding.size_px)
+        vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
+        return SemanticMap(tuple(labels), ids, confidence, vectors)
+
+    def _logits(self, vectors: Tensor, words: Sequence[str]) -> Tensor:
+        """`(N, h, w)` of N words."""
+        if not words:
+            return vectors.new_zeros(0, *vectors.shape[1:])
+        text = self.text.embed(words).to(vectors.device)
+        return self._scale() * torch.einsum("dhw,nd->nhw", vectors, text)
+
+    def _else(self, vectors: Tensor, labels: Sequence[str]) -> Tensor:
+        """`(1, h, w)`: how well the best few words fit that mean none of the labels.
+
+        All of hundreds of words together would win everywhere, and the best one wins too often.
+        """
+        others = self._other_words([label for label in labels if label != EVERYTHING_ELSE])
+        if not others:  # the labels mean all there is
+            return vectors.new_full((1, *vectors.shape[1:]), NEVER)
+        best = self._logits(vectors, others).topk(min(BEST, len(others)), dim=0).values
+        return best.logsumexp(dim=0, keepdim=True) - math.log(len(best))
+
+    def _other_words(self, labels: Sequence[str]) -> list[str]:
+        """The vocabularies' words that are not close to any label."""
+        others = list(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
+        if not labels:
+            return others
+        nearest = (self.text.embed(others) @ self.text.embed(labels).T).amax(dim=1)
+        return [word for word, cosine in zip(others, nearest.tolist()) if cosine <= SIMILAR]
+
+    def _scale(self) -> float:
+        return float(self.encoder.logit_scale.exp())
+
+    @torch.inference_mode()
+    def _read(self, rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> Tensor:
+        rgb01 = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
+        hole01 = (
+            torch.zeros_like(rgb01[:, :1]) if hole is None else torch.from_numpy(hole).to(rgb01)[None, None]
+        )
+        scale = min(1.0, MAX_WORK_PX / max(rgb.shape[:2]))
+        work_px = tuple(max(1, round(n * scale)) for n in rgb.shape[:2])
+        rgb01, hole01 = reduce_known(rgb01, hole01, work_px)
+        if self.mirror:
+            rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
+        with autocast(self.device, self.bf16):
+            if complete:
+                vectors = self._completed(rgb01, hole01)
+            else:
+                vectors = F.normalize(self.encoder(rgb01, hole01).float(), dim=1)
+        if self.mirror:
+            vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)
+        return vectors[0]
+
+    def _completed(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
+        """Unit vectors: what the encoder sees in view, what SIR says in the hole."""
+        features = self.model.encode(rgb01, hole01)
+        size = tuple(max(1, n // GRID_STEP_PX) for n in rgb01.shape[-2:])
+        coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
+        said = self.model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
+        seen = F.interpolate(
+            F.normalize(features.seen.float(), dim=1), size, mode="bilinear", align_corners=False
+        )
+        mixed = torch.lerp(seen, F.normalize(said.float(), dim=1), hole_share(hole01, size))
+        return F.normalize(mixed, dim=1)
+
+
+def _name_pixels(
+    logits: Tensor, window: Window, photo_px: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits `(N, h, w)` of labels over a photo, sampled bilinearly; the best one's id and softmax share."""
+    height, width = window.size_px
+    down, across = (
+        _bilinear(cells, window.centres(axis) / photo_px[axis]) for axis, cells in enumerate(logits.shape[1:])
+    )
+    across = across.T  # (w, W)
+    ids, confidence = np.empty(window.size_px, np.uint8), np.empty(window.size_px, np.float32)
+    rows = max(1, STRIP_VALUES // (len(logits) * width))
+    for top in range(0, height, rows):
+        strip = torch.einsum("yh,nhw->nyw", down[top : top + rows], logits) @ across
+        best = strip.softmax(dim=0).max(dim=0)
+        ids[top : top + rows] = best.indices.to(torch.uint8).numpy()
+        confidence[top : top + rows] = best.values.clamp(0, 1).numpy()
+    return ids, confidence
+
+
+def _bilinear(cells: int, places: np.ndarray) -> Tensor:
+    """`(N, cells)`: weights of cell-centred linear interpolation at places in [0, 1], edges repeated."""
+    position = (places * cells - 0.5).clip(0, cells - 1)
+    near = 1 - np.abs(position[:, None] - np.arange(cells))
+    return torch.from_numpy(near.clip(0, None)).float()
+
+
+def _digest(rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> bytes:
+    digest = hashlib.blake2b(repr((rgb.shape, complete)).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(rgb))
+    if hole is not None:
+        digest.update(np.packbits(hole))
+    return digest.digest()

@@ -1,0 +1,107 @@
+"""Photos of a training: each file opened once, looked at, and kept as it will be used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from sair_core.errors import DataError, PhotoError
+from sair_core.photos.folders import Classes, label_map_of, read_label_map
+from sair_core.photos.photo import load_photo
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Unusable = PhotoError | DataError
+
+NEAREST = Image.Resampling.NEAREST
+MIN_SIDE_PX = 64
+MAX_SIDE_PX = 1024  # photos are kept at most this large
+AT_ONCE = 64  # files opened ahead: bounds the memory while a folder is read
+
+
+@dataclass(frozen=True, eq=False)
+class TrainPhoto:
+    """rgb uint8 `(H, W, 3)`; ids uint8 `(H, W)` of classes, 255 = void, None without a label map.
+
+    partial: only the named figure is labelled, so void may be anything.
+    """
+
+    rgb: np.ndarray
+    ids: np.ndarray | None = None
+    partial: bool = False
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return self.rgb.nbytes + (0 if self.ids is None else self.ids.nbytes)
+
+
+def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
+    """A file as it is trained with: long side at most MAX_SIDE_PX; with `classes`, its label map, too.
+
+    Raises PhotoError when it cannot be used, DataError when its label map cannot.
+    """
+    rgb = load_photo(path).rgb
+    if min(rgb.shape[:2]) < MIN_SIDE_PX:
+        raise PhotoError(f"{rgb.shape[1]} x {rgb.shape[0]} px is too small, {MIN_SIDE_PX} px is the least")
+    ids = None
+    if classes is not None and label_map_of(path) is not None:
+        ids = read_label_map(label_map_of(path), rgb.shape[:2], len(classes.names))
+    if max(rgb.shape[:2]) > MAX_SIDE_PX:
+        image = Image.fromarray(rgb)
+        image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
+        rgb = np.asarray(image)
+        ids = None if ids is None else np.asarray(Image.fromarray(ids).resize(image.size, NEAREST))
+    return TrainPhoto(rgb, ids, classes is not None and classes.is_partial(path))
+
+
+def open_photos(
+    paths: Sequence[Path], classes: Classes | None = None
+) -> Iterator[tuple[Path, TrainPhoto | Unusable]]:
+    """Each path in order with its photo, or with the error that says why it cannot be used."""
+
+    def attempt(path: Path) -> TrainPhoto | Unusable:
+        try:
+            return open_photo(path, classes)
+        except (PhotoError, DataError) as error:
+            return error
+
+    rest = iter(paths)
+    with ThreadPoolExecutor() as pool:
+        while group := list(islice(rest, AT_ONCE)):
+            yield from zip(group, pool.map(attempt, group))
+
+
+def load_photos(paths: Sequence[Path], classes: Classes | None = None) -> list[TrainPhoto]:
+    """All photos that can be used; the others are logged. Raises DataError when none is left."""
+    photos = []
+    for path, photo in open_photos(paths, classes):
+        if isinstance(photo, TrainPhoto):
+            photos.append(photo)
+        else:
+            logger.warning("skipped %s: %s", path.name, photo)
+    if not photos:
+        raise DataError(f"None of the {len(paths)} photos can be used; the log above says why for each.")
+    return photos
+
+
+def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
+    """`(training, validation)`: a seeded random share, at least one photo, is held back for validation.
+
+    Raises DataError when there are not two photos to split.
+    """
+    if len(photos) < 2:
+        raise DataError("One photo is not enough to train and to validate. Add photos, or give --val.")
+    order = np.random.default_rng([seed, 1]).permutation(len(photos))
+    count = min(max(1, round(share * len(photos))), len(photos) - 1)
+    held = set(order[:count].tolist())
+    return [p for i, p in enumerate(photos) if i not in held], [p for i, p in enumerate(photos) if i in held]

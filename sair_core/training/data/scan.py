@@ -1,0 +1,163 @@
+"""What folders hold, before anything is trained on them: each file opened, a reason for each left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sair_core.errors import DataError
+from sair_core.photos.folders import CLASSES_NAME, PHOTO_SUFFIXES, Classes, label_map_of, without_label_maps
+from sair_core.training.data.photos import TrainPhoto, open_photos
+
+SHOWN = 5  # names of skipped files in a summary
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is left out."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The usable photos of some folders, each folder's sorted, and what is left out.
+
+    labelled: how many have a label map that is used. sizes_px: (height, width) of each as it is trained
+    with. size_bytes: memory that they take, label maps included. others: number of files that are no photos,
+    by suffix.
+    """
+
+    photos: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    labelled: int
+    sizes_px: tuple[tuple[int, int], ...]
+    size_bytes: int
+    others: dict[str, int]
+
+    def summary(self) -> str:
+        """A few lines: how many, how large, what is left out and why."""
+        short = sorted(min(size) for size in self.sizes_px)
+        lines = [
+            f"{_photos(len(self.photos))}, short side {short[0]} to {short[-1]} px"
+            f" (median {short[len(short) // 2]}), {self.size_bytes / 2**20:.0f} MB in memory"
+        ]
+        if self.labelled:
+            lines.append(f"{self.labelled} of them with label maps")
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} left out:")
+            lines += [f"  {s.path.name}: {s.reason}" for s in self.skipped[:SHOWN]]
+        if len(self.skipped) > SHOWN:
+            lines.append(f"  and {len(self.skipped) - SHOWN} more")
+        if self.others:
+            lines.append(f"other files, not looked at: {_counts(self.others)}")
+        return "\n".join(lines)
+
+
+def scan(
+    folders: Sequence[str | Path],
+    classes: Classes | None = None,
+    *,
+    keep: Callable[[TrainPhoto], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scan:
+    """Open every photo of flat folders.
+
+    Left out are files that are damaged or no photo at all, tiny ones, and all but the first of files with the
+    same content (a copy with a label map goes before one without). classes: of the label maps, which are
+    otherwise not read; a label map that cannot be used leaves its photo out. keep: called with each usable
+    photo, in the order of `Scan.photos`. progress: called with files done and files in all.
+
+    Raises DataError when a folder cannot be listed, or when no photo can be used; it names what was found.
+    """
+    files, others = _list(folders)
+    copies = _copies(files)
+    unique = [f for f in files if f not in copies]
+    photos, sizes, labelled, size_bytes = [], [], 0, 0
+    skipped = [Skipped(copy, f"the same file as {first.name}") for copy, first in copies.items()]
+    for done, (path, photo) in enumerate(open_photos(unique, classes), start=1):
+        if isinstance(photo, TrainPhoto):
+            photos.append(path)
+            sizes.append(photo.rgb.shape[:2])
+            labelled += photo.ids is not None
+            size_bytes += photo.nbytes
+            if keep is not None:
+                keep(photo)
+        else:
+            skipped.append(Skipped(path, str(photo)))
+        if progress is not None:
+            progress(done, len(unique))
+    if not photos:
+        raise DataError(_nothing(folders, skipped, others))
+    return Scan(tuple(photos), tuple(skipped), labelled, tuple(sizes), size_bytes, others)
+
+
+def _list(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, int]]:
+    """Files with a photo's suffix, label maps not among them, and the number of others by suffix."""
+    files: list[Path] = []
+    others: Counter[str] = Counter()
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
+        try:
+            entries = sorted(folder.iterdir(), key=lambda f: f.as_posix())
+        except OSError as error:
+            raise DataError(
+                f"{folder} cannot be read ({error.strerror}). Change its permissions, or give another folder."
+            ) from error
+        photos = []
+        for entry in entries:
+            suffix = entry.suffix.lower()
+            if entry.is_dir():
+                others["folders"] += 1
+            elif suffix in PHOTO_SUFFIXES:
+                photos.append(entry)
+            elif entry.name != CLASSES_NAME:
+                others[suffix or "without suffix"] += 1
+        files += without_label_maps(photos)
+    return files, dict(others)
+
+
+def _copies(files: Sequence[Path]) -> dict[Path, Path]:
+    """Files whose content another one has, with that other one."""
+    by_size: dict[int, list[Path]] = {}
+    for file in files:
+        try:
+            by_size.setdefault(file.stat().st_size, []).append(file)
+        except OSError:
+            continue  # opening it will say why
+    copies = {}
+    for group in by_size.values():
+        first: dict[bytes, Path] = {}
+        # Labelled ones first; otherwise the order of the folders.
+        for file in sorted(group, key=lambda f: label_map_of(f) is None) if len(group) > 1 else ():
+            try:
+                digest = hashlib.blake2b(file.read_bytes(), digest_size=16).digest()
+            except OSError:
+                continue
+            if digest in first:
+                copies[file] = first[digest]
+            else:
+                first[digest] = file
+    return copies
+
+
+def _nothing(folders: Sequence[str | Path], skipped: Sequence[Skipped], others: dict[str, int]) -> str:
+    where = ", ".join(map(str, folders))
+    if skipped:
+        reasons = "; ".join(f"{s.path.name}: {s.reason}" for s in skipped[:SHOWN])
+        return f"None of the {_photos(len(skipped))} in {where} can be used ({reasons})."
+    found = f" It holds {_counts(others)}." if others else " It is empty."
+    return f"{where} holds no photos.{found} Give a folder with JPEG, PNG, WebP, BMP or TIFF files."
+
+
+def _counts(others: dict[str, int]) -> str:
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+
+
+def _photos(count: int) -> str:
+    return f"{count} photo" + ("s" if count != 1 else "")

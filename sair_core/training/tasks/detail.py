@@ -1,0 +1,198 @@
+"""Training of what lies between a photo's pixels: photos reduced, and asked for what they were.
+
+It reads and trains `Sair.detail` alone. A model's fills and meanings stay as they are, to the bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from sair_core.config import require
+from sair_core.coords import cell_of, grid_coords, sample_lanczos
+from sair_core.errors import ConfigError
+from sair_core.evaluation.metrics import psnr
+from sair_core.evaluation.samples import centre_square
+from sair_core.models.load import load_model
+from sair_core.models.presets import preset
+from sair_core.models.sair import Sair, SairConfig
+from sair_core.photos.photo import load_photo
+from sair_core.training import loop
+from sair_core.training.config import DetailTrainConfig
+from sair_core.training.data.photos import TrainPhoto
+from sair_core.training.data.samples import Plan, batches
+from sair_core.training.data.store import photos_and_held
+from sair_core.training.engine import Batch, Batches, Engine
+from sair_core.training.start import configured
+from sair_core.training.state import Average, Learner, adamw
+from sair_core.training.tasks.validation import SHOWN
+from sair_core.weights.checkpoint import save_checkpoint, start_from
+from sair_core.window import Window
+from sair_core.zoom.function import FeatureCache, PhotoFunction, model_key
+
+Enlarge = Callable[[np.ndarray, float], np.ndarray]  # a photo and a scale to the larger photo, uint8
+
+logger = logging.getLogger(__name__)
+
+SCALES = (2.0, 3.0, 4.0)  # of validation, in turn
+VALIDATED_PX = 192  # side of its squares: a whole number of pixels at every scale
+
+
+def train(config: DetailTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
+    """Train a SAIR's `detail`; returns the folder of the whole model, `OUTPUT/model`. As `fill.train`."""
+    return loop.train(DetailTask, config, resume, show_progress)
+
+
+class DetailTask:
+    """Finer pixels of reduced photos."""
+
+    facts: Mapping[str, Any] = {}
+
+    def __init__(self, config: DetailTrainConfig, engine: Engine, resume: bool = False):
+        """resume: the weights to begin with will be loaded from the run."""
+        self.config, self.engine = config, engine
+        torch.manual_seed(config.seed)
+        self.model = _model(config, resume)
+        self.photos, held = photos_and_held(config, None, engine)
+        self.resident = self.photos.resident(engine.device)
+        self.model.to(engine.device, memory_format=torch.channels_last)
+        self.model.requires_grad_(False).detail.requires_grad_(True)
+        self.validation = DetailValidation(held)
+        self.loss = engine.prepare(DetailLoss(self.model))
+        optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
+        self.learners = {"detail": Learner(self.model, optimiser)}
+        self.average = Average(self.model, config.ema)
+        count = sum(p.numel() for p in self.model.detail.parameters())
+        logger.info("%.0f thousand parameters on %s, %s", count / 1e3, engine.device, engine.precision)
+
+    def loader(self, phase: int, first_sample: int) -> Batches:
+        size_px, batch = self.config.shape(phase)
+        scale_max = self.model.config.detail.largest_scale
+        samples = FinerSamples(self.photos, size_px, self.config.queries, scale_max, self.config.seed)
+        share, workers = self.engine.share, self.config.workers
+        return batches(samples, batch, first_sample, workers, share, self.resident)
+
+    def step(self, batch: Batch, first_sample: int) -> float:
+        optimiser = self.learners["detail"].optimiser
+        return self.engine.optimise(
+            self.loss, optimiser, batch, first_sample, clip_norm=self.config.clip_norm
+        )
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        return self.validation(self.enlarge)
+
+    def enlarge(self, rgb: np.ndarray, scale: float) -> np.ndarray:
+        """A whole photo as a view shows it, uint8."""
+        photo, cache = load_photo(rgb), FeatureCache()
+        options = {"device": self.engine.device, "bf16": self.config.bf16, "key": model_key()}
+        return PhotoFunction(self.model, photo, cache, **options).render(Window.whole(photo.size_px, scale))
+
+    def export(self, folder: Path) -> None:
+        save_checkpoint(folder, self.average.half(), self.model.model_type, self.model.config)
+
+
+def _model(config: DetailTrainConfig, resume: bool) -> Sair:
+    """The model to begin with; where it has no `detail`, with the preset's, untrained."""
+    if resume:
+        return Sair(configured(config, SairConfig, preset, resume))
+    begun = Sair(preset(config.preset or "lite")) if config.start is None else load_model(config.start)
+    if not isinstance(begun, Sair):
+        raise ConfigError(f"{config.start} is no SAIR. Name one with --from, such as sair-lite.")
+    if begun.detail is not None:
+        return begun
+    detail = preset(config.preset or "lite").detail
+    require(detail is not None, "this preset has no detail to train. Name another, such as lite.")
+    model = Sair(dataclasses.replace(begun.config, detail=detail), begun.semantic_encoder)
+    start_from(model, begun.own_state())
+    return model
+
+
+class FinerSamples(Dataset):
+    """Plans by number, as `data.FillSamples`: squares of photos at their own resolution, reduced by 1 to
+    `scale_max`, without a hole."""
+
+    def __init__(
+        self, photos: Sequence[TrainPhoto], size_px: int, queries: int, scale_max: float, seed: int
+    ):
+        self.photos, self.size_px, self.queries = photos, size_px, queries
+        self.scale_max, self.seed = scale_max, seed
+
+    def __getitem__(self, index: int) -> list[Plan]:
+        rng = np.random.default_rng([self.seed, 5, index])
+        place = int(rng.integers(len(self.photos)))
+        height, width = self.photos[place].rgb.shape[:2]
+        size_px, short = self.size_px, min(height, width)
+        # As fine as was asked, or as the photo is; one that is smaller than the picture is enlarged to it.
+        fine_px = max(size_px, min(short, round(size_px * rng.uniform(1, self.scale_max))))
+        side = min(short, fine_px)
+        top, left = (int(rng.integers(n - side + 1)) for n in (height, width))
+        no_hole = np.zeros((size_px, size_px), bool)
+        chosen = rng.integers(fine_px**2, size=self.queries)
+        return [Plan(place, top, left, side, bool(rng.random() < 0.5), fine_px, no_hole, chosen)]
+
+
+class DetailLoss(nn.Module):
+    """L1 of the colours that a view shows (see `sair_core.zoom.function`)."""
+
+    def __init__(self, model: Sair):
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, first_sample: int) -> Tensor:
+        """Batch as `data.batches` makes it, without holes."""
+        rgb01 = batch["rgb01"]
+        size = rgb01.shape[-2:]
+        features = self.model.encode_view(rgb01)
+        found = self.model.decode_view(features, batch["coords_yx"], batch["cell"])
+        pixels = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
+        at_pixels = self.model.decode_view(
+            features, pixels, cell_of(size, device=rgb01.device).expand(len(rgb01), -1)
+        )
+        missing = rgb01 - at_pixels.transpose(1, 2).unflatten(2, size)
+        return (found + sample_lanczos(missing, batch["coords_yx"]) - batch["target01"]).abs().mean()
+
+
+class DetailValidation:
+    """Centre squares of held-back photos, reduced by 2, 3 and 4 in turn, and enlarged again."""
+
+    def __init__(self, photos: Sequence[TrainPhoto]):
+        side = VALIDATED_PX
+        self.photos = [_centre(p.rgb, side) for p in photos]
+        self.scales = [SCALES[i % len(SCALES)] for i in range(len(photos))]
+        self.small = [_resized(p, round(side / s)) for p, s in zip(self.photos, self.scales)]
+        self.plain = [_resized(small, side, Image.Resampling.LANCZOS) for small in self.small]
+
+    def __call__(self, enlarge: Enlarge) -> tuple[dict[str, float], Image.Image]:
+        """Mean PSNR in dB, how much that is over Lanczos, the same at each scale (`over_x2`), and a grid:
+        rows Lanczos, the model, true."""
+        found = [enlarge(small, scale) for small, scale in zip(self.small, self.scales)]
+        scores = [psnr(one, true) for one, true in zip(found, self.photos)]
+        over = [score - psnr(plain, true) for score, plain, true in zip(scores, self.plain, self.photos)]
+        figures = {"psnr": float(np.mean(scores)), "over": float(np.mean(over))}
+        for i, scale in enumerate(SCALES):
+            if over[i :: len(SCALES)]:
+                figures[f"over_x{scale:g}"] = float(np.mean(over[i :: len(SCALES)]))
+        rows = (self.plain, found, self.photos)
+        grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
+        return figures, Image.fromarray(grid)
+
+
+def _centre(rgb: np.ndarray, side: int) -> np.ndarray:
+    """The middle of a photo at its own resolution; one that is smaller is enlarged."""
+    if min(rgb.shape[:2]) < side:
+        return centre_square(rgb, side)
+    top, left = ((n - side) // 2 for n in rgb.shape[:2])
+    return rgb[top : top + side, left : left + side]
+
+
+def _resized(rgb: np.ndarray, side: int, method: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
+    return np.asarray(Image.fromarray(rgb).resize((side, side), method))

@@ -1,0 +1,68 @@
+"""The fixed network `varphi` whose maps compare pictures in Eq. (13) and (14) of the SPN paper."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor, nn
+
+from sair_core.encoders.pretext import FrozenFeatures, text_aligned_features
+from sair_core.weights.bundled import BUNDLED_ENCODER
+from sair_core.weights.network import ask
+
+logger = logging.getLogger(__name__)
+
+# VGG19's relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1, as SPADE uses it: K = 5.
+VGG_STAGES = ((0, 2), (2, 7), (7, 12), (12, 21), (21, 30))
+VGG_CHANNELS = (64, 128, 256, 512, 512)
+
+
+def build_perceptual(timeout_seconds: float = 4.0) -> tuple[FrozenFeatures, str]:
+    """VGG19 where torchvision has its weights or fetches them, else the bundled encoder; and which it is.
+
+    Both give five maps. The name ("vgg19" or the encoder's) belongs in the model card.
+    """
+    try:
+        features = _vgg19(timeout_seconds)
+    except OSError as error:  # URLError and timeouts are OSErrors too
+        logger.info(
+            "perceptual losses: the weights of VGG19 cannot be had (%s); maps of %s instead",
+            error,
+            BUNDLED_ENCODER,
+        )
+        return text_aligned_features(BUNDLED_ENCODER), BUNDLED_ENCODER
+    logger.info("perceptual losses: maps of VGG19")
+    return FrozenFeatures(features, VGG_CHANNELS), "vgg19"
+
+
+class Stages(nn.Module):
+    """A network cut into stages: the outputs of all of them."""
+
+    def __init__(self, stages: list[nn.Module]):
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def _vgg19(timeout_seconds: float) -> Stages:
+    """Raises OSError when the weights cannot be had."""
+    from torchvision.models import VGG19_Weights, vgg19
+
+    weights = VGG19_Weights.IMAGENET1K_V1
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(weights.url).path).name
+    if not cached.is_file():
+        # Asks first: torch's own download has no time limit.
+        ask(weights.url, timeout_seconds)
+    network = vgg19()
+    network.load_state_dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
+    layers = network.features
+    return Stages([layers[start:stop] for start, stop in VGG_STAGES])

@@ -1,0 +1,64 @@
+"""The same photos and holes at every validation: PSNR, and a picture to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sair_core.evaluation.metrics import gradient, psnr
+from sair_core.evaluation.samples import centre_square
+from sair_core.photos.masks import BINS, irregular_mask
+from sair_core.training.data.photos import TrainPhoto
+
+SHOWN = 8
+
+# Photo uint8 (H, W, 3) and hole bool (H, W) in; the filled photo, then other pictures to show, out.
+Fill = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
+
+
+class Validation:
+    """Centre squares of held-back photos with one seeded hole each, bins in turn."""
+
+    def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
+        rng = np.random.default_rng([seed, 4])
+        self.photos = [centre_square(p.rgb, size_px) for p in photos]
+        self.masks = [
+            irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
+        ]
+
+    def __call__(self, fill: Fill) -> tuple[dict[str, float], Image.Image]:
+        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), sharpness in the holes (brightness gradient,
+        filled over true; 1 is as sharp as the photos), and a grid: rows masked, filled, true, and what
+        else `fill` gives."""
+        pictures = [fill(photo, mask) for photo, mask in zip(self.photos, self.masks)]
+        scores = [psnr(filled, photo) for (filled, *_), photo in zip(pictures, self.photos)]
+        figures = {"psnr": float(np.mean(scores))}
+        for i, (low, high) in enumerate(BINS):
+            if scores[i :: len(BINS)]:
+                figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
+        filled, *others = zip(*pictures)
+        steep = [sum(map(gradient, some, self.masks)) for some in (filled, self.photos)]
+        figures["sharpness"] = steep[0] / max(steep[1], 1e-6)
+        masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
+        rows = [masked, filled, self.photos, *others]
+        grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
+        return figures, Image.fromarray(grid)
+
+
+def as_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`rgb01 (1, 3, H, W)` and `hole01 (1, 1, H, W)`."""
+    rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+    return rgb01, torch.from_numpy(mask).to(device)[None, None].float()
+
+
+def filled_in(photo: np.ndarray, mask: np.ndarray, rgb01: Tensor) -> np.ndarray:
+    """The photo with colours `(N, 3)`, or of a whole picture `(3, H, W)`, in its hole."""
+    if rgb01.ndim == 3:
+        rgb01 = rgb01.permute(1, 2, 0)[torch.from_numpy(mask).to(rgb01.device)]
+    out = photo.copy()
+    out[mask] = (rgb01.float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    return out

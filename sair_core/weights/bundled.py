@@ -1,0 +1,12 @@
+"""Where the models that come with the project lie, and what they are called."""
+
+from pathlib import Path
+
+BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
+BUNDLED_SAIR, BUNDLED_SPN = "sair-lite", "spn-lite"
+BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a model of that name comes with the project."""
+    return (BUNDLED / name / "config.json").is_file()

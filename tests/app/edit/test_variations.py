@@ -1,0 +1,125 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.edit.actions import EditActions
+from app.edit.variations import FAITHFUL, TEXTURED, VariationActions
+from app.serving.service import FillService
+from app.session import Session
+from app.widgets.protocol import Request
+from app.widgets.requests import painted_mask
+from sair_core.photos.photo import load_photo
+from tests.app.fakes import GreyPainter, MeanPipeline
+
+BOX = (40, 30, 50, 40)
+
+
+@pytest.fixture
+def painter() -> GreyPainter:
+    return GreyPainter()
+
+
+@pytest.fixture
+def drawn(painter, tmp_path) -> VariationActions:
+    service = FillService(MeanPipeline, load_painter=lambda: painter, max_megapixels=1.0)
+    return VariationActions(service, EditActions(service, tmp_path / "no examples"))
+
+
+@pytest.fixture
+def session(photo_file):
+    return Session(load_photo(photo_file))
+
+
+@pytest.fixture
+def request_(painted_file):
+    return Request(open=True, mask=painted_file, box=BOX)
+
+
+def last(answers):
+    *progress, answer = answers
+    assert all(one.kind == "progress" for one in progress)
+    return answer
+
+
+def test_several_fills_are_kept_to_choose_from(drawn, session, request_, noise):
+    answer = last(drawn.fill(request_, session, "", 1.0, TEXTURED, 3, 7))
+    assert (answer.kind, answer.level) == ("variations", "good")
+    assert answer.text.startswith("3 variations in 0.3 s. Point at one")
+    assert answer.more == {"base": "original", "seeds": [7, 8, 9], "parts": 1}
+    assert len(answer.pictures) == 3 and not session.results
+    mask = painted_mask(request_, (90, 120))
+    for seed, picture in zip((7, 8, 9), answer.pictures):
+        shown = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
+        assert (shown == GreyPainter.grey(seed)).all(axis=2).sum() >= mask.sum()
+        kept = session.tries.photos[seed].rgb
+        assert np.array_equal(kept[~mask], noise[~mask]) and (kept[mask] == GreyPainter.grey(seed)).all()
+
+
+def test_one_is_taken_and_becomes_a_result(drawn, session, request_):
+    last(drawn.fill(request_, session, "", 1.0, TEXTURED, 3, 7))
+    answer = drawn.take(Request(open=True, seed=8), session)
+    assert answer.kind == "result" and answer.more == {"result": "1", "base": "original", "live": ["1"]}
+    assert answer.text.startswith("You took seed 8.") and "mask is kept" in answer.text
+    assert session.get("1") is session.tries.photos[8]
+    assert drawn.take(Request(open=True, seed=9), session).more["live"] == ["1", "2"]
+
+
+def test_what_is_not_kept_cannot_be_taken(drawn, session, request_):
+    assert "no longer kept" in drawn.take(Request(open=True, seed=8), session).text
+    last(drawn.fill(request_, session, "", 1.0, TEXTURED, 2, 7))
+    assert drawn.take(Request(open=True, seed=1), session).level == "warn"
+    assert drawn.take(Request(open=True), session).level == "warn" and not session.results
+
+
+def test_one_fill_is_a_result_at_once(drawn, session, request_):
+    answer = last(drawn.fill(request_, session, "", 1.0, TEXTURED, 1.0, 5.0))
+    assert answer.kind == "result" and answer.text.startswith("Filled with seed 5 in 0.1 s.")
+    assert session.tries is None and list(session.results) == ["1"]
+
+
+def test_the_faithful_engine_fills_as_before(drawn, session, request_, painter):
+    answer = last(drawn.fill(request_, session, "car", 1.0, FAITHFUL, 4, 0))
+    assert answer.kind == "result" and answer.text.startswith("Filled with car in ")
+    assert last(drawn.fill(request_, session)).kind == "result" and not painter.asked
+
+
+def test_words_are_left_out_and_that_is_said(drawn, session, request_):
+    assert "words were left out" in last(drawn.fill(request_, session, "grass", 1.0, TEXTURED, 2, 0)).text
+
+
+def test_photos_without_room_have_fewer(drawn, session, request_, monkeypatch):
+    monkeypatch.setattr("app.session.MAX_PIXELS", 3 * 90 * 120)
+    answer = last(drawn.fill(request_, session, "", 1.0, TEXTURED, 8, 0))
+    assert answer.more["seeds"] == [0, 1, 2] and "too large to keep more than 3" in answer.text
+
+
+@pytest.mark.parametrize("seed", [None, 0.5])
+def test_a_seed_that_is_none_is_told(drawn, session, request_, seed):
+    for answers in (
+        drawn.fill(request_, session, "", 1.0, TEXTURED, 2, seed),
+        drawn.priors(request_, session, seed),
+    ):
+        assert "whole number" in last(answers).text
+
+
+def test_a_step_that_is_missing_is_told(drawn, session):
+    for request, text in ((Request(), "Open a photo"), (Request(open=True), "Nothing is marked")):
+        for answers in (
+            drawn.fill(request, session, "", 1.0, TEXTURED, 2, 0),
+            drawn.priors(request, session),
+        ):
+            answer = last(answers)
+            assert (answer.kind, answer.level) == ("notice", "warn") and text in answer.text
+
+
+def test_priors_are_pictures_row_by_row(drawn, session, request_):
+    answer = last(drawn.priors(request_, session, 3))
+    assert (answer.kind, answer.level) == ("priors", "good")
+    assert answer.more["seeds"] == [3, 4]
+    assert answer.more["columns"] == ["Prior at 1/8", "Prior at 1/4", "Prior at 1/2", "Fill"]
+    pictures = [np.asarray(Image.open(io.BytesIO(one.data))) for one in answer.pictures]
+    assert [one.shape[0] for one in pictures] == [6, 12, 24, 48] * 2
+    assert np.array_equal(pictures[0][0], pictures[1][0, :6])  # a number has one colour
+    assert (pictures[3] == GreyPainter.grey(3)).all()

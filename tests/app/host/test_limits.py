@@ -1,0 +1,133 @@
+"""What one visitor may take of a shared machine."""
+
+import time
+
+import httpx
+import numpy as np
+import pytest
+
+from app.host import limits as hosting
+from app.host.guards import TooLongError, some_labels, timed
+from app.page import build_app, launch_options
+from app.semantics.actions import SEEN, SemanticActions
+from app.serving.service import FillService
+from app.session import HOSTED_PIXELS, Session
+from app.widgets.protocol import Request
+from sair_core.errors import LabelError
+from sair_core.photos.photo import load_photo
+from sair_core.semantics.words import EVERYTHING_ELSE
+from sair_core.window import Window
+from tests.app.fakes import MeanPipeline
+
+
+@pytest.fixture
+def host(monkeypatch):
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+
+
+def test_a_shared_machine_gives_less(monkeypatch):
+    def limits():
+        return (hosting.max_labels(), hosting.max_variations(), hosting.max_waiting(), *hosting.kept_files())
+
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    here, seconds = limits(), hosting.max_seconds()
+    monkeypatch.setenv("SPACE_ID", "user/name")
+    assert all(there < own for there, own in zip(limits(), here))
+    assert seconds is None and hosting.max_seconds() == 120
+
+
+def test_the_page_is_built_with_these_limits(host, tmp_path):
+    blocks = build_app(FillService(MeanPipeline), tmp_path)
+    assert blocks.delete_cache == hosting.HOSTED_KEPT_FILES
+    assert blocks._queue.max_size == hosting.HOSTED_QUEUE
+
+
+def test_all_that_waits_for_the_model_shares_one_slot(tmp_path):
+    functions = build_app(FillService(MeanPipeline), tmp_path).fns.values()
+    working = [fn for fn in functions if fn.concurrency_id == "model"]
+    assert {fn.concurrency_limit for fn in working} == {4}
+    assert {fn.api_name for fn in functions if fn.api_visibility == "public"} <= {
+        fn.api_name for fn in working
+    }
+
+
+def test_labels_are_counted(host):
+    words = [f"word {i}" for i in range(hosting.HOSTED_LABELS + 1)]
+    assert some_labels(words[1:]) == words[1:]
+    service, photo = FillService(MeanPipeline), load_photo(np.zeros((8, 8, 3), np.uint8))
+    for work in (service.start_reading(photo, words), service.start_words(photo, ", ".join(words))):
+        with pytest.raises(LabelError, match="33 labels are too many: at most 32"):
+            work.result()
+
+
+@pytest.mark.parametrize("hosted, most", [("0", 64), ("1", 32)])
+def test_everything_else_comes_on_top(monkeypatch, hosted, most):
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    monkeypatch.setenv("SAIR_HOSTED", hosted)
+    words = [f"word {i}" for i in range(most)]
+    all_of_them = [words[0], EVERYTHING_ELSE, *words[1:]]
+    assert some_labels(all_of_them) == all_of_them
+    assert some_labels(", ".join(all_of_them).replace("everything", " Everything ")) == all_of_them
+    with pytest.raises(LabelError, match=f"{most + 1} labels are too many: at most {most}"):
+        some_labels([*all_of_them, "one more"])
+    for nothing in (" , ;", []):
+        with pytest.raises(LabelError, match="No label was given"):
+            some_labels(nothing)
+    session = Session(load_photo(np.zeros((8, 8, 3), np.uint8)))
+    actions = SemanticActions(FillService(MeanPipeline))
+    *_, answer = actions.show(Request(open=True), session, ", ".join(words), True, SEEN)
+    assert answer.kind == "map" and len(answer.more["legend"]) == most + 1
+
+
+def test_another_encoder_is_offered_where_one_is_loaded(monkeypatch, tmp_path):
+    def offered():
+        blocks = build_app(FillService(MeanPipeline), tmp_path).blocks.values()
+        names = {getattr(block, "elem_id", None) for block in blocks}
+        return names & {"encoder-panel", "encoder", "encoder-load"}
+
+    monkeypatch.delenv("SPACE_ID", raising=False)
+    assert len(offered()) == 3
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    assert not offered()
+
+
+def test_work_that_takes_too_long_is_ended_when_it_reports():
+    told = []
+    report = timed(lambda share, text: told.append(share), 0.05)
+    report(0.1, "")
+    time.sleep(0.06)
+    with pytest.raises(TooLongError, match=r"longer than the 0\.05 s"):
+        report(0.5, "")
+    report(1.0, "Done")  # it is: nobody gets anything out of an error now
+    assert told == [0.1, 1.0]
+    assert timed(told.append, None) == told.append
+
+
+def test_an_export_that_takes_too_long_leaves_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr("app.serving.service.max_seconds", lambda: 0.05)
+    service = FillService(lambda: MeanPipeline(row_seconds=0.1))
+    photo = load_photo(np.zeros((8, 8, 3), np.uint8))
+    work = service.start_export(photo, tmp_path / "a.png", Window(0.0, 0.0, 32.0, (256, 8)))
+    with pytest.raises(TooLongError):
+        work.result()
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_of_a_visitor_take_less_memory(host):
+    session = Session(load_photo(np.zeros((HOSTED_PIXELS // 4000, 1000, 3), np.uint8)))
+    for _ in range(6):
+        session.add(session.photo)
+    assert list(session.results) == ["3", "4", "5", "6"]
+
+
+def test_who_comes_when_too_many_wait_is_told_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("app.page.max_waiting", lambda: 0)
+    blocks = build_app(FillService(MeanPipeline), tmp_path)
+    _, url, _ = blocks.launch(
+        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
+    )
+    try:
+        answer = httpx.post(f"{url}gradio_api/call/view", json={"data": []}, timeout=60)
+        assert answer.status_code == 503 and "Queue is full" in answer.json()["detail"]
+    finally:
+        blocks.close(verbose=False)

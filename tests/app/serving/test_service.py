@@ -1,0 +1,237 @@
+import threading
+
+import numpy as np
+import pytest
+
+from app.serving.service import BUNDLED, SHARED_FEATURE_BYTES, FillService
+from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
+from sair_core.photos.photo import load_photo
+from sair_core.window import Window
+from tests.app.fakes import ColourReader, GreyPainter, MeanPipeline, WhitePipeline
+
+HOLE = np.zeros((8, 8), bool)
+HOLE[2:4, 2:4] = True
+
+
+@pytest.fixture
+def photo():
+    return load_photo(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_nothing_is_loaded_before_it_is_needed_and_then_once(photo):
+    loads = []
+    service = FillService(lambda: loads.append(1) or MeanPipeline())
+    assert not loads and not service.ready
+    service.fill(photo, HOLE)
+    service.fill(photo, HOLE)
+    assert loads == [1] and service.ready
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again(photo):
+    outcomes = [ModelNotFoundError("There is no model."), MeanPipeline()]
+
+    def load():
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    service = FillService(load)
+    with pytest.raises(ModelNotFoundError):
+        service.fill(photo, HOLE)
+    assert service.fill(photo, HOLE).image.size == (8, 8)
+
+
+def test_warm_up_survives_a_missing_model(caplog):
+    def load():
+        raise ModelNotFoundError("There is no model x.")
+
+    service = FillService(load)
+    service.warm_up()
+    service._worker.shutdown(wait=True)
+    assert "There is no model x." in caplog.text
+
+
+def test_fills_run_one_at_a_time_and_the_second_is_told_that_it_waits(photo):
+    running, most, gate = [], [], threading.Event()
+
+    class Slow(MeanPipeline):
+        def fill(self, *args, **kwargs):
+            running.append(1)
+            most.append(len(running))
+            gate.wait(5)
+            running.pop()
+            return super().fill(*args, **kwargs)
+
+    service, news = FillService(Slow), []
+    first = service.start(photo, HOLE)
+    second = service.start(photo, HOLE, progress=lambda share, text: news.append(text))
+    assert any("Waiting" in text for text in news)
+    gate.set()
+    first.result(5), second.result(5)
+    assert max(most) == 1
+    news.clear()
+    service.start(photo, HOLE, progress=lambda share, text: news.append(text)).result(5)
+    assert not any("Waiting" in text for text in news)
+
+
+def test_a_reading_names_every_pixel(photo):
+    service = FillService(lambda: MeanPipeline(model="SIR"))
+    reading = service.start_reading(photo, "sky, road").result()
+    assert reading.map.labels == ("sky", "road") and reading.map.ids.shape == (8, 8) and not reading.completed
+    assert service.start_reading(photo, "sky, road", HOLE).result().completed
+    assert not service.start_reading(photo, "sky, road", HOLE, complete=False).result().completed
+    with pytest.raises(LabelError):
+        service.start_reading(photo, " ,").result()
+    with pytest.raises(FullMaskError):
+        service.start_reading(photo, "sky", np.ones((8, 8), bool)).result()
+
+
+def test_two_readers_are_kept(photo):
+    loads, news = [], []
+
+    def load_reader(encoder, device):
+        loads.append((encoder, device))
+        return ColourReader()
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    for encoder in (BUNDLED, "A a", "A a", BUNDLED, "B b", BUNDLED, "A a"):
+        service.start_reading(
+            photo, "sky", encoder=encoder, progress=lambda share, text: news.append(text)
+        ).result()
+    assert loads == [("A a", "cpu"), ("B b", "cpu"), ("A a", "cpu")]
+    assert sum("Loading the encoder" in text for text in news) == 1
+    assert sum("Fetching" in text for text in news) == 3
+    assert len(service._readers) == 2
+
+
+def test_an_encoder_that_cannot_be_loaded_drives_none_out(photo):
+    outcomes = [ColourReader(), ModelNotFoundError("Not here.")]
+
+    def load_reader(encoder, device):
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    service.start_encoder("A a").result()
+    with pytest.raises(ModelNotFoundError):
+        service.start_encoder("B b").result()
+    assert service.start_reading(photo, "sky", encoder="A a").result() and not outcomes
+
+
+def test_no_fill_waits_for_a_fetch(photo):
+    gate = threading.Event()
+
+    def load_reader(encoder, device):
+        gate.wait(5)
+        return ColourReader()
+
+    service = FillService(MeanPipeline, load_reader=load_reader)
+    fetch = service.start_encoder("A a")
+    assert service.fill(photo, HOLE).image.size == (8, 8) and not fetch.done()
+    gate.set()
+    fetch.result(5)
+
+
+def test_another_model_takes_over_between_two_fills(photo):
+    loads, gate = [], threading.Event()
+
+    class Slow(MeanPipeline):
+        def fill(self, *args, **kwargs):
+            gate.wait(5)
+            return super().fill(*args, **kwargs)
+
+    def load_model(name):
+        loads.append(name)
+        return WhitePipeline()
+
+    service = FillService(Slow, model="first", load_model=load_model)
+    reader = service.start_reading(photo, "sky").result() and service._readers[BUNDLED]
+    before = service.start(photo, HOLE)
+    change = service.start_model("runs/mine/model")
+    after = service.start(photo, HOLE)
+    assert service.model == "first" and not loads
+    gate.set()
+    change.result(5)
+    assert not np.asarray(before.result(5).image).any()
+    assert (np.asarray(after.result(5).image)[HOLE] == 255).all()
+    assert loads == ["runs/mine/model"] == [service.model] and service.first_model == "first"
+    assert service.start_reading(photo, "sky").result() and service._readers[BUNDLED] is not reader
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
+    def load_model(name):
+        raise ModelNotFoundError("Not here.")
+
+    service = FillService(MeanPipeline, load_model=load_model)
+    with pytest.raises(ModelNotFoundError):
+        service.start_model("nowhere").result()
+    assert service.model == "sair-lite" and service.fill(photo, HOLE).image.size == (8, 8)
+
+
+def test_words_give_a_mask(photo):
+    mask = FillService(MeanPipeline).start_words(photo, "car").result()
+    assert mask.dtype == bool and mask.shape == (8, 8)
+
+
+def test_warm_up_with_reader():
+    pipeline = MeanPipeline()
+    service = FillService(lambda: pipeline)
+    service.warm_up(reader=True)
+    service._worker.shutdown(wait=True)
+    assert service._readers == {BUNDLED: pipeline.reader}
+
+
+def test_views_readings_and_exports_of_a_window(photo, tmp_path):
+    service, window = FillService(MeanPipeline), Window(2.0, 2.0, 3.0, (6, 9))
+    assert service.start_view(photo, window).result().size == (9, 6)
+    assert service.start_view(photo, window, mask=HOLE).result().size == (9, 6)
+    assert service.start_reading(photo, "sky", window=window).result().map.ids.shape == (6, 9)
+    assert service.start_export(photo, tmp_path / "a.png", window).result() == (6, 9)
+    with pytest.raises(CancelledError):
+        service.start_export(photo, tmp_path / "b.png", window, cancelled=lambda: True).result()
+    assert [one.name for one in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_spn_is_loaded_when_it_is_needed_and_then_once(photo):
+    loads, news = [], []
+    service = FillService(MeanPipeline, load_painter=lambda: loads.append(1) or GreyPainter())
+    assert service.paints and not loads
+    for _ in range(2):
+        fills = service.start_variations(
+            photo, HOLE, 2, seed=4, progress=lambda share, text: news.append(text)
+        )
+        assert [one.seed for one in fills.result()] == [4, 5]
+    assert loads == [1] and sum("Loading" in text for text in news) == 1
+    assert [view.seed for view in service.start_priors(photo, HOLE, seed=2).result()] == [2, 3]
+
+
+def test_variations_have_a_number(photo, monkeypatch):
+    service = FillService(MeanPipeline, load_painter=GreyPainter)
+    for count in (0, 9):
+        with pytest.raises(ConfigError, match="1 to 8 variations"):
+            service.start_variations(photo, HOLE, count).result()
+    monkeypatch.setenv("SAIR_HOSTED", "1")
+    with pytest.raises(ConfigError, match="1 to 4 variations"):
+        service.start_variations(photo, HOLE, 5).result()
+
+
+def test_without_an_spn_that_is_said(photo):
+    service = FillService(MeanPipeline)
+    assert not service.paints
+    with pytest.raises(ModelNotFoundError, match="--spn"):
+        service.start_priors(photo, HOLE).result()
+
+
+def test_views_without_a_page_share_a_small_memory(photo, monkeypatch):
+    caches = []
+    real = MeanPipeline.view
+    monkeypatch.setattr(
+        MeanPipeline, "view", lambda *args, cache, **more: caches.append(cache) or real(*args, **more)
+    )
+    service = FillService(MeanPipeline)
+    for _ in range(2):
+        service.start_view(photo, Window.whole(photo.size_px, 2.0)).result()
+    assert caches[0] is caches[1] and caches[0].max_bytes == SHARED_FEATURE_BYTES < 100e6

@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sair_core.errors import DataError
+from sair_core.photos.folders import labelled_files, photo_files, read_classes, read_label_map
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.jpg", "a.JPG", "c.png", "b.png", "below/d.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L" if name == "b.png" else "RGB", (4, 3)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no photo")
+    return tmp_path
+
+
+def names(paths):
+    return [p.name for p in paths]
+
+
+def test_photos_are_sorted_and_label_maps_left_out(folder):
+    assert names(photo_files([folder])) == ["a.JPG", "b.jpg", "c.png"]
+    assert names(photo_files([folder], recursive=True)) == ["a.JPG", "b.jpg", "d.webp", "c.png"]
+
+
+def test_folders_without_photos_are_named(tmp_path):
+    with pytest.raises(DataError, match="not a folder"):
+        photo_files([tmp_path / "none"])
+    with pytest.raises(DataError, match="holds no photos"):
+        photo_files([tmp_path])
+    with pytest.raises(DataError, match="no photo with a label map"):
+        Image.new("RGB", (3, 3)).save(tmp_path / "alone.jpg")
+        labelled_files(tmp_path)
+
+
+def test_photos_with_label_maps(folder):
+    assert [(p.name, m.name) for p, m in labelled_files(folder)] == [("b.jpg", "b.png")]
+
+
+def test_classes_are_found_in_the_folder_or_above(tmp_path):
+    entry = {"id": 1, "name": "car", "synonyms": ["automobile"]}
+    content = {"partial_sources": ["ccp"], "classes": [entry, {"id": 0, "name": "sky"}]}
+    (tmp_path / "classes.json").write_text(json.dumps(content))
+    (tmp_path / "train").mkdir()
+    classes = read_classes(tmp_path / "train")
+    assert classes.names == ("sky", "car") and classes.synonyms == ((), ("automobile",))
+    assert classes.is_partial(tmp_path / "ccp_1.jpg") and not classes.is_partial(tmp_path / "msrc_ccp.jpg")
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"classes": []}', '{"classes": [{"id": 2, "name": "x"}]}'])
+def test_broken_class_lists_are_refused(tmp_path, content):
+    (tmp_path / "classes.json").write_text(content)
+    with pytest.raises(DataError, match="no list of classes"):
+        read_classes(tmp_path)
+
+
+def test_no_class_list_says_how_to_write_one(tmp_path):
+    (tmp_path / "below").mkdir()
+    with pytest.raises(DataError, match="Write one"):
+        read_classes(tmp_path / "below")
+
+
+def test_label_maps_are_checked(tmp_path):
+    path = tmp_path / "a.png"
+    ids = np.array([[0, 1, 255], [1, 1, 0]], np.uint8)
+    Image.fromarray(ids).save(path)
+    np.testing.assert_array_equal(read_label_map(path, (2, 3), 2), ids)
+    with pytest.raises(DataError, match="3 x 2 px, its photo 2 x 3"):
+        read_label_map(path, (3, 2), 2)
+    with pytest.raises(DataError, match=r"ids \[1\]"):
+        read_label_map(path, (2, 3), 1)
+    path.write_bytes(b"nothing")
+    with pytest.raises(DataError, match="no label map"):
+        read_label_map(path, (2, 3), 2)

@@ -1,0 +1,144 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sair_core.errors import MaskError, MaskSizeError
+from sair_core.photos.masks import (
+    BINS,
+    as_mask,
+    bin_name,
+    grow,
+    hole_ratio,
+    invert,
+    irregular_mask,
+    mask_to_image,
+    shrink,
+)  # fmt: skip
+
+
+@pytest.fixture
+def square():
+    mask = np.zeros((20, 30), bool)
+    mask[5:10, 8:16] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: m,
+        lambda m: m.astype(np.uint8),
+        lambda m: m.astype(np.uint8) * 255,
+        lambda m: m.astype(np.float32),
+        lambda m: np.repeat(m[..., None].astype(np.uint8) * 255, 3, axis=2),
+        lambda m: m[..., None],
+        lambda m: m.astype(np.uint16) * 65535,
+        mask_to_image,
+        lambda m: mask_to_image(m).convert("1"),
+        lambda m: mask_to_image(m).convert("RGB"),
+        lambda m: mask_to_image(m).convert("P"),
+        lambda m: Image.fromarray(
+            np.dstack([np.full((*m.shape, 3), 255, np.uint8), m.astype(np.uint8) * 255])
+        ),
+    ],
+    ids="bool 01 255 float rgb hw1 uint16 L 1 RGB P painted-RGBA".split(),
+)
+def test_every_way_to_give_a_mask(square, make):
+    assert np.array_equal(as_mask(make(square), (20, 30)), square)
+
+
+def test_mask_from_file_and_bytes(square, tmp_path):
+    path = tmp_path / "m.png"
+    mask_to_image(square).save(path)
+    assert np.array_equal(as_mask(path), square)
+    assert np.array_equal(as_mask(str(path)), square)
+    assert np.array_equal(as_mask(path.read_bytes()), square)
+
+
+def test_grey_is_hole_from_128_up():
+    assert as_mask(np.array([[127, 128, 255]], np.uint8)).tolist() == [[False, True, True]]
+
+
+def test_same_proportions_are_resized_nearest(square):
+    doubled = np.kron(square, np.ones((2, 2), bool))
+    assert np.array_equal(as_mask(doubled, square.shape), square)
+    assert np.array_equal(as_mask(square, doubled.shape), doubled)
+
+
+def test_other_proportions_are_refused(square):
+    with pytest.raises(MaskSizeError, match="30 x 20 px.*20 x 30 px"):
+        as_mask(square, (30, 20))
+
+
+@pytest.mark.parametrize("bad", [b"", b"not an image", np.zeros(3), np.zeros((2, 2, 2)), np.zeros((0, 3))])
+def test_unreadable_masks(bad):
+    with pytest.raises(MaskError):
+        as_mask(bad)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(MaskError, match="Use a PNG"):
+        as_mask(tmp_path / "none.png")
+
+
+def test_grow_and_shrink(square):
+    grown = grow(square, 3)
+    assert grown[2:13, 8:16].all() and grown[5:10, 5:19].all()
+    assert not grown[1].any() and not grown[2, 5]  # round corners
+    assert np.array_equal(shrink(grown, 3) & square, square)
+    assert np.array_equal(grow(square, 0), square)
+    assert not grow(np.zeros((4, 4), bool), 2).any()
+    assert shrink(np.ones((9, 9), bool), 2).all()  # the picture's edge does not eat the hole
+    assert not shrink(square, 3).any()
+
+
+def test_grow_equals_plain_distance(square):
+    rng = np.random.default_rng(0)
+    mask = rng.random((60, 80)) > 0.99
+    ys, xs = np.nonzero(mask)
+    gy, gx = np.mgrid[:60, :80]
+    nearest = np.min((gy[..., None] - ys) ** 2 + (gx[..., None] - xs) ** 2, axis=-1)
+    assert np.array_equal(grow(mask, 4), nearest <= 16)
+
+
+def test_invert_and_ratio(square):
+    assert hole_ratio(square) == 40 / 600
+    assert hole_ratio(invert(square)) == pytest.approx(560 / 600)
+
+
+def test_bin_names():
+    assert [bin_name(b) for b in BINS] == ["0-20", "20-40", "40-60"]
+
+
+@pytest.mark.parametrize("ratio_range", BINS)
+def test_irregular_masks_keep_their_share_and_their_seed(ratio_range):
+    for seed in range(40):
+        mask = irregular_mask(np.random.default_rng(seed), (64, 96), ratio_range)
+        assert mask.shape == (64, 96) and mask.dtype == bool
+        assert max(0.01, ratio_range[0]) <= hole_ratio(mask) <= ratio_range[1]
+        again = irregular_mask(np.random.default_rng(seed), (64, 96), ratio_range)
+        assert np.array_equal(mask, again)
+
+
+@pytest.mark.parametrize("size_px", [(20, 700), (700, 20), (4, 4), (3, 90)])
+def test_irregular_masks_of_strips_and_of_almost_nothing(size_px):
+    for seed in range(100):
+        mask = irregular_mask(np.random.default_rng(seed), size_px, (0.2, 0.4))
+        assert mask.shape == size_px and 0.2 <= hole_ratio(mask) <= 0.4
+
+
+def test_irregular_masks_differ_and_hold_thin_and_thick_parts():
+    from scipy import ndimage
+
+    masks = [irregular_mask(np.random.default_rng(s), (128, 128), (0.2, 0.4)) for s in range(60)]
+    assert len({m.tobytes() for m in masks}) == 60
+    thickness = np.array([2 * ndimage.distance_transform_edt(m).max() for m in masks])
+    assert thickness.min() < 24 and thickness.max() > 48
+
+
+def test_mask_image_round_trip_through_png(square):
+    buffer = io.BytesIO()
+    mask_to_image(square).save(buffer, format="PNG")
+    assert np.array_equal(as_mask(buffer.getvalue()), square)

@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sair_core.config import to_dict
+from sair_core.encoders.semantic import SemanticConfig
+from sair_core.errors import DataError
+from sair_core.models import presets
+from sair_core.models.load import load_model
+from sair_core.models.sair import Part, Sair, SairConfig
+from sair_core.models.sir import SirConfig
+from sair_core.photos.folders import Classes
+from sair_core.training.engine import Engine
+from sair_core.training.tasks.meaning import Meaning
+from sair_core.training.tasks.sair import FillTask, train
+
+CLASSES = Classes(("sky", "grass"), ((), ()))
+
+
+@pytest.fixture
+def config(tiny_clip_folder):
+    unet = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
+    return SairConfig(
+        Part("unet", unet),
+        Part("liif", {"hidden": 16}),
+        semantic=SemanticConfig(str(tiny_clip_folder), upsample=2.0, keep_text=True),
+        sir=SirConfig(hidden=16, context_blocks=1, context_width=16, heads=2),
+        initial_fill="pull_push",
+    )
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    hole = torch.zeros(2, 1, 32, 32)
+    hole[..., 8:24, 8:24] = 1
+    ids = torch.full((2, 40), 255)
+    ids[0] = 1
+    return {
+        "rgb01": torch.rand(2, 3, 32, 32),
+        "hole01": hole,
+        "coords_yx": torch.rand(2, 40, 2) - 0.5,
+        "ids": ids,
+    }
+
+
+def test_a_perfect_meaning_costs_nothing(config, batch):
+    model = Sair(config)
+    meaning = Meaning(model, None, queries=20)
+    teacher = meaning.teach(batch["rgb01"])
+    features = model.encode(batch["rgb01"], batch["hole01"])
+    distance, labels = meaning.losses(features, teacher, batch)
+    assert distance > 0.01 and labels == 0
+
+    model.decode_semantics = lambda features, coords: torch.nn.functional.grid_sample(
+        teacher, coords.flip(-1)[:, :, None], align_corners=False, padding_mode="border"
+    )[..., 0].transpose(1, 2)
+    assert meaning.losses(features, teacher, batch)[0].abs() < 1e-5
+
+
+def test_the_teacher_sees_what_the_hole_hides_and_is_not_trained(config, batch):
+    model = Sair(config)
+    teacher = Meaning(model, None, 20).teach(batch["rgb01"])
+    masked = model.semantic_encoder(batch["rgb01"] * (1 - batch["hole01"]), batch["hole01"])
+    assert not teacher.requires_grad and not torch.allclose(teacher, masked)
+
+
+def test_classes_are_asked_where_they_are_known(config, batch):
+    model = Sair(config)
+    meaning = Meaning(model, CLASSES, queries=20)
+    features = model.encode(batch["rgb01"], batch["hole01"])
+    vectors = meaning.names[1].expand(2, 20, -1)
+    model.decode_semantics = lambda features, coords: vectors
+    right = meaning.losses(features, meaning.teach(batch["rgb01"]), batch)[1]
+    batch["ids"][0] = 0
+    assert meaning.losses(features, meaning.teach(batch["rgb01"]), batch)[1] > right
+
+
+def test_words_are_the_truths_map_or_one_vector_a_photo(config, batch):
+    meaning = Meaning(Sair(config), CLASSES, queries=20)
+    teacher = meaning.teach(batch["rgb01"])
+    found = [meaning.words(np.random.default_rng(i), teacher, batch) for i in range(12)]
+    assert {tuple(w.shape) for w in found} == {tuple(teacher.shape), (2, 16)}
+    single = next(w for w in found if w.ndim == 2)
+    torch.testing.assert_close(single[0], meaning.names[1])  # its hole is grass
+    inside = (teacher[1] * batch["hole01"][1].new_ones(1)).mean((1, 2))
+    assert torch.nn.functional.cosine_similarity(single[1], inside, dim=0) > 0.5
+
+
+@pytest.mark.parametrize("semantics", ["full", "none", "unfilled", "only"])
+def test_every_form_trains_by_the_same_command(tiny_run, config, monkeypatch, semantics, tmp_path):
+    monkeypatch.setitem(presets.PRESETS, "tiny", config)
+    run = tiny_run(preset="tiny", semantics=semantics, guide_share=0.5, size_px=64, final_size_px=64, steps=3)
+    before = Sair(presets.preset("tiny", semantics=semantics)).own_state()
+    model = load_model(train(run, show_progress=False))
+    assert model.config.semantics == semantics and to_dict(model.config)["semantic"]["keep_text"]
+    assert before.keys() == model.own_state().keys() and not [k for k in before if "semantic_encoder" in k]
+
+
+def test_resumed_equals_uninterrupted_with_words_and_labels(
+    tiny_run, config, monkeypatch, tmp_path, interrupted
+):
+    monkeypatch.setitem(presets.PRESETS, "tiny", config)
+    fields = dict(preset="tiny", guide_share=0.5, size_px=64, final_size_px=64, steps=4, final_share=0.0)
+    train(tiny_run(output=str(tmp_path / "whole"), **fields), show_progress=False)
+    interrupted(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
+    train(tiny_run(output=str(tmp_path / "parts"), **fields), resume="latest", show_progress=False)
+    whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
+    one, other = (state["learners"]["model"]["model"] for state in (whole, parts))
+    assert all(torch.equal(other[k], v) for k, v in one.items())
+
+
+def test_label_maps_are_used_where_the_folder_has_classes(
+    tiny_run, config, photo_folder, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(presets.PRESETS, "tiny", config)
+    classes = {"classes": [{"id": 0, "name": "sky"}, {"id": 1, "name": "grass"}]}
+    (photo_folder / "classes.json").write_text(json.dumps(classes))
+    Image.fromarray(np.ones((90, 120), np.uint8)).save(photo_folder / "p3.png")
+    task = FillTask(tiny_run(preset="tiny"), Engine("cpu", bf16=False))
+    assert task.meaning.names.shape == (2, 16)
+    assert sum(p.ids is not None for p in task.photos) >= 1
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (90, 90)).save(other / "a.jpg")
+    (other / "classes.json").write_text(json.dumps({"classes": [{"id": 0, "name": "sea"}]}))
+    with pytest.raises(DataError, match="other classes"):
+        run = tiny_run(preset="tiny", data=(str(photo_folder), str(other)))
+        FillTask(run, Engine("cpu", bf16=False))

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from sair_core.models.load import load_model
+from sair_core.models.spn import Spn
+from sair_core.training.__main__ import main
+from sair_core.training.config import SpnTrainConfig
+from sair_core.training.engine import Engine
+from sair_core.training.tasks.spn import SpnTask, train
+
+
+@pytest.fixture
+def spn_run(photo_folder, tmp_path):
+    """A run of seconds: fields can be changed by keyword."""
+
+    def make(**changes):
+        fields = dict(
+            data=(str(photo_folder),), output=str(tmp_path / "run"), preset="tiny", device="cpu", bf16=False,
+            size_px=32, final_size_px=48, final_share=0.25, batch=2, steps=4, workers=0, validate_every=2,
+            save_every=2, val_share=0.3, learning_rate=1e-3,
+        )  # fmt: skip
+        return SpnTrainConfig(**{**fields, **changes})
+
+    return make
+
+
+def state(run):
+    return torch.load(run / "state.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("probabilistic", [False, True])
+def test_a_run_leaves_a_model_without_what_training_needed(spn_run, tmp_path, probabilistic):
+    model = load_model(train(spn_run(probabilistic=probabilistic), show_progress=False))
+    assert isinstance(model, Spn) and model.config.probabilistic == probabilistic
+    assert not [key for key in model.state_dict() if "heads" in key or "discriminator" in key]
+    saved = json.loads((tmp_path / "run" / "train.json").read_text())
+    assert saved["train"]["kind"] == "spn"
+    assert saved["perceptual"] == ("sair-clip" if probabilistic else None)
+    fill = model(torch.rand(1, 3, 40, 50), torch.ones(1, 1, 40, 50)).rgb01
+    assert fill.shape == (1, 3, 40, 50) and 0 <= fill.min() and fill.max() <= 1
+
+
+def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, tmp_path, interrupted):
+    train(spn_run(output=str(tmp_path / "whole")), show_progress=False)
+    interrupted(lambda: train(spn_run(output=str(tmp_path / "parts")), show_progress=False))
+    train(spn_run(output=str(tmp_path / "parts")), resume="latest", show_progress=False)
+    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
+    assert whole["learners"].keys() == {"generator", "discriminator"}
+    for name, one in whole["learners"].items():
+        other = parts["learners"][name]
+        assert all(torch.equal(other["model"][k], v) for k, v in one["model"].items()), name
+        for place, moments in one["optimiser"]["state"].items():
+            for kind, value in moments.items():
+                assert torch.equal(other["optimiser"]["state"][place][kind], value), (name, kind)
+    assert all(torch.equal(parts["average"][k], v) for k, v in whole["average"].items())
+
+
+def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
+    task = SpnTask(spn_run(), Engine("cpu", bf16=False))
+    numbers, batch = next(task.loader(0, 0))
+    weights = {
+        name: {k: v.clone() for k, v in learner.model.own_state().items()}
+        for name, learner in task.learners.items()
+    }
+    real = task.engine.optimise
+    turns = []
+
+    def watched(loss, optimiser, *rest, **options):
+        value = real(loss, optimiser, *rest, **options)
+        moved = {
+            name: any(
+                not torch.equal(p.detach(), weights[name][k]) for k, p in learner.model.named_parameters()
+            )
+            for name, learner in task.learners.items()
+        }
+        turns.append(moved)
+        return value
+
+    task.engine.optimise = watched
+    loss = task.step(batch, numbers.start)
+    assert np.isfinite(loss)
+    assert turns == [
+        {"generator": True, "discriminator": False},
+        {"generator": True, "discriminator": True},
+    ]
+
+
+def test_a_batch_in_parts_trains_the_same_discriminator(spn_run):
+    weights = []
+    for accumulate in (1, 2):
+        task = SpnTask(spn_run(probabilistic=False), Engine("cpu", bf16=False, accumulate=accumulate))
+        numbers, batch = next(task.loader(0, 0))
+        task.step(batch, numbers.start)
+        weights.append(dict(task.learners["discriminator"].model.named_parameters()))
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, atol=3e-3, rtol=0)
+
+
+def test_the_rate_is_a_tenth_in_the_last_quarter(spn_run):
+    config = spn_run(learning_rate=1e-4)
+    assert config.rate(5, 0.74) == 1e-4 and config.rate(5, 0.75) == pytest.approx(1e-5)
+
+
+def test_the_same_command_trains_an_spn_and_goes_on_with_it(photo_folder, tmp_path, capsys):
+    run = tmp_path / "cli"
+    options = ["--size-px", "32", "--final-size-px", "32", "--batch", "2", "--workers", "0"]
+    command = ["--model", "spn", "--preset", "tiny", "--probabilistic", "no", "--data", str(photo_folder)]
+    assert main([*command, "--output", str(run), "--steps", "1", *options]) == 0
+    assert main(["--resume", "latest", "--output", str(run), "--steps", "2"]) == 0
+    assert state(run)["progress"]["step"] == 2 and "app.py --model" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--model", "spn", "--help"])
+    shown = capsys.readouterr().out
+    assert "--adversarial-weight" in shown and "--queries" not in shown
+
+
+def test_begun_with_a_model_that_does_not_draw_it_does_not_draw(spn_run, tmp_path):
+    first = train(spn_run(probabilistic=False, steps=1), show_progress=False)
+    begun = spn_run(preset=None, start=str(first), steps=1, output=str(tmp_path / "second"))
+    assert not load_model(train(begun, show_progress=False)).config.probabilistic
+    assert SpnTask(spn_run(), Engine("cpu", bf16=False)).model.config.probabilistic
