@@ -109,9 +109,7 @@ class Endpoints:
             files = [_kept(encode_image(one.image, "PNG"), f"seed-{one.seed}.png") for one in fills]
             return files, [one.seed for one in fills]
 
-    def semantics(
-        self, photo: str, labels: str, mask: str | None = None
-    ) -> tuple[str, list[dict[str, Any]]]:
+    def semantics(self, photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:
         with _spoken_errors():
             opened = self._opened(photo)
             found = self.service.start_reading(opened, labels, _hole(opened, mask)).result().map

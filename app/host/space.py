@@ -1,15 +1,18 @@
-"""The app on a Hugging Face Space: which files it needs, and how they get there."""
+"""`python -m app.host.space`: the app on a Hugging Face Space, which files it needs and their way there."""
 
 from __future__ import annotations
 
-import re
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import HfApi
 from huggingface_hub.utils import filter_repo_objects
 
-from sair_core.errors import ConfigError
-from sair_core.weights.network import HUB_ERRORS
+from sair_core.errors import ConfigError, SairError
+from sair_core.training.push import add_repo_options
+from sair_core.weights.network import HUB_ERRORS, require_repo
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the running app reads, and what its page on the hub shows; trainings, tests and tools stay here.
@@ -25,7 +28,6 @@ WANTED = [
     "requirements.txt",
 ]
 IGNORED = ["*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*/.*", ".*"]
-REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
 def space_files(root: Path = ROOT) -> list[str]:
@@ -42,8 +44,7 @@ def upload(repo: str, *, private: bool = False, root: Path = ROOT) -> str:
 
     Raises ConfigError for a name that is none and where the hub refuses.
     """
-    if not REPO.fullmatch(repo):
-        raise ConfigError(f"--repo {repo!r} is no name of a Space. Write it as user/name.")
+    require_repo(repo, "a Space")
     api = HfApi()
     try:
         api.create_repo(repo, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
@@ -61,3 +62,32 @@ def upload(repo: str, *, private: bool = False, root: Path = ROOT) -> str:
 
 def _tops() -> list[str]:
     return [name.removesuffix("/*") for name in WANTED if name.endswith("/*")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 with a message."""
+    parser = argparse.ArgumentParser(prog="python -m app.host.space", description="Put the app on a Space.")
+    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
+    add_repo_options(parser, "Space")
+    args = parser.parse_args(argv)
+    try:
+        if args.dry_run:
+            require_repo(args.repo, "a Space")
+            _list(args.repo)
+        else:
+            print(f"The Space is at {upload(args.repo, private=args.private)}; it builds for a few minutes.")
+    except SairError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _list(repo: str) -> None:
+    files = space_files()
+    sizes = [(ROOT / name).stat().st_size / 1e6 for name in files]
+    print("\n".join(f"{size:8.2f} MB  {name}" for name, size in zip(files, sizes)))
+    print(f"{len(files)} files, {sum(sizes):.1f} MB, would go to {repo}. Nothing was uploaded.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -220,9 +220,7 @@ class FillService:
 
         def work(pipeline: Pipeline, report: Progress) -> Image.Image:
             kept = self._shared_features() if cache is None else cache
-            return pipeline.view(
-                photo, mask, window=window, cache=kept, progress=report, cancelled=cancelled
-            )
+            return pipeline.view(photo, mask, window=window, cache=kept, progress=report, cancelled=cancelled)
 
         return self._start(work, progress)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from sair_core.errors import CheckpointError, ModelNotFoundError
@@ -11,6 +10,7 @@ from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
 from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, CheckpointModel, fetch, read_config
+from sair_core.weights.network import is_repo
 
 # model_type -> class. A new kind of model is one file and one line here.
 MODELS: dict[str, type[CheckpointModel]] = {model.model_type: model for model in (Sair, Spn)}
@@ -58,7 +58,7 @@ def find_folder(name: str | Path) -> Path | None:
         raise ModelNotFoundError(
             f"The folder {name} holds no {CONFIG_NAME}. Give a folder saved by the trainer."
         )
-    if re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", str(name)):
+    if is_repo(str(name)):
         return None
     raise ModelNotFoundError(
         f"There is no model {str(name)!r}. Bundled are {', '.join(bundled_models()) or 'none'}; "

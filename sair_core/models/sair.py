@@ -236,4 +236,3 @@ def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor
     share = strength * hole_share(hole01, size)
     mixed = F.normalize(torch.lerp(c, target.expand_as(c), share), dim=1)
     return torch.where(share > 0, mixed, c)
-

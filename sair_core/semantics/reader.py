@@ -177,9 +177,7 @@ class SemanticReader:
         return F.normalize(mixed, dim=1)
 
 
-def _name_pixels(
-    logits: Tensor, window: Window, photo_px: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def _name_pixels(logits: Tensor, window: Window, photo_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Logits `(N, h, w)` of labels over a photo, sampled bilinearly; the best one's id and softmax share."""
     height, width = window.size_px
     down, across = (

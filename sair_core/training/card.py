@@ -11,13 +11,12 @@ from typing import Any
 
 from huggingface_hub import HfApi
 
-from app.host.space import REPO
 from sair_core.errors import ConfigError, DataError
 from sair_core.training.curves import OTHERS, read_log
 from sair_core.training.report import CURVES_NAME, duration
 from sair_core.training.state import BEST, MODEL
 from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, read_config
-from sair_core.weights.network import HUB_ERRORS
+from sair_core.weights.network import HUB_ERRORS, require_repo
 
 CARD_NAME = "README.md"
 
@@ -78,8 +77,7 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
 
     Raises DataError for a folder without a run, ConfigError for a bad name and where the hub refuses.
     """
-    if not REPO.fullmatch(repo):
-        raise ConfigError(f"--repo {repo!r} is no name of a model. Write it as user/name.")
+    require_repo(repo, "a model")
     card = model_card(run, repo)
     source = run / (BEST if best else MODEL)
     for name in (CONFIG_NAME, WEIGHTS_NAME):

@@ -1,4 +1,4 @@
-"""`python -m sair_core.hub`: the app and trained models on the Hugging Face hub."""
+"""`python -m sair_core.training.push`: a trained model on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -7,49 +7,35 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.host.space import ROOT, space_files, upload
 from sair_core.errors import SairError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, or 2 with a message."""
-    args = _arguments(argv)
-    try:
-        if args.command == "push":
-            from sair_core.training.card import push  # torch takes seconds to import, and a Space needs none
+    """Run the command line and return its exit status: 0, or 2 with a message."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sair_core.training.push",
+        description="Share a trained model, with a card that tells its figures.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="--output folder of a training")
+    parser.add_argument("--best", action="store_true", help="the best model by validation, not the latest")
+    add_repo_options(parser, "model")
+    args = parser.parse_args(argv)
+    from sair_core.training.card import push  # after --help: torch takes seconds to import
 
-            print(f"The model is at {push(args.run, args.repo, private=args.private, best=args.best)}")
-        elif args.dry_run:
-            _list(args.repo)
-        else:
-            print(f"The Space is at {upload(args.repo, private=args.private)}; it builds for a few minutes.")
+    try:
+        print(f"The model is at {push(args.run, args.repo, private=args.private, best=args.best)}")
     except SairError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _list(repo: str) -> None:
-    files = space_files()
-    sizes = [(ROOT / name).stat().st_size / 1e6 for name in files]
-    print("\n".join(f"{size:8.2f} MB  {name}" for name, size in zip(files, sizes)))
-    print(f"{len(files)} files, {sum(sizes):.1f} MB, would go to {repo}. Nothing was uploaded.")
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sair_core.hub", description=__doc__.split(": ")[1])
-    commands = parser.add_subparsers(dest="command", required=True)
-    space = commands.add_parser("space", help="put the app on a Space")
-    space.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
-    push = commands.add_parser("push", help="share a trained model, with a card that tells its figures")
-    push.add_argument("run", type=Path, metavar="RUN", help="--output folder of a training")
-    push.add_argument("--best", action="store_true", help="the best model by validation, not the latest")
-    for command, what in ((space, "Space"), (push, "model")):
-        command.add_argument(
-            "--repo", required=True, metavar="USER/NAME", help=f"the {what}, created if there is none"
-        )
-        command.add_argument("--private", action="store_true", help=f"a new {what} is seen by its owner only")
-    return parser.parse_args(argv)
+def add_repo_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """--repo and --private, for whatever is put on the hub."""
+    parser.add_argument(
+        "--repo", required=True, metavar="USER/NAME", help=f"the {what}, created if there is none"
+    )
+    parser.add_argument("--private", action="store_true", help=f"a new {what} is seen by its owner only")
 
 
 if __name__ == "__main__":

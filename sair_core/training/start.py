@@ -43,9 +43,7 @@ def write_configuration(folder: Path, **parts: Any) -> None:
         path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
 
 
-def configured(
-    config: RunConfig, config_class: type[C], preset: Callable[[str], C], resume: bool
-) -> C:
+def configured(config: RunConfig, config_class: type[C], preset: Callable[[str], C], resume: bool) -> C:
     """What to build: what the run was, when it is resumed; what `--preset` names; what `--from` is; "lite".
 
     Raises ConfigError when `--from` is of another kind.

@@ -9,6 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 
 from huggingface_hub import constants, errors
+from huggingface_hub.utils import validate_repo_id
+
+from sair_core.errors import ConfigError
 
 # What huggingface-hub raises when it cannot be reached or says no; HTTPError is of the library below it.
 HUB_ERRORS = (errors.HTTPError, errors.LocalEntryNotFoundError, OSError)
@@ -29,6 +32,21 @@ def hub_or_cache() -> Iterator[None]:
             yield
         finally:
             constants.HF_HUB_OFFLINE = before
+
+
+def is_repo(name: str) -> bool:
+    """Whether a name can be that of a repository on the hub, such as user/name."""
+    try:
+        validate_repo_id(name)
+    except errors.HFValidationError:
+        return False
+    return name.count("/") == 1
+
+
+def require_repo(name: str, what: str) -> None:
+    """Raise ConfigError unless a name can be that of a repository; what: "a model"."""
+    if not is_repo(name):
+        raise ConfigError(f"--repo {name!r} is no name of {what}. Write it as user/name.")
 
 
 def ask(url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from sair_core.training.fill import train
 
 from sair_core.errors import ConfigError, DataError
 from sair_core.training.card import model_card, push
 from sair_core.training.push import main
+from sair_core.training.tasks.sair import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,5 +115,5 @@ def test_what_cannot_be_pushed_is_refused(run, tmp_path, capsys):
     shutil.rmtree(run / "best", ignore_errors=True)  # as where no validation was better than the first
     with pytest.raises(DataError, match="Leave --best out"):
         push(run, "me/mine", best=True)
-    assert main(["push", str(tmp_path), "--repo", "me/mine"]) == 2
+    assert main([str(tmp_path), "--repo", "me/mine"]) == 2
     assert "holds no run" in capsys.readouterr().err

@@ -120,9 +120,7 @@ class FinerSamples(Dataset):
     """Plans by number, as `data.FillSamples`: squares of photos at their own resolution, reduced by 1 to
     `scale_max`, without a hole."""
 
-    def __init__(
-        self, photos: Sequence[TrainPhoto], size_px: int, queries: int, scale_max: float, seed: int
-    ):
+    def __init__(self, photos: Sequence[TrainPhoto], size_px: int, queries: int, scale_max: float, seed: int):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.scale_max, self.seed = scale_max, seed
 

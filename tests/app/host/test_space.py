@@ -9,7 +9,6 @@ import pytest
 
 from app.host import space
 from sair_core.errors import ConfigError
-from sair_core.training import push as publish
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -17,8 +16,9 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_app_goes_and_the_rest_stays():
     files = space.space_files()
     assert {
-        "app.py", "app/page.py", "app/edit/static/main.js", "sair_core/pipeline.py", "README.md", "requirements.txt",
-        "assets/models/sair-lite/config.json", "assets/models/sair-lite/model.safetensors", "LICENSE",
+        "app.py", "app/page.py", "app/edit/static/main.js", "sair_core/pipeline.py", "README.md", "LICENSE",
+        "requirements.txt", "assets/models/sair-lite/config.json",
+        "assets/models/sair-lite/model.safetensors",
     } <= set(files)  # fmt: skip
     tops = {name.split("/")[0] for name in files}
     assert not tops & {"tests", "benchmarks", "runs", ".venv", ".git", "Makefile"}
@@ -35,7 +35,7 @@ def test_private_files_in_between_stay(tmp_path):
 
 def test_the_dry_run_lists_and_uploads_nothing(capsys, monkeypatch):
     monkeypatch.setattr(space, "HfApi", lambda: pytest.fail("the hub was asked"))
-    assert publish.main(["space", "--repo", "user/name", "--dry-run"]) == 0
+    assert space.main(["--repo", "user/name", "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert "app.py" in out and "would go to user/name. Nothing was uploaded." in out
 
@@ -51,7 +51,7 @@ def test_an_upload_takes_the_same_files(monkeypatch, capsys):
             calls.append(options)
 
     monkeypatch.setattr(space, "HfApi", Hub)
-    assert publish.main(["space", "--repo", "user/name", "--private"]) == 0
+    assert space.main(["--repo", "user/name", "--private"]) == 0
     (repo, created), uploaded = calls
     assert repo == "user/name" and created["private"] and created["repo_type"] == "space"
     assert (uploaded["allow_patterns"], uploaded["ignore_patterns"]) == (space.WANTED, space.IGNORED)
@@ -65,7 +65,7 @@ def test_refusals_are_messages(monkeypatch, capsys):
             raise OSError("no network")
 
     monkeypatch.setattr(space, "HfApi", Hub)
-    assert publish.main(["space", "--repo", "user/name"]) == 2 and "log in with" in capsys.readouterr().err
+    assert space.main(["--repo", "user/name"]) == 2 and "log in with" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="user/name"):
         space.upload("../name")
 
