@@ -11,16 +11,17 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import FileData
 
-from app.host.limits import max_variations
-from app.serving.service import FillService
-from app.widgets.pictures import legend
-from app.widgets.protocol import new_file
-from app.zoom.actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
 from sair_core.errors import ConfigError, SairError
 from sair_core.files import replacing
 from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.photo import Photo, encode_image, load_photo
 from sair_core.window import Window
+
+from .host.limits import max_variations
+from .serving.service import FillService
+from .widgets.pictures import legend
+from .widgets.protocol import new_file
+from .zoom.actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
 
 FILL = """Fill the white part of a mask in a photo.
 

@@ -12,22 +12,23 @@ import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from gradio.utils import get_upload_folder
 
-from app import api
-from app.edit import tab as edit
-from app.host.fetching import refuse_addresses
-from app.host.limits import SESSIONS, hosted, kept_files, max_upload, max_waiting
-from app.semantics import tab as semantics
-from app.serving.service import FillService
-from app.session import Session
-from app.theme import studio_theme
-from app.train import tab as train
-from app.train.jobs import TrainingJobs
-from app.widgets import protocol as editor
-from app.widgets.workbench import Workbench
-from app.zoom import tab as zoom
+from sair_core.files import ASSETS
 
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "assets" / "examples"
+from . import api
+from .edit import tab as edit
+from .host.fetching import refuse_addresses
+from .host.limits import SESSIONS, hosted, kept_files, max_upload, max_waiting
+from .semantics import tab as semantics
+from .serving.service import FillService
+from .session import Session
+from .theme import studio_theme
+from .train import tab as train
+from .train.jobs import TrainingJobs
+from .widgets import protocol as editor
+from .widgets.workbench import Workbench
+from .zoom import tab as zoom
+
+EXAMPLES = ASSETS / "examples"
 
 # Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
 # first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.

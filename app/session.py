@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from app.host.limits import hosted
 from sair_core.errors import PhotoError, SairError
 from sair_core.photos.photo import Photo
 from sair_core.semantics.map import SemanticMap
+
+from .host.limits import hosted
 
 if TYPE_CHECKING:
     from sair_core.zoom.function import FeatureCache

@@ -7,6 +7,9 @@ import os
 import re
 from pathlib import Path
 
+_PACKAGE = Path(__file__).resolve().parent
+# Models, vocabularies, examples: inside the package where it was installed, beside it in a checkout.
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 CHUNK_BYTES = 2**20
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+")
 

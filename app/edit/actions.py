@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from app.serving.service import FillService
-from app.session import Session
-from app.widgets.pictures import display_size, patches, preview, thumbnail
-from app.widgets.protocol import Answer, Request
-from app.widgets.requests import file_of, follow, mask_answer, painted_mask, percent, photo_of, refusal
 from sair_core.errors import EmptyMaskError, FullMaskError, SairError
 from sair_core.photos.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
 from sair_core.photos.photo import Photo, encode_image, load_photo
+
+from ..serving.service import FillService
+from ..session import Session
+from ..widgets.pictures import display_size, patches, preview, thumbnail
+from ..widgets.protocol import Answer, Request
+from ..widgets.requests import file_of, follow, mask_answer, painted_mask, percent, photo_of, refusal
 
 FORMATS = {"PNG": "png", "JPEG": "jpg", "WebP": "webp"}
 EXAMPLE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")

@@ -7,12 +7,12 @@ import json
 import gradio as gr
 from gradio.components import Component
 
-from app.edit.actions import FORMATS, EditActions
-from app.edit.variations import ENGINES, FAITHFUL, TEXTURED, VariationActions
-from app.host.limits import max_variations
-from app.widgets.protocol import canvas as editor_canvas
-from app.widgets.protocol import prior_view
-from app.widgets.workbench import Conversation, Workbench, in_browser
+from ..host.limits import max_variations
+from ..widgets.protocol import canvas as editor_canvas
+from ..widgets.protocol import prior_view
+from ..widgets.workbench import Conversation, Workbench, in_browser
+from .actions import FORMATS, EditActions
+from .variations import ENGINES, FAITHFUL, TEXTURED, VariationActions
 
 
 def build(bench: Workbench) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from app.edit.actions import EditActions, check_hole, result_answer
-from app.serving.service import FillService
-from app.session import NoPhotoError, Session, Tries
-from app.widgets.pictures import cluster_picture, patches, whole_picture
-from app.widgets.protocol import Answer, Request
-from app.widgets.requests import follow, painted_mask, photo_of, refusal
 from sair_core.errors import ConfigError, SairError
 from sair_core.photos.photo import Photo, load_photo
+
+from ..serving.service import FillService
+from ..session import NoPhotoError, Session, Tries
+from ..widgets.pictures import cluster_picture, patches, whole_picture
+from ..widgets.protocol import Answer, Request
+from ..widgets.requests import follow, painted_mask, photo_of, refusal
+from .actions import EditActions, check_hole, result_answer
 
 FAITHFUL, TEXTURED = "Faithful (SAIR)", "Textured (SPN)"
 ENGINES = (FAITHFUL, TEXTURED)

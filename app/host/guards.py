@@ -6,9 +6,10 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-from app.host.limits import max_labels
 from sair_core.errors import LabelError, SairError
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
+
+from .limits import max_labels
 
 
 class TooLongError(SairError):

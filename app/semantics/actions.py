@@ -7,16 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
-from app.host.guards import some_labels
-from app.serving.service import BUNDLED, FillService
-from app.session import MadeMap, NoMapError, Session
-from app.widgets.pictures import display_size, legend, map_picture
-from app.widgets.protocol import Answer, Request
-from app.widgets.requests import follow, mask_answer, painted_mask, percent, photo_of, refusal
 from sair_core.errors import SairError
 from sair_core.photos.masks import hole_ratio
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE
+
+from ..host.guards import some_labels
+from ..serving.service import BUNDLED, FillService
+from ..session import MadeMap, NoMapError, Session
+from ..widgets.pictures import display_size, legend, map_picture
+from ..widgets.protocol import Answer, Request
+from ..widgets.requests import follow, mask_answer, painted_mask, percent, photo_of, refusal
 
 SEEN, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
 UNDER_MASK = (SEEN, HIDDEN, COMPLETED)

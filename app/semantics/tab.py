@@ -7,12 +7,13 @@ import json
 import gradio as gr
 from gradio.components import Component
 
-from app.host.limits import hosted
-from app.semantics.actions import SEEN, UNDER_MASK, SemanticActions
-from app.serving.service import BUNDLED
-from app.widgets.protocol import meaning_map
-from app.widgets.workbench import Conversation, Workbench, in_browser
 from sair_core.semantics.words import EVERYTHING_ELSE, label_presets
+
+from ..host.limits import hosted
+from ..serving.service import BUNDLED
+from ..widgets.protocol import meaning_map
+from ..widgets.workbench import Conversation, Workbench, in_browser
+from .actions import SEEN, UNDER_MASK, SemanticActions
 
 
 def build(bench: Workbench) -> None:

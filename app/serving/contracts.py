@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
-from app.host.limits import hosted
-from app.serving.zero import on_lent_gpu
 from sair_core.errors import ModelNotFoundError, SairError
 from sair_core.photos.photo import Photo
 from sair_core.semantics.map import SemanticMap
 from sair_core.window import Window
+
+from ..host.limits import hosted
+from .zero import on_lent_gpu
 
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView

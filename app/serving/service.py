@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from app.host.guards import some_labels, timed
-from app.host.limits import max_seconds, max_variations
-from app.serving.contracts import Cancelled, Painter, Pipeline, Progress, Reader, load_pipeline, load_reader
 from sair_core.errors import ConfigError, FullMaskError, ModelNotFoundError, SairError
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo
 from sair_core.semantics.map import SemanticMap
 from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
+
+from ..host.guards import some_labels, timed
+from ..host.limits import max_seconds, max_variations
+from .contracts import Cancelled, Painter, Pipeline, Progress, Reader, load_pipeline, load_reader
 
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView

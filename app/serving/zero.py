@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from app.serving.contracts import Pipeline, Progress, Reader
     from sair_core.photos.photo import Photo
     from sair_core.semantics.map import SemanticMap
     from sair_core.window import Window
+
+    from .contracts import Pipeline, Progress, Reader
 
 START_SECONDS = 10  # for the weights to reach the GPU
 MEGAPIXEL_SECONDS = 2.0  # of output; more than it takes, as late work is killed

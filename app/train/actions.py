@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from app.serving.service import FillService
-from app.session import Session
-from app.train.jobs import Plan, TrainingJobs
-from app.train.run import RESUMABLE, Run
-from app.widgets.pictures import Picture
-from app.widgets.protocol import Answer, Request
-from app.widgets.requests import follow, refusal
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError, SairError
 from sair_core.weights.bundled import BUNDLED, is_bundled
+
+from ..serving.service import FillService
+from ..session import Session
+from ..widgets.pictures import Picture
+from ..widgets.protocol import Answer, Request
+from ..widgets.requests import follow, refusal
+from .jobs import Plan, TrainingJobs
+from .run import RESUMABLE, Run
 
 MINUTES, STEPS = "Minutes", "Steps"
 UNITS = {MINUTES: 10, STEPS: 1000}  # and how long a run of each is unless something else is typed

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.train.run import LOG_NAME, Run
 from sair_core.config import require
 from sair_core.errors import SairError
 from sair_core.files import replacing
 
+from .run import LOG_NAME, Run
+
 ROOT = Path(__file__).resolve().parents[2]
-RUNS = ROOT / "runs"
+RUNS = ROOT / "runs" if (ROOT / "app.py").is_file() else Path("runs")  # installed: where the app is started
 TRAINER = (sys.executable, "-m", "sair_core.training")
 JOB_NAME, PROGRESS_NAME = "job.json", "progress.json"
 FINE_TUNING = {

@@ -7,9 +7,9 @@ import json
 import gradio as gr
 from gradio.components import Component
 
-from app.train.actions import FOLDER_HINT, MINUTES, UNITS, TrainActions
-from app.widgets.protocol import folder_line, training_view
-from app.widgets.workbench import Workbench, in_browser
+from ..widgets.protocol import folder_line, training_view
+from ..widgets.workbench import Workbench, in_browser
+from .actions import FOLDER_HINT, MINUTES, UNITS, TrainActions
 
 
 def build(bench: Workbench) -> None:

@@ -19,9 +19,10 @@ import gradio as gr
 from gradio import processing_utils
 from gradio.utils import get_upload_folder
 
-from app.session import ORIGINAL
-from app.widgets.pictures import Picture
 from sair_core.window import Window
+
+from ..session import ORIGINAL
+from .pictures import Picture
 
 APP = Path(__file__).parents[1]  # each room keeps its pages, scripts and sheets in a folder static/
 SCRIPTS = (

@@ -12,9 +12,6 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from app.session import NoMapError, NoPhotoError, Session
-from app.widgets.pictures import display_size, mask_picture, reduced_mask
-from app.widgets.protocol import Answer, Request
 from sair_core.errors import (
     CancelledError,
     EmptyMaskError,
@@ -26,6 +23,10 @@ from sair_core.errors import (
 )
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo
+
+from ..session import NoMapError, NoPhotoError, Session
+from .pictures import display_size, mask_picture, reduced_mask
+from .protocol import Answer, Request
 
 NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file."
 MISUSES = (NoPhotoError, NoMapError, EmptyMaskError, FullMaskError, LabelError)  # a step is missing

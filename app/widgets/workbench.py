@@ -11,10 +11,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from app.serving.service import FillService
-from app.session import Session
-from app.train.jobs import TrainingJobs
-from app.widgets.protocol import handler
+from ..serving.service import FillService
+from ..session import Session
+from ..train.jobs import TrainingJobs
+from .protocol import handler
 
 
 @dataclass(frozen=True)

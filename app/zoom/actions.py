@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from app.edit.actions import FORMATS as PHOTO_FORMATS
-from app.host.limits import hosted
-from app.semantics.actions import made_map
-from app.serving.service import FillService
-from app.session import Session
-from app.widgets.pictures import Picture, window_picture
-from app.widgets.protocol import Answer, Request, new_file
-from app.widgets.requests import Report, follow, photo_of, refusal
 from sair_core.errors import CancelledError, ConfigError, PhotoTooLargeError, SairError
 from sair_core.photos.photo import SIDE_LIMITS_PX, Photo
 from sair_core.window import MAX_SCALE, Window, resample
+
+from ..edit.actions import FORMATS as PHOTO_FORMATS
+from ..host.limits import hosted
+from ..semantics.actions import made_map
+from ..serving.service import FillService
+from ..session import Session
+from ..widgets.pictures import Picture, window_picture
+from ..widgets.protocol import Answer, Request, new_file
+from ..widgets.requests import Report, follow, photo_of, refusal
 
 FORMATS = {**PHOTO_FORMATS, "TIFF": "tif"}
 VIEW, WHOLE = "This view", "Whole photo"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components import Component
 
-from app.widgets.protocol import export_line, zoom_view
-from app.widgets.workbench import Workbench, in_browser
-from app.zoom.actions import FORMATS, VIEW, WHAT, ZoomActions, limits
+from ..widgets.protocol import export_line, zoom_view
+from ..widgets.workbench import Workbench, in_browser
+from .actions import FORMATS, VIEW, WHAT, ZoomActions, limits
 
 START_SCALE, START_FORMAT = 2, "PNG"
 

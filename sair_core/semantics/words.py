@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from pathlib import Path
 
 from sair_core.errors import LabelError
+from sair_core.files import ASSETS
 
-VOCABULARIES = Path(__file__).resolve().parents[2] / "assets" / "vocabularies"
+VOCABULARIES = ASSETS / "vocabularies"
 EVERYTHING_ELSE = "everything else"
 MAX_LABELS = 64
 MAX_LABEL_CHARACTERS = 80

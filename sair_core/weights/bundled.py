@@ -1,8 +1,8 @@
 """Where the models that come with the project lie, and what they are called."""
 
-from pathlib import Path
+from sair_core.files import ASSETS
 
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "models"
+BUNDLED = ASSETS / "models"
 BUNDLED_SAIR, BUNDLED_SPN = "sair-lite", "spn-lite"
 BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels
 

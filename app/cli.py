@@ -1,0 +1,7 @@
+"""The command `sair`."""
+
+from .__main__ import main as open_app
+
+
+def main() -> None:
+    open_app()
