@@ -19,8 +19,8 @@ from sair_core.window import Window
 
 from .host.limits import max_variations
 from .serving.service import FillService
+from .widgets.files import new_file
 from .widgets.pictures import legend
-from .widgets.protocol import new_file
 from .zoom.actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
 
 FILL = """Fill the white part of a mask in a photo.

@@ -24,13 +24,14 @@ from .session import Session
 from .theme import studio_theme
 from .train import tab as train
 from .train.jobs import TrainingJobs
-from .widgets import protocol as editor
+from .widgets import assets
+from .widgets.files import own_prefix
 from .widgets.workbench import Workbench
 from .zoom import tab as zoom
 
 EXAMPLES = ASSETS / "examples"
 
-# Title -> function that lays the tab out. A new tab is one new file in tabs/ and one line here. Edit comes
+# Title -> function that lays the tab out. A new tab is a folder with a tab.py and one line here. Edit comes
 # first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
 TABS: dict[str, Callable[[Workbench], None]] = {
     "Edit": edit.build,
@@ -52,7 +53,7 @@ def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJob
         title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=kept_files()
     ) as blocks:
         gr.HTML(
-            editor.static("widgets/head.html").read_text("utf-8"),
+            assets.static("widgets/head.html").read_text("utf-8"),
             elem_id="page-head",
             apply_default_css=False,
         )
@@ -84,9 +85,9 @@ def launch_options() -> dict[str, Any]:
     """What `Blocks.launch` is given besides host, port and share: looks, limits, and nothing from outside."""
     return {
         "theme": studio_theme(),
-        "css": editor.css(),
-        "head": editor.head(),
-        "favicon_path": str(editor.static("widgets/favicon.svg")),
+        "css": assets.css(),
+        "head": assets.head(),
+        "favicon_path": str(assets.static("widgets/favicon.svg")),
         "footer_links": ["api"],
         "run_history": False,
         "max_file_size": max_upload(),
@@ -102,7 +103,7 @@ def forget_files(blocks: gr.Blocks) -> None:
     leaves the folders."""
     delete_files_created_by_app(blocks, age=None)
     root = Path(get_upload_folder())
-    for folder in root.glob(f"{editor.own_prefix()}*"):
+    for folder in root.glob(f"{own_prefix()}*"):
         shutil.rmtree(folder, ignore_errors=True)
     for folder in root.glob("[0-9a-f]" * 64):  # Gradio's names are digests
         with contextlib.suppress(OSError):  # with a file of another app that shares the root

@@ -8,8 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..host.limits import max_variations
-from ..widgets.protocol import canvas as editor_canvas
-from ..widgets.protocol import prior_view
+from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, in_browser
 from .actions import FORMATS, EditActions
 from .variations import ENGINES, FAITHFUL, TEXTURED, VariationActions
@@ -21,7 +20,7 @@ def build(bench: Workbench) -> None:
     drawn = VariationActions(bench.service, actions)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            canvas = editor_canvas(actions.example_cards(), elem_id="canvas")
+            stage = canvas(actions.example_cards(), elem_id="canvas")
             look, priors = _priors_panel() if bench.service.paints else (None, None)
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
@@ -29,13 +28,13 @@ def build(bench: Workbench) -> None:
             guide = _guide_panel()
             mask = _mask_panel()
             result = _result_panel()
-    talk = bench.conversation(canvas, "server")
-    talk.on(canvas.open, actions.open, "Opening the photo", also=[bench.session])
-    talk.on(canvas.upload_mask, actions.upload_mask, "Opening the mask")
+    talk = bench.conversation(stage, "server")
+    talk.on(stage.open, actions.open, "Opening the photo", also=[bench.session])
+    talk.on(stage.upload_mask, actions.upload_mask, "Opening the mask")
     for event in (fill.click, guide["words"].submit):
         asked = [*guide.values(), *drawing.values()]
         talk.on(event, drawn.fill, "Starting", asked, mask=True, model=True)
-    talk.on(canvas.take, drawn.take, "Taking it")
+    talk.on(stage.take, drawn.take, "Taking it")
     _wire(talk, actions, mask, result)
     if look is not None:
         bench.conversation(priors, "priors.talk").on(
@@ -147,3 +146,17 @@ def _wire(
     }
     for button, script in scripts.items():
         in_browser(button.click, f"() => window.sair.{script}")
+
+
+def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
+    """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
+    fires the events "open", "upload_mask" and, when one of several variations is chosen, "take".
+
+    examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
+    """
+    return widget("edit/editor", "mount", "'open', 'upload_mask', 'take'", elem_id, examples=examples)
+
+
+def prior_view(elem_id: str) -> gr.HTML:
+    """What an SPN expects in the hole, as small pictures, with a conversation of its own."""
+    return widget("edit/priors", "mountPriors", "", elem_id)

@@ -11,7 +11,7 @@ from sair_core.semantics.words import EVERYTHING_ELSE, label_presets
 
 from ..host.limits import hosted
 from ..serving.service import BUNDLED
-from ..widgets.protocol import meaning_map
+from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, in_browser
 from .actions import SEEN, UNDER_MASK, SemanticActions
 
@@ -21,7 +21,7 @@ def build(bench: Workbench) -> None:
     actions = SemanticActions(bench.service)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            widget = meaning_map(elem_id="meaning")
+            meaning = meaning_map(elem_id="meaning")
         with gr.Column(scale=3, min_width=300, elem_id="map-side", elem_classes="side"):
             show = gr.Button("Show map", variant="primary", elem_id="map-button", elem_classes="main-button")
             labels, preset, rest = _labels_panel()
@@ -29,18 +29,18 @@ def build(bench: Workbench) -> None:
             files = _files_panel()
             # Where many share a machine the reader refuses all but the bundled one.
             another = None if hosted() else _encoder_panel()
-    talk = bench.conversation(widget, "meaning.talk")
+    talk = bench.conversation(meaning, "meaning.talk")
     asked = [labels, rest, under_mask, *([] if another is None else another[:1])]
     for event in (show.click, labels.submit):
         talk.on(event, actions.show, "Starting", asked, mask=True, model=True)
-    talk.on(widget.choose, actions.choose, "Marking it")
+    talk.on(meaning.choose, actions.choose, "Marking it")
     for what, button in files.items():
         talk.on(button.click, lambda *request, what=what: actions.save(*request, what), "Saving the file")
 
     if another is not None:
         _wire_encoder(talk, actions, *another)
     # The encoder takes seconds to load: begin while the labels are being typed.
-    widget.seen(lambda: bench.service.warm_up(reader=True), api_visibility="private", show_progress="hidden")
+    meaning.seen(lambda: bench.service.warm_up(reader=True), api_visibility="private", show_progress="hidden")
 
     presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
@@ -108,3 +108,9 @@ def _encoder_panel() -> tuple[gr.Dropdown, gr.Textbox, gr.Button]:
         )  # fmt: skip
         load = gr.Button("Load", size="sm", elem_id="encoder-load")
     return encoder, name, load
+
+
+def meaning_map(elem_id: str) -> gr.HTML:
+    """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
+    shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
+    return widget("semantics/meaning", "mountMeaning", "'choose', 'seen'", elem_id)

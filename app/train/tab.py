@@ -7,7 +7,7 @@ import json
 import gradio as gr
 from gradio.components import Component
 
-from ..widgets.protocol import folder_line, training_view
+from ..widgets.assets import widget
 from ..widgets.workbench import Workbench, in_browser
 from .actions import FOLDER_HINT, MINUTES, UNITS, TrainActions
 
@@ -17,21 +17,21 @@ def build(bench: Workbench) -> None:
     actions = TrainActions(bench.service, bench.jobs)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            widget = training_view(elem_id="train")
+            view = training_view(elem_id="train")
         with gr.Column(scale=3, min_width=300, elem_id="train-side", elem_classes="side"):
             start = gr.Button("Start", variant="primary", elem_id="train-start", elem_classes="main-button")
             folder, line = _folder_panel()
             base, unit, length = _plan_panel(actions.bases())
             advanced = _advanced_panel()
-    talk = bench.conversation(widget, "train.talk")
-    talk.on(widget.look, actions.look, "", often=True)
+    talk = bench.conversation(view, "train.talk")
+    talk.on(view.look, actions.look, "", often=True)
     talk.on(start.click, actions.start, "Starting", [folder, base, unit, length, *advanced])
-    talk.on(widget.stop_run, actions.stop, "Asking it to stop")
-    talk.on(widget.resume_run, actions.resume, "Starting")
-    talk.on(widget.use_model, actions.use, "Loading the model", model=True)
-    talk.on(widget.use_first, actions.use_first, "Loading the model", model=True)
+    talk.on(view.stop_run, actions.stop, "Asking it to stop")
+    talk.on(view.resume_run, actions.resume, "Starting")
+    talk.on(view.use_model, actions.use, "Loading the model", model=True)
+    talk.on(view.use_first, actions.use_first, "Loading the model", model=True)
     bench.conversation(line, "folder.talk").on(line.check, actions.check, "", [folder], often=True)
-    widget.models(
+    view.models(
         lambda: gr.Dropdown(choices=actions.bases()), None, base, api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
@@ -79,3 +79,16 @@ def _advanced_panel() -> list[Component]:
             ),
             gr.Number(None, label="Seed", placeholder="0", precision=0, elem_id="train-seed"),
         ]  # fmt: skip
+
+
+def training_view(elem_id: str) -> gr.HTML:
+    """How a training stands: its curves, its pictures, its log. It fires "look" to be told again, "models"
+    when other ones can be begun with, "stop_run", "resume_run", "use_model" and "use_first" when pressed."""
+    events = "'look', 'models', 'stop_run', 'resume_run', 'use_model', 'use_first'"
+    return widget("train/train", "mountTrain", events, elem_id)
+
+
+def folder_line(elem_id: str, hint: str) -> gr.HTML:
+    """The lines that say what is in a folder, with a conversation of their own. They fire "check" when
+    another folder was typed. hint: said before that."""
+    return widget("train/folder", "mountFolder", "'check'", elem_id, hint=hint)

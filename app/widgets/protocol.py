@@ -1,4 +1,4 @@
-"""The widgets, each a `gr.HTML` around a page of a folder `static/`, and what they say to the server.
+"""What the widgets and the server say to each other: Requests, Answers, and the handlers between them.
 
 Gradio's own ImageEditor re-encodes what is dropped on it (no ICC profile, no 16 bits, no EXIF rotation) and
 sends the whole photo back after every stroke. Here the file itself is uploaded once, then only masks travel.
@@ -7,8 +7,6 @@ sends the whole photo back after every stroke. Here the file itself is uploaded 
 from __future__ import annotations
 
 import inspect
-import os
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,21 +21,6 @@ from sair_core.window import Window
 
 from ..session import ORIGINAL
 from .pictures import Picture
-
-APP = Path(__file__).parents[1]  # each room keeps its pages, scripts and sheets in a folder static/
-SCRIPTS = (
-    "widgets/parts", "edit/mask", "edit/timeline", "widgets/viewport", "edit/history", "edit/editor",
-    "widgets/talk", "edit/requests", "widgets/pointer", "edit/keys", "widgets/companion", "semantics/labels",
-    "semantics/legend", "semantics/meaning", "zoom/view_requests", "zoom/zoom", "zoom/export", "train/curve",
-    "train/train", "edit/variations", "edit/priors", "edit/main",
-)  # fmt: skip
-SHEETS = (
-    "widgets/page", "edit/editor", "semantics/meaning", "zoom/zoom", "train/train", "edit/variations",
-)  # fmt: skip
-MOUNT = """
-const bridge = { trigger, upload, watch, props };
-window.sair.%s(element, bridge);  // events: %s
-"""
 
 
 @dataclass(frozen=True)
@@ -88,68 +71,6 @@ class Answer:
     file: bytes | Path | None = None
     name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
-
-
-def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
-    """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
-    fires the events "open", "upload_mask" and, when one of several variations is chosen, "take".
-
-    examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
-    """
-    return _widget("edit/editor", "mount", "'open', 'upload_mask', 'take'", elem_id, examples=examples)
-
-
-def meaning_map(elem_id: str) -> gr.HTML:
-    """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
-    shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
-    return _widget("semantics/meaning", "mountMeaning", "'choose', 'seen'", elem_id)
-
-
-def prior_view(elem_id: str) -> gr.HTML:
-    """What an SPN expects in the hole, as small pictures, with a conversation of its own."""
-    return _widget("edit/priors", "mountPriors", "", elem_id)
-
-
-def zoom_view(elem_id: str) -> gr.HTML:
-    """The photo at any scale, beside plain enlargement. It shares the editor's photo in the browser; it fires
-    "view" when another part of the photo is to be shown, "drop" when that is no longer wanted."""
-    return _widget("zoom/zoom", "mountZoom", "'view', 'drop'", elem_id)
-
-
-def export_line(
-    elem_id: str, choice: dict[str, Any], view: str, limits: dict[str, dict[str, int]]
-) -> gr.HTML:
-    """The line that says how large an export becomes, with a conversation of its own: what is exported and
-    what is looked at are under way at the same time.
-
-    choice: `{"what", "scale", "format"}` at the start; view: the "what" that means what is in view, all else
-    is the whole photo; limits: `{"megapixels", "side"}` by format.
-    """
-    return _widget("zoom/export", "mountExport", "", elem_id, choice=choice, view=view, limits=limits)
-
-
-def training_view(elem_id: str) -> gr.HTML:
-    """How a training stands: its curves, its pictures, its log. It fires "look" to be told again, "models"
-    when other ones can be begun with, "stop_run", "resume_run", "use_model" and "use_first" when pressed."""
-    events = "'look', 'models', 'stop_run', 'resume_run', 'use_model', 'use_first'"
-    return _widget("train/train", "mountTrain", events, elem_id)
-
-
-def folder_line(elem_id: str, hint: str) -> gr.HTML:
-    """The lines that say what is in a folder, with a conversation of their own. They fire "check" when
-    another folder was typed. hint: said before that."""
-    return _widget("train/folder", "mountFolder", "'check'", elem_id, hint=hint)
-
-
-def _widget(page: str, mount: str, events: str, elem_id: str, **value: Any) -> gr.HTML:
-    """A page of a room with the script that brings it to life, which finds `value` in its props."""
-    return gr.HTML(
-        value,
-        html_template=static(f"{page}.html").read_text("utf-8"),
-        js_on_load=MOUNT % (mount, events),
-        apply_default_css=False,
-        elem_id=elem_id,
-    )
 
 
 def handler(action: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,18 +145,6 @@ def to_message(answer: Answer) -> dict[str, Any]:
     return message
 
 
-def new_file(name: str) -> Path:
-    """A place for a file that Gradio serves from there as it is; nothing else is in its folder."""
-    root = Path(get_upload_folder())
-    root.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=root, prefix=own_prefix())) / name
-
-
-def own_prefix() -> str:
-    """How the names of this process's own folders begin: other apps may keep theirs at the same place."""
-    return f"sair-{os.getpid()}-"
-
-
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -270,19 +179,3 @@ def _sent(file: bytes | Path, name: str) -> dict[str, Any]:
     if isinstance(file, bytes):
         file = Path(processing_utils.save_bytes_to_cache(file, name, get_upload_folder()))
     return {"path": str(file), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
-
-
-def static(name: str) -> Path:
-    """The file that "edit/editor.html" names: the room, and what lies in its folder static/."""
-    room, file = name.split("/")
-    return APP / room / "static" / file
-
-
-def head() -> str:
-    """The widget's scripts, inlined: the page asks for nothing that is not on this host."""
-    return "\n".join(f"<script>\n{static(f'{name}.js').read_text('utf-8')}</script>" for name in SCRIPTS)
-
-
-def css() -> str:
-    """The page's and the widget's style sheets."""
-    return "\n".join(static(f"{name}.css").read_text("utf-8") for name in SHEETS)

@@ -20,8 +20,9 @@ from ..host.limits import hosted
 from ..semantics.actions import made_map
 from ..serving.service import FillService
 from ..session import Session
+from ..widgets.files import new_file
 from ..widgets.pictures import Picture, window_picture
-from ..widgets.protocol import Answer, Request, new_file
+from ..widgets.protocol import Answer, Request
 from ..widgets.requests import Report, follow, photo_of, refusal
 
 FORMATS = {**PHOTO_FORMATS, "TIFF": "tif"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 from gradio.components import Component
 
-from ..widgets.protocol import export_line, zoom_view
+from ..widgets.assets import widget
 from ..widgets.workbench import Workbench, in_browser
 from .actions import FORMATS, VIEW, WHAT, ZoomActions, limits
 
@@ -17,12 +19,12 @@ def build(bench: Workbench) -> None:
     actions = ZoomActions(bench.service)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            widget = zoom_view(elem_id="zoom")
+            view = zoom_view(elem_id="zoom")
         with gr.Column(scale=3, min_width=300, elem_id="zoom-side", elem_classes="side"):
             choice, line, export, cancel = _export_panel()
-    talk = bench.conversation(widget, "sharp.talk")
-    talk.on(widget.view, actions.view, "Making it sharp", model=True, often=True)
-    bench.signal(widget.drop, lambda session: session.stop("view"))
+    talk = bench.conversation(view, "sharp.talk")
+    talk.on(view.view, actions.view, "Making it sharp", model=True, often=True)
+    bench.signal(view.drop, lambda session: session.stop("view"))
     asked = list(choice.values())
     bench.conversation(line, "exporter.talk").on(export.click, actions.export, "Starting", asked, model=True)
     bench.signal(cancel.click, lambda session: session.stop("export"))
@@ -46,3 +48,21 @@ def _export_panel() -> tuple[dict[str, Component], gr.HTML, gr.Button, gr.Button
         export = gr.Button("Export", variant="primary", elem_id="export-button", elem_classes="main-button")
         cancel = gr.Button("Cancel", size="sm", elem_id="export-cancel")
     return {"what": what, "scale": scale, "format": format}, line, export, cancel
+
+
+def zoom_view(elem_id: str) -> gr.HTML:
+    """The photo at any scale, beside plain enlargement. It shares the editor's photo in the browser; it fires
+    "view" when another part of the photo is to be shown, "drop" when that is no longer wanted."""
+    return widget("zoom/zoom", "mountZoom", "'view', 'drop'", elem_id)
+
+
+def export_line(
+    elem_id: str, choice: dict[str, Any], view: str, limits: dict[str, dict[str, int]]
+) -> gr.HTML:
+    """The line that says how large an export becomes, with a conversation of its own: what is exported and
+    what is looked at are under way at the same time.
+
+    choice: `{"what", "scale", "format"}` at the start; view: the "what" that means what is in view, all else
+    is the whole photo; limits: `{"megapixels", "side"}` by format.
+    """
+    return widget("zoom/export", "mountExport", "", elem_id, choice=choice, view=view, limits=limits)

@@ -7,7 +7,8 @@ import httpx
 from app.page import build_app, forget_files, launch_options
 from app.serving.service import FillService
 from app.theme import studio_theme
-from app.widgets import protocol as editor
+from app.widgets import assets
+from app.widgets.files import new_file
 from tests.app.fakes import until
 
 
@@ -67,7 +68,7 @@ def test_a_closed_page_frees_what_can_be_made_again(street_session):
 def test_files_of_this_app_are_forgotten_with_their_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     blocks = build_app(FillService(lambda: None))
-    editor.new_file("photo.tif").touch()
+    new_file("photo.tif").touch()
     for name in ("a" * 64, "b" * 64, "tmp-of-another-app"):
         (tmp_path / name).mkdir()
     (tmp_path / ("b" * 64) / "of another app.png").touch()
@@ -98,7 +99,7 @@ def test_launch_options_keep_to_this_host():
 
 def test_scripts_and_buttons_agree():
     names = ("edit/editor", "semantics/meaning", "zoom/zoom", "train/train")
-    template = "".join(editor.static(f"{name}.html").read_text("utf-8") for name in names)
-    scripts = editor.head()
+    template = "".join(assets.static(f"{name}.html").read_text("utf-8") for name in names)
+    scripts = assets.head()
     for act in set(re.findall(r'data-act="(\w+)"', template)):
         assert re.search(rf"\b{act}\b", scripts), act

@@ -7,21 +7,9 @@ from gradio.processing_utils import move_files_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from app.widgets.files import new_file
 from app.widgets.pictures import Picture
-from app.widgets.protocol import (
-    APP,
-    SCRIPTS,
-    SHEETS,
-    Answer,
-    Request,
-    css,
-    handler,
-    head,
-    new_file,
-    read_request,
-    static,
-    to_message,
-)
+from app.widgets.protocol import Answer, Request, handler, read_request, to_message
 from sair_core.window import Window
 
 
@@ -130,16 +118,3 @@ def test_handler_wraps_functions_tuples_and_generators():
     assert [message["kind"] for message in handler(stream)({})] == ["progress", "result"]
     ((message, chosen),) = handler(stream_of_pairs)({})
     assert (message["kind"], chosen) == ("progress", "chosen")
-
-
-def test_everything_static_is_on_the_page_and_nothing_comes_from_outside():
-    for suffix, names in ((".js", SCRIPTS), (".css", SHEETS)):
-        assert {static(f"{name}{suffix}") for name in names} == set(APP.glob(f"*/static/*{suffix}"))
-    page = head() + css() + "".join(f.read_text("utf-8") for f in APP.glob("*/static/*.html"))
-    assert "https://" not in page and "@import" not in page
-
-
-def test_the_template_survives_gradio():
-    # gr.HTML reads templates as Handlebars and as a JavaScript template string.
-    for template in (f.read_text("utf-8") for f in APP.glob("*/static/*.html")):
-        assert not any(sign in template for sign in ("{{", "${", "`", "\\"))
