@@ -1,18 +1,28 @@
-# make run   sets everything up and opens the editor        make test   sets everything up and runs all tests
+# Each sets up what it needs:
+#   make run     opens the editor
+#   make check   lint, format, import rules, types
+#   make test    the same, then all tests; with ARGS only the tests they name
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test clean
+.PHONY: run check test clean
 
 run: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
+
+check: $(VENV)/.ready-test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy
 
 # First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
 ALONE = tests/browser tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
 test: $(VENV)/.ready-test
 ifeq ($(ARGS),)
+	$(MAKE) check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
 	$(BIN)/python -m pytest $(ALONE)
 else

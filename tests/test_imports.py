@@ -1,6 +1,5 @@
 """Dependencies point one way, and importing costs nothing."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,64 +7,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CORE = ROOT / "sair_core"
-
-# A module may import modules of its own rank or lower. The longest name that fits counts.
-RANKS = [
-    ("errors",),
-    (
-        "config",
-        "coords",
-        "devices",
-        "files",
-        "holes",
-        "window",
-        "photos",
-        "weights",
-        "decoders.chunks",
-        "filling.plan",
-        "filling.seams",
-        "semantics.map",
-        "semantics.words",
-    ),
-    ("encoders", "decoders"),
-    ("models",),
-    ("semantics", "zoom", "filling.adapters"),
-    ("filling",),
-    ("pipeline",),
-    ("training", "evaluation", "batch"),
-    ("hub",),
-]
-RANK = {f"sair_core.{name}": i for i, names in enumerate(RANKS) for name in names}
 
 
-def rank(module: str) -> int:
-    while module not in RANK:
-        module = module.rpartition(".")[0]
-    return RANK[module]
-
-
-def imports_of(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            found.add(node.module)
-    return found
-
-
-@pytest.mark.parametrize("path", sorted(CORE.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_down(path):
-    own = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for name in imports_of(path):
-        top = name.split(".")[0]
-        assert top not in ("app", "gradio", "cv2") or (top == "cv2" and ".evaluation" in own), (
-            f"{path} imports {name}"
-        )
-        if name.startswith("sair_core."):
-            assert rank(name) <= rank(own), f"{own} imports {name}, which stands above it"
+def test_the_import_contracts_are_kept():
+    """The contracts are in pyproject.toml, under `tool.importlinter`."""
+    command = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_logo=True))"
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def run(code: str) -> str:

@@ -17,8 +17,7 @@ from sair_core.holes import reduce_known
 from sair_core.models.sair import decode_chunked
 from sair_core.photos.masks import mask_to_image
 from sair_core.pipeline import InpaintPipeline
-
-from .conftest import disc
+from tests.conftest import disc
 
 
 def colour_photo(mode: str) -> Image.Image:

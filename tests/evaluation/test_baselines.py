@@ -7,8 +7,7 @@ import pytest
 from sair_core.errors import EmptyMaskError, FullMaskError, MaskSizeError, MissingDependencyError, PhotoError
 from sair_core.evaluation.baselines import METHODS, mean, require_opencv
 from sair_core.evaluation.metrics import psnr
-
-from .conftest import pattern
+from tests.evaluation.conftest import pattern
 
 
 def a_mask() -> np.ndarray:

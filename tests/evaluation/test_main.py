@@ -6,8 +6,7 @@ import pytest
 from sair_core.errors import MissingDependencyError, SairError
 from sair_core.evaluation import __main__ as cli
 from sair_core.evaluation.baselines import mean
-
-from .conftest import SIZE_PX
+from tests.evaluation.conftest import SIZE_PX
 
 
 def half_mean(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

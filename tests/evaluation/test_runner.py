@@ -9,8 +9,7 @@ from sair_core.evaluation.metrics import gradient, l1_inside
 from sair_core.evaluation.runner import PSNR_CAP_DB, Plan, evaluate, picture_strip
 from sair_core.evaluation.samples import centre_square, drawn_masks, list_samples, masks_from_folder
 from sair_core.evaluation.summary import gains, summarise
-
-from .conftest import SIZE_PX, pattern
+from tests.evaluation.conftest import SIZE_PX, pattern
 
 
 def invert(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -12,8 +12,7 @@ from sair_core.evaluation.samples import (
     masks_from_folder,
 )
 from sair_core.photos.masks import BINS, hole_ratio, mask_to_image
-
-from .conftest import pattern
+from tests.evaluation.conftest import pattern
 
 
 def save_mask(path, share: float, size: int = 100) -> None:

@@ -48,7 +48,7 @@ def test_a_run_leaves_everything_that_is_promised(tiny_run, tmp_path):
         "000004.png",
     ]
     assert Image.open(run / "validation" / "000000.png").height == 3 * 48
-    rows = list(csv.DictReader(open(run / "log.csv")))
+    rows = list(csv.DictReader((run / "log.csv").read_text().splitlines()))
     assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4"] and float(rows[0]["psnr"]) > 5
 
 
@@ -77,7 +77,7 @@ def test_training_learns(tiny_run, tmp_path):
         tiny_run(steps=60, learning_rate=5e-3, scale_share=0.0, validate_every=60, save_every=60),
         show_progress=False,
     )
-    rows = [r for r in csv.DictReader(open(tmp_path / "run" / "log.csv")) if r["psnr"]]
+    rows = [r for r in csv.DictReader((tmp_path / "run" / "log.csv").read_text().splitlines()) if r["psnr"]]
     assert float(rows[-1]["psnr"]) > float(rows[0]["psnr"]) + 2
 
 

@@ -124,12 +124,10 @@ def test_a_full_disk_leaves_the_last_state_whole(tiny_run, tmp_path, monkeypatch
 
 
 def test_torchs_own_words_for_a_full_disk_are_understood(tmp_path):
-    with pytest.raises(CheckpointError, match="disk is full"):
-        with state.saving(tmp_path):
-            raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
-    with pytest.raises(RuntimeError, match="another"):
-        with state.saving(tmp_path):
-            raise RuntimeError("another")
+    with pytest.raises(CheckpointError, match="disk is full"), state.saving(tmp_path):
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+    with pytest.raises(RuntimeError, match="another"), state.saving(tmp_path):
+        raise RuntimeError("another")
 
 
 def test_the_state_before_can_be_resumed_when_the_last_one_is_damaged(tiny_run, tmp_path):

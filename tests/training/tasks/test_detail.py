@@ -90,7 +90,8 @@ def test_it_learns_and_leaves_the_rest_to_the_bit(detail_run, tmp_path):
     assert after.config == dataclasses.replace(before.config, detail=SMALL)
     for key, value in before.state_dict().items():
         assert torch.equal(after.state_dict()[key], value.half().float())
-    rows = [row for row in csv.DictReader(open(tmp_path / "run" / "log.csv")) if row["over"]]
+    log = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    rows = [row for row in csv.DictReader(log) if row["over"]]
     assert abs(float(rows[0]["over"])) < 0.05  # untrained it is Lanczos
     assert float(rows[-1]["over"]) > 0.05 and float(rows[-1]["over_x2"]) > 0.05
 
