@@ -1,15 +1,13 @@
-"""The loop that every training here runs, from top to bottom. What is trained is a Task."""
+"""The loop that every training runs, from top to bottom. What is trained is a `Task`."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
 
-from PIL import Image
 from torch import Tensor
 
 from sair_core.config import to_dict
@@ -24,8 +22,6 @@ from sair_core.training.state import (
     BEST,
     MODEL,
     PREVIOUS,
-    Average,
-    Learner,
     Progress,
     drop_latest,
     load_run,
@@ -35,6 +31,7 @@ from sair_core.training.state import (
     saving,
 )
 from sair_core.training.stopping import StopSignals
+from sair_core.training.task import Task, TaskClass
 
 logger = logging.getLogger(__name__)
 
@@ -45,52 +42,30 @@ DIVERGED = 4.0  # a smooth loss this many times its lowest means that the run ha
 SETTLED = 200  # steps after which that is judged
 
 
-class Task(Protocol):
-    """Networks, their data and their losses."""
-
-    engine: Engine
-    learners: Mapping[str, Learner]  # the first one's model is what is validated and exported
-    average: Average  # of that model
-
-    def loader(self, phase: int, first_sample: int) -> Batches:
-        """Endless batches of this process, each with the numbers of its samples in all processes; from
-        number `first_sample` on, or a little later, where a batch begins."""
-        ...
-
-    def step(self, batch: Batch, first_sample: int) -> float:
-        """Optimiser steps on a batch on the device; returns the loss that tells how the run goes, NaN when it
-        or a gradient is not finite, and then leaves the weights as they are. first_sample: number of the
-        first sample of all processes' batches, to draw by."""
-        ...
-
-    def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """Figures by name and a picture, of the weights that the model holds now. The first is the one by
-        which the best model is known: more is better."""
-        ...
-
-    def export(self, folder: Path) -> None:
-        """Write the averaged model into a folder so that it can be used."""
-        ...
-
-
 def train(
-    make_task: Callable[[Any, Engine, bool], Task], config: RunConfig, resume: str | None, show: bool
+    task_class: TaskClass,
+    config: RunConfig,
+    *,
+    resume: str | None = None,
+    show_progress: bool = True,
 ) -> Path:
-    """A whole training; returns the folder of the trained model, `OUTPUT/model`.
+    """Train a task and return the folder of the trained model, `OUTPUT/model`, which holds averaged weights.
 
-    make_task: of the configuration, the engine, and whether the run is resumed, so that no weights are needed
-    to begin with. The run folder holds `train.json` (the effective configuration, and what the task says
-    as `facts`) and what `run` promises. show: a progress bar.
+    The run folder gets `train.json` (the configuration, and the task's facts) and what
+    `run` writes. resume: LATEST or PREVIOUS continues the run in that folder. show_progress: draw a progress
+    bar.
+
+    Raises DataError for folders without photos, ConfigError when the folder already holds a run and none is
+    resumed, CheckpointError when there is nothing to resume, and what `run` raises.
     """
     keep_freed_memory()
     folder = begin_folder(config.output, resume)
     with told(folder):
         engine = Engine(config.device, config.bf16, config.accumulate)
-        task = make_task(config, engine, resume is not None)
+        task = task_class(config, engine, resume is not None)
     if engine.is_main:
-        written = {"train": to_dict(config), "model": to_dict(task.model.config)}
-        write_configuration(folder, **written, **task.facts)
-    run(task, config, folder, resume=resume, show_progress=show)
+        write_configuration(folder, train=to_dict(config), **task.facts)
+    run(task, config, folder, resume=resume, show_progress=show_progress)
     return folder / MODEL
 
 

@@ -114,6 +114,7 @@ class AlignTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
+        self.facts = {"model": model_config(config)}
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         config = self.config

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from sair_core.config import require
+from sair_core.config import require, to_dict
 from sair_core.coords import cell_of, grid_coords, sample_lanczos
 from sair_core.errors import ConfigError
 from sair_core.evaluation.metrics import psnr
@@ -49,13 +48,11 @@ VALIDATED_PX = 192  # side of its squares: a whole number of pixels at every sca
 
 def train(config: DetailTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
     """Train a SAIR's `detail`; returns the folder of the whole model, `OUTPUT/model`. As `fill.train`."""
-    return loop.train(DetailTask, config, resume, show_progress)
+    return loop.train(DetailTask, config, resume=resume, show_progress=show_progress)
 
 
 class DetailTask:
     """Finer pixels of reduced photos."""
-
-    facts: Mapping[str, Any] = {}
 
     def __init__(self, config: DetailTrainConfig, engine: Engine, resume: bool = False):
         """resume: the weights to begin with will be loaded from the run."""
@@ -71,6 +68,7 @@ class DetailTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"detail": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
+        self.facts = {"model": to_dict(self.model.config)}
         count = sum(p.numel() for p in self.model.detail.parameters())
         logger.info("%.0f thousand parameters on %s, %s", count / 1e3, engine.device, engine.precision)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from sair_core.config import to_dict
 from sair_core.coords import cell_of, pixel_coords
 from sair_core.errors import DataError
 from sair_core.models.presets import preset
@@ -39,13 +39,11 @@ def train(config: TrainConfig, *, resume: str | None = None, show_progress: bool
     Raises DataError for folders without photos, ConfigError when OUTPUT already holds a run and `resume` is
     not set, CheckpointError when there is nothing to resume or the loss stopped being a number.
     """
-    return loop.train(FillTask, config, resume, show_progress)
+    return loop.train(FillTask, config, resume=resume, show_progress=show_progress)
 
 
 class FillTask:
     """Colours of queried pixels, four in five of them inside a hole."""
-
-    facts: Mapping[str, Any] = {}
 
     def __init__(self, config: TrainConfig, engine: Engine, resume: bool = False):
         """resume: the weights to begin with will be loaded from the run."""
@@ -70,6 +68,7 @@ class FillTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
+        self.facts = {"model": to_dict(self.model.config)}
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
 

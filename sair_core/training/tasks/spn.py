@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sair_core.config import to_dict
 from sair_core.encoders.pretext import FrozenFeatures, Pretext, build_pretext
 from sair_core.errors import CheckpointError
 from sair_core.models.discriminator import PatchDiscriminator
@@ -51,7 +52,7 @@ SHOWN_SEEDS = (1, 2)
 
 def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
     """Train an SPN; returns the folder of the trained model, `OUTPUT/model`. As `fill.train`."""
-    return loop.train(SpnTask, config, resume, show_progress)
+    return loop.train(SpnTask, config, resume=resume, show_progress=show_progress)
 
 
 class SpnTask:
@@ -67,7 +68,7 @@ class SpnTask:
         self.model = Spn(chosen)
         pretext, heads = _teacher(self.model)
         perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
-        self.facts = {"perceptual": name}
+        self.facts = {"model": to_dict(chosen), "perceptual": name}
         judge, trained = Judge(), Distilled(self.model, heads)
         self.photos, held = photos_and_held(config, None, engine)
         self.resident = self.photos.resident(engine.device)

@@ -1,0 +1,61 @@
+"""What a training task offers to the loop that runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from sair_core.training.engine import Batch, Batches, Engine
+from sair_core.training.state import Average, Learner
+
+
+class Task(Protocol):
+    """Networks, their data and their losses.
+
+    The first learner's model is the one that is averaged, validated and exported. facts: entries of
+    `train.json` beside the configuration of the run; at least "model", the configuration of the model.
+    """
+
+    engine: Engine
+    learners: Mapping[str, Learner]
+    average: Average
+    facts: Mapping[str, Any]
+
+    def loader(self, phase: int, first_sample: int) -> Batches:
+        """Return endless batches of this process, each with the numbers of its samples in all processes.
+
+        They begin with the first whole batch from sample number `first_sample` on. phase: as the
+        configuration counts the parts of a run.
+        """
+        ...
+
+    def step(self, batch: Batch, first_sample: int) -> float:
+        """Take the optimisers' steps on a batch on the device and return the loss that is logged.
+
+        NaN when the loss or a gradient is not finite; the weights are then left as they are.
+        first_sample: number of the first sample of all processes' batches, which seeds random draws.
+        """
+        ...
+
+    def validate(self) -> tuple[dict[str, float], Image.Image]:
+        """Return figures by name and a picture, of the weights that the model holds now.
+
+        The first figure selects the best model: more is better.
+        """
+        ...
+
+    def export(self, folder: Path) -> None:
+        """Write the averaged model into a folder, ready for use."""
+        ...
+
+
+class TaskClass(Protocol):
+    """How a task is made; a class with this constructor is what a task module offers."""
+
+    def __call__(self, config: Any, engine: Engine, resume: bool = False) -> Task:
+        """config: of the task's own configuration class. resume: the run is continued, so its weights will be
+        loaded afterwards and none are needed to begin with."""
+        ...
