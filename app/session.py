@@ -16,7 +16,7 @@ from sair_core.semantics.map import SemanticMap
 from .host.limits import hosted
 
 if TYPE_CHECKING:
-    from sair_core.zoom.function import FeatureCache
+    from sair_core.zoom.cache import FeatureCache
 
 ORIGINAL = "original"
 MAX_RESULTS = 20
@@ -106,9 +106,7 @@ class Session:
     def features(self) -> FeatureCache:
         """What the model remembers of these photos, so that moving over them computes nothing twice."""
         if self._features is None:
-            from sair_core.zoom.function import (
-                FeatureCache,  # brings torch, which building the page does without
-            )
+            from sair_core.zoom.cache import FeatureCache  # brings torch, which the page does without
 
             self._features = FeatureCache(HOSTED_FEATURE_BYTES if hosted() else FEATURE_BYTES)
         return self._features

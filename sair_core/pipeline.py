@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -27,18 +27,19 @@ from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
 from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
 from sair_core.photos.photo import Photo, PhotoSource, load_photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.window import Window
+from sair_core.zoom.cache import FeatureCache, model_key
 from sair_core.zoom.export import export
-from sair_core.zoom.function import FeatureCache, PhotoFunction, model_key
+from sair_core.zoom.function import PhotoFunction
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 EXPORT_CACHE_BYTES = 80 * 2**20
 MAX_SEED = 2**32 - 1
-ProgressCallback = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class InpaintPipeline:
         variations: int | None = None,
         words: str | Sequence[str] | None = None,
         strength: float = 1.0,
-        progress: ProgressCallback | None = None,
+        progress: Progress | None = None,
     ) -> FillResult | list[FillResult]:
         """Fill the hole in a photo.
 
@@ -129,7 +130,7 @@ class InpaintPipeline:
         for several variations from a model that has one.
         """
         started = time.perf_counter()
-        report = progress or (lambda share, text: None)
+        report = progress or no_progress
         seeds = self._seeds(seed, 1 if variations is None else variations)
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
@@ -265,8 +266,8 @@ class InpaintPipeline:
         *,
         window: Window | None = None,
         cache: FeatureCache | None = None,
-        progress: ProgressCallback | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Image.Image:
         """What is seen of a photo through a window: a PIL image, "RGB", of size_px (height, width).
 
@@ -280,7 +281,7 @@ class InpaintPipeline:
         """
         photo, cache = self._seen(photo, mask, cache)
         window = window or Window.around(photo.size_px, centre_yx, scale, size_px)
-        report, stop = progress or (lambda share, text: None), cancelled or (lambda: False)
+        report, stop = progress or no_progress, cancelled or never_cancelled
         return Image.fromarray(self._function(photo, cache).render(window, report, stop))
 
     def export(
@@ -293,8 +294,8 @@ class InpaintPipeline:
         window: Window | None = None,
         quality: int = 95,
         cache: FeatureCache | None = None,
-        progress: ProgressCallback | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> tuple[int, int]:
         """Write the whole photo at `scale` times its size, or a window of it, to a file; `(height, width)`.
 
@@ -310,7 +311,7 @@ class InpaintPipeline:
         if rows.start >= rows.stop or columns.start >= columns.stop:
             raise ConfigError("The window lies outside the photo. Choose a part of the photo.")
         window = window.part(rows, columns)
-        report, stop = progress or (lambda share, text: None), cancelled or (lambda: False)
+        report, stop = progress or no_progress, cancelled or never_cancelled
         function = self._function(photo, cache)
         export(function, path, window, quality=quality, progress=report, cancelled=stop)
         return window.size_px

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from sair_core.errors import ModelNotFoundError, SairError
 from sair_core.photos.photo import Photo
+from sair_core.progress import Cancelled, Progress
 from sair_core.semantics.map import SemanticMap
 from sair_core.window import Window
 
@@ -21,12 +22,10 @@ from .zero import on_lent_gpu
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
     from sair_core.pipeline import FillResult
-    from sair_core.zoom.function import FeatureCache
+    from sair_core.zoom.cache import FeatureCache
 
 # Names only, never a path: the visitor must not reach the server's files through the encoder's field.
 ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
-Progress = Callable[[float, str], None]
-Cancelled = Callable[[], bool]
 
 
 class Reader(Protocol):

@@ -17,18 +17,19 @@ from PIL import Image
 from sair_core.errors import ConfigError, FullMaskError, ModelNotFoundError, SairError
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo
+from sair_core.progress import Cancelled, Progress, no_progress
 from sair_core.semantics.map import SemanticMap
 from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
 
 from ..host.guards import some_labels, timed
 from ..host.limits import max_seconds, max_variations
-from .contracts import Cancelled, Painter, Pipeline, Progress, Reader, load_pipeline, load_reader
+from .contracts import Painter, Pipeline, Reader, load_pipeline, load_reader
 
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
     from sair_core.pipeline import FillResult
-    from sair_core.zoom.function import FeatureCache
+    from sair_core.zoom.cache import FeatureCache
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class FillService:
 
     def load(self) -> None:
         """Load the models and the reader now, in this thread. Raises what that raises."""
-        self._reader(BUNDLED, self._ensure(), lambda share, text: None)
+        self._reader(BUNDLED, self._ensure(), no_progress)
         if self.paints:
             self._ensure_painter()
 
@@ -227,7 +228,7 @@ class FillService:
 
     def _shared_features(self) -> FeatureCache:
         if self._features is None:
-            from sair_core.zoom.function import FeatureCache  # brings torch
+            from sair_core.zoom.cache import FeatureCache  # brings torch
 
             self._features = FeatureCache(SHARED_FEATURE_BYTES)
         return self._features
@@ -274,7 +275,7 @@ class FillService:
 
         def work() -> None:
             pipeline = self._worker.submit(self._ensure).result()
-            self._reader(encoder, pipeline, progress or (lambda share, text: None))
+            self._reader(encoder, pipeline, progress or no_progress)
 
         return self._fetcher.submit(work)
 
@@ -290,7 +291,7 @@ class FillService:
         return self._queue(run, progress)
 
     def _queue(self, work: Callable[[Progress], T], progress: Progress | None) -> Future[T]:
-        report = progress or (lambda share, text: None)
+        report = progress or no_progress
         with self._lock:
             ahead = self._waiting
             self._waiting += 1
@@ -310,7 +311,7 @@ class FillService:
         try:
             pipeline = self._ensure()
             if reader:
-                self._reader(BUNDLED, pipeline, lambda share, text: None)
+                self._reader(BUNDLED, pipeline, no_progress)
         except SairError as error:
             log.error("The model could not be loaded: %s", error)
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sair_core.errors import CancelledError, SairError
+from sair_core.errors import SairError
+from sair_core.progress import stop_if
 
 try:
     import spaces  # before torch, which it changes where GPUs are lent
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from sair_core.photos.photo import Photo
+    from sair_core.progress import Cancelled, Progress
     from sair_core.semantics.map import SemanticMap
     from sair_core.window import Window
 
-    from .contracts import Pipeline, Progress, Reader
+    from .contracts import Pipeline, Reader
 
 START_SECONDS = 10  # for the weights to reach the GPU
 MEGAPIXEL_SECONDS = 2.0  # of output; more than it takes, as late work is killed
@@ -108,11 +110,11 @@ class BorrowingPipeline:
         *arguments: Any,
         cache: object = None,
         progress: Progress | None = None,
-        cancelled: Callable[[], bool] | None = None,
+        cancelled: Cancelled | None = None,
         **options: Any,
     ) -> Any:
-        if cancelled is not None and cancelled():
-            raise CancelledError("Stopped as asked.")
+        if cancelled is not None:
+            stop_if(cancelled)
         if progress is not None:
             progress(0.05, "Waiting for a GPU")
         outcome = self._work(name, size_px, arguments, options)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLargeError
+from sair_core.errors import ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.files import replacing
 from sair_core.photos.photo import LUMA, Photo, write_image
+from sair_core.progress import Cancelled, Progress, stop_if
 from sair_core.window import Window, resample
-from sair_core.zoom.function import BLOCK_PX, PhotoFunction, Progress, Span, cut
+from sair_core.zoom.function import PhotoFunction
+from sair_core.zoom.tiles import Span, cut
 
+BLOCK_PX = 512  # side of what is computed at once
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by bands
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 MAX_WHOLE_MEGAPIXELS = 100  # of the formats that are put together in memory
@@ -28,7 +31,7 @@ def export(
     *,
     quality: int,
     progress: Progress,
-    cancelled: Callable[[], bool],
+    cancelled: Cancelled,
 ) -> None:
     """Write a window that lies in the photo. The file is there whole, or not at all.
 
@@ -57,8 +60,7 @@ def export(
                 progress(1.0, "Writing the file")
                 with open(temporary, "wb") as file:
                     write_image(image, file, format, quality)
-            if cancelled():
-                raise CancelledError("Stopped as asked.")
+            stop_if(cancelled)
     except OSError as error:
         raise PhotoError(
             f"{path} cannot be written ({error}). Choose another folder, or make room on the disk."
@@ -73,7 +75,7 @@ class _Pieces:
         function: PhotoFunction,
         window: Window,
         progress: Progress,
-        cancelled: Callable[[], bool],
+        cancelled: Cancelled,
         *,
         by_rows: bool,
     ):

@@ -9,14 +9,8 @@ and the function does not depend on the window that asks.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
-import os
-import threading
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 
@@ -27,175 +21,15 @@ from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, lanczos_taps
 from sair_core.devices import autocast
-from sair_core.errors import CancelledError
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
 from sair_core.window import Window, resample
+from sair_core.zoom.cache import FeatureCache, Tile
+from sair_core.zoom.tiles import Region, Span, cut, spans
 
-WHOLE_PX = 640  # a photo up to this long is one tile
-CORE_PX = 384  # a tile's own part, about
-OVERLAP_PX = 8  # width of the strip where two tiles are blended
-MULTIPLE_PX = 16  # encoders halve their input up to four times
 RIM_PX = LANCZOS  # how far the kernel reaches
-BLOCK_PX = 512  # side of what is computed at once of an export
-VIEW_PX = 1024  # and of a view: so a tile is asked once
-
-Progress = Callable[[float, str], None]
-
-
-def _nothing(share: float, text: str) -> None: ...
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, eq=False)
-class Tile:
-    """What is kept of a tile: enough to answer for any coordinate in it.
-
-    features: of the encoded region, a batch of one. missing: float16 `(3, h, w)` on the CPU, what the
-    function lacks at each pixel that the tile answers for and RIM_PX around; edges repeated outside the
-    photo.
-    """
-
-    features: SairFeatures
-    missing: Tensor
-
-    @property
-    def bytes(self) -> int:
-        """What it takes in memory."""
-        tensors = (self.features.projected, self.features.start01, self.missing)
-        return sum(t.numel() * t.element_size() for t in tensors if t is not None)
-
-
-class FeatureCache:
-    """Tiles by the content of their pixels, the least recently used dropped beyond `max_bytes`.
-
-    Keep one for each visitor. Photos that share pixels, such as one and its filled result, share tiles. Safe
-    to use from several threads.
-    """
-
-    def __init__(self, max_bytes: int = 512 * 2**20):
-        self.max_bytes = max_bytes
-        self._tiles: OrderedDict[bytes, Tile] = OrderedDict()
-        self._bytes = 0
-        self._keys: weakref.WeakKeyDictionary[Photo, dict] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()
-
-    @property
-    def bytes(self) -> int:
-        """What all tiles take in memory."""
-        return self._bytes
-
-    def __len__(self) -> int:
-        return len(self._tiles)
-
-    def tile(self, photo: Photo, region: Region, model: bytes, make: Callable[[], Tile]) -> Tile:
-        """The tile of this region of the photo; made by `make` where it is not kept."""
-        key = self._key(photo, region, model)
-        with self._lock:
-            if key in self._tiles:
-                self._tiles.move_to_end(key)
-                return self._tiles[key]
-        tile = make()
-        with self._lock:
-            if key not in self._tiles:
-                self._tiles[key] = tile
-                self._bytes += tile.bytes
-            while self._bytes > self.max_bytes and len(self._tiles) > 1:
-                self._bytes -= self._tiles.popitem(last=False)[1].bytes
-        return tile
-
-    def _key(self, photo: Photo, region: Region, model: bytes) -> bytes:
-        with self._lock:
-            keys = self._keys.setdefault(photo, {})
-        if region not in keys:
-            rgb = photo.rgb[region.rows.seen, region.columns.seen]
-            digest = hashlib.blake2b(repr((rgb.shape, region.shape)).encode(), digest_size=16)
-            digest.update(np.ascontiguousarray(rgb))
-            keys[region] = digest.digest()
-        return model + keys[region]
-
-
-@dataclass(frozen=True)
-class Span:
-    """A tile along one axis, photo px: it is encoded from `start` to `stop` and answers from `low` to `high`,
-    alone from `low + fade_in` to `high - fade_out`."""
-
-    start: int
-    stop: int
-    low: int
-    high: int
-    fade_in: int
-    fade_out: int
-
-    @property
-    def seen(self) -> slice:
-        """What is encoded."""
-        return slice(self.start, self.stop)
-
-    @property
-    def padded(self) -> int:
-        """Length of what is encoded, filled up to whole cells."""
-        return -(-(self.stop - self.start) // MULTIPLE_PX) * MULTIPLE_PX
-
-    def weight(self, centres: np.ndarray) -> np.ndarray:
-        """How much the tile counts at places along the axis, float32."""
-        weight = np.ones(len(centres), np.float32)
-        if self.fade_in:
-            weight *= ((centres - self.low) / self.fade_in).clip(0, 1)
-        if self.fade_out:
-            weight *= ((self.high - centres) / self.fade_out).clip(0, 1)
-        return weight
-
-
-@dataclass(frozen=True)
-class Region:
-    """A tile's place in the photo."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def shape(self) -> tuple:
-        """Everything about the tile but where it lies: with the pixels, all that its content depends on."""
-        return tuple(
-            (s.stop - s.start, s.low - s.start, s.high - s.start, bool(s.fade_in), bool(s.fade_out))
-            for s in (self.rows, self.columns)
-        )
-
-
-def spans(length_px: int, margin_px: int) -> list[Span]:
-    """The tiles along one axis of a photo, each seen with a margin around what it answers for. Their weights
-    sum to one everywhere in it."""
-    if length_px <= WHOLE_PX:
-        return [Span(0, length_px, 0, length_px, 0, 0)]
-    count = -(-length_px // CORE_PX)
-    core = -(-length_px // (count * MULTIPLE_PX)) * MULTIPLE_PX
-    half = OVERLAP_PX // 2
-    found = []
-    for begin in range(0, length_px, core):
-        end = min(begin + core, length_px)
-        fade_in = OVERLAP_PX if begin else 0
-        fade_out = OVERLAP_PX if end < length_px else 0
-        found.append(
-            Span(
-                max(0, begin - margin_px),
-                min(length_px, end + margin_px),
-                begin - (half if fade_in else 0),
-                end + (half if fade_out else 0),
-                fade_in,
-                fade_out,
-            )  # fmt: skip
-        )
-    return found
-
-
-def cut(pixels: slice, length_px: int) -> list[slice]:
-    """A run of pixels in pieces of this length, the last one shorter."""
-    starts = range(pixels.start, pixels.stop, length_px)
-    return [slice(start, min(start + length_px, pixels.stop)) for start in starts]
+VIEW_PX = 1024  # side of what is computed at once of a view: so large that a tile is asked once
 
 
 class PhotoFunction:
@@ -211,9 +45,9 @@ class PhotoFunction:
         self.rows, self.columns = (spans(n, model.view_margin_px) for n in photo.size_px)
 
     def render(
-        self, window: Window, progress: Progress = _nothing, cancelled: Callable[[], bool] = _never
+        self, window: Window, progress: Progress = no_progress, cancelled: Cancelled = never_cancelled
     ) -> np.ndarray:
-        """A window of the photo, uint8 `(h, w, 3)`; black outside the photo.
+        """Render a window of the photo, uint8 `(h, w, 3)`; black outside the photo.
 
         Up to scale 1 it is the photo, averaged. Raises CancelledError soon after `cancelled` says so.
         """
@@ -229,13 +63,12 @@ class PhotoFunction:
         return out
 
     @torch.inference_mode()
-    def colours(self, window: Window, cancelled: Callable[[], bool] = _never) -> Tensor:
+    def colours(self, window: Window, cancelled: Cancelled = never_cancelled) -> Tensor:
         """The function itself at a window in the photo: float32 `(h, w, 3)` on the CPU, not clipped."""
         ys, xs = window.centres(0), window.centres(1)
         out = torch.zeros(*window.size_px, 3)
         for span_y, span_x in self._around(ys, xs):
-            if cancelled():
-                raise CancelledError("Stopped as asked.")
+            stop_if(cancelled)
             part_y, part_x = (
                 slice(*np.searchsorted(at, [span.low, span.high]).tolist())
                 for at, span in ((ys, span_y), (xs, span_x))
@@ -260,13 +93,13 @@ class PhotoFunction:
 
     def _tile(self, region: Region) -> Tile:
         rows, columns = region.rows, region.columns
-        rgb = torch.from_numpy(self.photo.rgb[rows.seen, columns.seen].copy())
+        rgb = torch.from_numpy(self.photo.rgb[rows.encoded, columns.encoded].copy())
         rgb01 = rgb.permute(2, 0, 1)[None].float() / 255
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
             features = self.model.encode_view(rgb01.to(self.device))
-        features = SairFeatures(_apart(features.projected), features.start01)
+        features = SairFeatures(_in_own_memory(features.projected), features.start01)
         ys, xs = (
             np.arange(s.low - RIM_PX, s.high + RIM_PX).clip(0, n - 1)
             for s, n in zip((rows, columns), self.photo.size_px)
@@ -294,7 +127,7 @@ class PhotoFunction:
         return found[0].unflatten(0, (len(ys), len(xs))).cpu()
 
 
-def _apart(features: Tensor) -> Tensor:
+def _in_own_memory(features: Tensor) -> Tensor:
     """`(1, C, h, w)` in channels-last order; on a CPU in memory of its own.
 
     Large blocks that stay, among those that come and go, leave holes in the heap that nothing fits: an export
@@ -328,8 +161,3 @@ def _weighted(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """
     found = F.embedding_bag(index, table.flatten(1).float(), mode="sum", per_sample_weights=weight)
     return found.unflatten(1, table.shape[1:])
-
-
-def model_key() -> bytes:
-    """A name in the cache for what one pipeline computes, that no other one has."""
-    return os.urandom(8)

@@ -6,7 +6,7 @@ from PIL import Image
 from sair_core.errors import CancelledError, ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.window import Window
 from sair_core.zoom import export as module
-from sair_core.zoom import function as zoom
+from sair_core.zoom import tiles as tiling
 from sair_core.zoom.function import PhotoFunction
 
 
@@ -97,7 +97,7 @@ def test_an_export_comes_back_to_few_tiles(tiny_pipe, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PhotoFunction, "_tile", counted)
     for name, size in (("CORE_PX", 96), ("WHOLE_PX", 100), ("OVERLAP_PX", 4), ("BLOCK_PX", 128)):
-        for where in (module, zoom):
+        for where in (module, tiling):
             monkeypatch.setattr(where, name, size, raising=False)
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 255, (380, 570, 3), np.uint8))
     tiny_pipe.export(photo, tmp_path / "a.png", scale=1.1)

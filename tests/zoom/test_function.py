@@ -8,7 +8,9 @@ from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
 from sair_core.window import Window, resample
-from sair_core.zoom.function import OVERLAP_PX, FeatureCache, PhotoFunction, Region, spans
+from sair_core.zoom.cache import FeatureCache
+from sair_core.zoom.function import PhotoFunction
+from sair_core.zoom.tiles import OVERLAP_PX
 from tests.conftest import disc
 
 UNET = {"widths": [8, 8, 8, 8], "blocks": [1, 1, 1], "context_blocks": 1, "heads": 2, "out_channels": 8}
@@ -36,19 +38,6 @@ def exact_pipe(request):
 
 def function_of(pipe, rgb, cache=None) -> PhotoFunction:
     return pipe._function(load_photo(rgb), cache or FeatureCache())
-
-
-@pytest.mark.parametrize("length", [1, 5, 640, 641, 1000, 1153, 4000, 20000])
-def test_the_tiles_weights_sum_to_one_everywhere(length):
-    found = spans(length, 64)
-    places = np.arange(0, length, 0.25) + 0.1
-    total = np.zeros(len(places))
-    for span in found:
-        inside = (span.low <= places) & (places < span.high)
-        total[inside] += span.weight(places[inside])
-        assert 0 <= span.start <= max(span.low, 0) and min(span.high, length) <= span.stop <= length
-        assert span.start % 16 == 0 and span.padded <= 640
-    np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (37, 51), (1, 1), (1, 700), (1100, 3)])
@@ -86,45 +75,6 @@ def test_there_is_no_step_where_tiles_meet(exact_pipe):
         middle = len(near) // 2
         steps = (near[1:] - near[:-1]).abs().amax(dim=(1, 2))
         assert steps[middle - 1] <= 2 * steps.max().item() and steps[middle - 1] < 0.02
-
-
-def test_tiles_are_encoded_once_and_by_content(tiny_pipe, monkeypatch):
-    rgb = noise(900, 60)
-    photo, cache = load_photo(rgb), FeatureCache()
-    encoded = []
-    real = tiny_pipe.model.encode
-    monkeypatch.setattr(tiny_pipe.model, "encode", lambda *a, **k: encoded.append(1) or real(*a, **k))
-    for centre, scale in (((-0.9, 0), 2.0), ((-0.9, 0), 9.5), ((-0.8, 0.1), 64.0)):
-        tiny_pipe.view(photo, centre_yx=centre, scale=scale, size_px=(40, 40), cache=cache)
-    assert len(encoded) == 1 and len(cache) == 1
-    tiny_pipe.view(load_photo(rgb.copy()), centre_yx=(-0.9, 0), scale=2.0, size_px=(40, 40), cache=cache)
-    assert len(encoded) == 1, "the same pixels, opened again"
-    changed = rgb.copy()
-    changed[880:] = 0
-    tiny_pipe.view(changed, centre_yx=(-0.9, 0), scale=2.0, size_px=(40, 40), cache=cache)
-    assert len(encoded) == 1, "changed elsewhere"
-    tiny_pipe.view(changed, centre_yx=(0.95, 0), scale=2.0, size_px=(40, 40), cache=cache)
-    assert len(encoded) == 2
-    other = InpaintPipeline(tiny_pipe.model, device="cpu")
-    other.view(photo, centre_yx=(-0.9, 0), scale=2.0, size_px=(40, 40), cache=cache)
-    assert len(encoded) == 3, "another pipeline's"
-
-
-def test_the_cache_keeps_within_its_size(tiny_pipe):
-    photo = load_photo(noise(1500, 40))
-    cache = FeatureCache(max_bytes=1)
-    tiny_pipe.view(photo, scale=1.5, size_px=(2200, 40), cache=cache)
-    assert len(cache) == 1
-    roomy = FeatureCache()
-    tiny_pipe.view(photo, scale=1.5, size_px=(2200, 40), cache=roomy)
-    assert len(roomy) == 4 and roomy.bytes == sum(t.bytes for t in roomy._tiles.values())
-
-
-def test_equal_pixels_in_other_places_of_a_photo_are_other_tiles():
-    first, middle, last = spans(1100, 64)
-    column = spans(20, 64)[0]
-    shapes = {Region(span, column).shape for span in (first, middle, last)}
-    assert len(shapes) == 3
 
 
 def test_a_hole_is_filled_first_and_then_seen(tiny_pipe, bird):

@@ -36,7 +36,8 @@ from sair_core.training.state import Average, Learner, adamw
 from sair_core.training.tasks.validation import SHOWN
 from sair_core.weights.checkpoint import save_checkpoint, start_from
 from sair_core.window import Window
-from sair_core.zoom.function import FeatureCache, PhotoFunction, model_key
+from sair_core.zoom.cache import FeatureCache, model_key
+from sair_core.zoom.function import PhotoFunction
 
 Enlarge = Callable[[np.ndarray, float], np.ndarray]  # a photo and a scale to the larger photo, uint8
 

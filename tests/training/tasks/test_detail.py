@@ -20,7 +20,8 @@ from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.engine import Engine
 from sair_core.training.tasks.detail import DetailTask, FinerSamples, train
 from sair_core.window import Window
-from sair_core.zoom.function import FeatureCache, PhotoFunction
+from sair_core.zoom.cache import FeatureCache
+from sair_core.zoom.function import PhotoFunction
 
 SMALL = DetailConfig(
     Part("edsr", {"out_channels": 16, "blocks": 1}), Part("liif", {"hidden": 24, "layers": 3})
