@@ -14,8 +14,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sair_core.evaluation.report import machine_facts
+from sair_core.training.backend import Engine
 from sair_core.training.config import TrainConfig
-from sair_core.training.engine import Engine
 from sair_core.training.loop import on_device, run
 from sair_core.training.tasks.sair import FillTask
 

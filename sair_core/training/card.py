@@ -11,7 +11,7 @@ from huggingface_hub import ModelCardData
 
 from sair_core.errors import CheckpointError, DataError
 from sair_core.training.curves import OTHERS, read_log
-from sair_core.training.report import CURVES_NAME, duration
+from sair_core.training.monitor import CURVES_NAME, duration
 from sair_core.training.state import MODEL
 from sair_core.weights.checkpoint import read_config
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from sair_core.config import to_dict
 from sair_core.devices import keep_freed_memory
 from sair_core.errors import CheckpointError, NotFiniteError
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.config import RunConfig
-from sair_core.training.engine import Batch, Batches, Engine
-from sair_core.training.report import Report, told
+from sair_core.training.monitor import Report, told
 from sair_core.training.schedule import Schedule, share_done
 from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import (

@@ -41,7 +41,7 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
     """
     # Here, so that `--help` and the names of this module do not wait for torch.
     from sair_core.training.card import model_card, public_facts
-    from sair_core.training.report import CURVES_NAME
+    from sair_core.training.monitor import CURVES_NAME
     from sair_core.training.state import BEST, MODEL
     from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sair_core.training.engine import Batch, Batches, Engine
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.state import Average, Learner
 
 

@@ -18,9 +18,9 @@ from sair_core.models import presets
 from sair_core.models.load import load_model
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
+from sair_core.training.backend import Engine
 from sair_core.training.config import SpnTrainConfig
-from sair_core.training.engine import Engine
-from sair_core.training.report import PROGRESS_NAME
+from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks.sair import FillTask, train
 from sair_core.training.tasks.spn import SpnTask
 

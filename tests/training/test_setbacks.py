@@ -13,7 +13,7 @@ import torch
 from sair_core.errors import CheckpointError, ConfigError, DataError, NotFiniteError
 from sair_core.models.load import load_model
 from sair_core.training import loop, state
-from sair_core.training.report import PROGRESS_NAME
+from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks import sair as fill
 from sair_core.training.tasks.sair import train
 

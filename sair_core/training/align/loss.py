@@ -16,7 +16,7 @@ from sair_core.errors import ConfigError
 from sair_core.photos.folders import VOID, Classes
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
-from sair_core.training.engine import Batch
+from sair_core.training.backend import Batch
 
 SIMILAR = 0.35  # words nearer than this (cosine) are related: not held against each other
 NAME_SHARE = 0.7  # how often a class goes by its name; else by one of its synonyms

@@ -32,11 +32,11 @@ from sair_core.training.align.data import (
 from sair_core.training.align.loss import Aligned, AlignLoss, Words
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.data.photos import split
 from sair_core.training.data.samples import numbered
-from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.loop import run
-from sair_core.training.report import told
+from sair_core.training.monitor import told
 from sair_core.training.start import begin_folder, write_configuration
 from sair_core.training.state import Average, Learner, adamw
 

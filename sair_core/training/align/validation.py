@@ -13,8 +13,8 @@ from torch import Tensor
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.photos.folders import VOID
 from sair_core.training.align.loss import Aligned
+from sair_core.training.backend import Engine
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.engine import Engine
 
 
 class Validation:

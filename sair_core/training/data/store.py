@@ -16,12 +16,12 @@ from tqdm import tqdm
 from sair_core.errors import DataError
 from sair_core.files import replacing
 from sair_core.photos.folders import Classes, spread
+from sair_core.training.backend import Engine
 from sair_core.training.config import RunConfig
 from sair_core.training.data.photos import TrainPhoto, open_photo, split
 from sair_core.training.data.samples import Pixels, as_pixels
 from sair_core.training.data.scan import Scan, scan
-from sair_core.training.engine import Engine
-from sair_core.training.report import tell
+from sair_core.training.monitor import tell
 from sair_core.training.state import MODEL, holds_run
 
 logger = logging.getLogger(__name__)

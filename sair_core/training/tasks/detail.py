@@ -26,11 +26,11 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.photo import load_photo
 from sair_core.training import loop
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.data.samples import Plan, batches
 from sair_core.training.data.store import photos_and_held
-from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.start import configured
 from sair_core.training.state import Average, Learner, adamw
 from sair_core.training.tasks.validation import SHOWN

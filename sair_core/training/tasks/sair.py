@@ -19,13 +19,13 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.folders import Classes, classes_file, read_classes
 from sair_core.training import loop
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.config import TrainConfig
 from sair_core.training.data.samples import FillSamples, batches
 from sair_core.training.data.store import photos_and_held
-from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.start import begin_with, configured
 from sair_core.training.state import Average, Learner, adamw
-from sair_core.training.tasks.meaning import Meaning
+from sair_core.training.tasks.semantics import Meaning
 from sair_core.training.tasks.validation import Validation, as_tensors, filled_in
 from sair_core.weights.checkpoint import save_checkpoint
 

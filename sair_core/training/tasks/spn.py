@@ -24,10 +24,10 @@ from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, composite
 from sair_core.training import loop
+from sair_core.training.backend import Batch, Batches, Engine
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data.samples import FillSamples, batches
 from sair_core.training.data.store import photos_and_held
-from sair_core.training.engine import Batch, Batches, Engine
 from sair_core.training.start import begin_with, configured
 from sair_core.training.state import Average, Learner
 from sair_core.training.tasks.perceptual import build_perceptual

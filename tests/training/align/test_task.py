@@ -12,7 +12,7 @@ from sair_core.training.align import task
 from sair_core.training.align.__main__ import main
 from sair_core.training.align.loss import photo_loss, pixel_loss
 from sair_core.training.align.task import AlignTask, align
-from sair_core.training.engine import Engine
+from sair_core.training.backend import Engine
 
 NONE = (torch.zeros(0, 8), torch.zeros(3, 0, dtype=torch.bool))  # no distractors
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from sair_core.training.backend import Engine
 from sair_core.training.data import store
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.data.store import PhotoStore, read_folders
-from sair_core.training.engine import Engine
 from sair_core.training.tasks.sair import train
 
 

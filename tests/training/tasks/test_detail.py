@@ -15,9 +15,9 @@ from sair_core.models.presets import PRESETS, preset
 from sair_core.models.sair import Sair
 from sair_core.photos.photo import load_photo
 from sair_core.training.__main__ import main
+from sair_core.training.backend import Engine
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.engine import Engine
 from sair_core.training.tasks.detail import DetailTask, FinerSamples, train
 from sair_core.window import Window
 from sair_core.zoom.cache import FeatureCache

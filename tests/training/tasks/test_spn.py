@@ -7,8 +7,8 @@ import torch
 from sair_core.models.load import load_model
 from sair_core.models.spn import Spn
 from sair_core.training.__main__ import main
+from sair_core.training.backend import Engine
 from sair_core.training.config import SpnTrainConfig
-from sair_core.training.engine import Engine
 from sair_core.training.tasks.spn import SpnTask, train
 
 

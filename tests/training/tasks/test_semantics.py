@@ -13,9 +13,9 @@ from sair_core.models.load import load_model
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.photos.folders import Classes
-from sair_core.training.engine import Engine
-from sair_core.training.tasks.meaning import Meaning
+from sair_core.training.backend import Engine
 from sair_core.training.tasks.sair import FillTask, train
+from sair_core.training.tasks.semantics import Meaning
 
 CLASSES = Classes(("sky", "grass"), ((), ()))
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sair_core.errors import DataError
 from sair_core.training.curves import draw_curves, main, read_log
-from sair_core.training.report import PROGRESS_NAME, duration
+from sair_core.training.monitor import PROGRESS_NAME, duration
 from sair_core.training.tasks.sair import train
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sair_core.training.engine import Engine
+from sair_core.training.backend import Engine
 from sair_core.training.state import PREVIOUS, STATE_NAME
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from sair_core.errors import SairError
 from sair_core.files import replacing
+from sair_core.training.backend import Engine
 from sair_core.training.curves import draw_curves
-from sair_core.training.engine import Engine
 from sair_core.training.schedule import Schedule, share_done
 from sair_core.training.state import Progress, saving, write_log
 
