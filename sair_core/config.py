@@ -1,15 +1,114 @@
-"""Frozen dataclasses to JSON and back: nested, strict, with the offending value in every message."""
+"""Configurations: frozen dataclasses whose fields are checked by type, to JSON and back."""
 
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
-from typing import Any, TypeVar
+import functools
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import pydantic.dataclasses
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import dataclass_transform
 
 from sair_core.errors import ConfigError
 
 T = TypeVar("T")
+
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+# What a field may be, by pydantic's name for the error.
+ALLOWED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "yes or no",
+    "string_type": "text",
+    "tuple_type": "a list (in Python a tuple)",
+    "dict_type": "a JSON object",
+    "dataclass_type": "a JSON object",
+    "path_type": "a path",
+}
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def strict_dataclass(cls: type[T]) -> type[T]:
+    """Make a class a frozen dataclass that checks the types of its fields however it is built.
+
+    Whole numbers are numbers, and nothing else is converted. A wrong, unknown or missing field raises
+    ConfigError, which names the field, its value and what is allowed.
+    """
+    built: Any = pydantic.dataclasses.dataclass(frozen=True, config=STRICT)(cls)
+    fill = built.__init__
+
+    @functools.wraps(fill)
+    def __init__(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            fill(self, *args, **values)
+        except ValidationError as error:
+            raise refusal(cls, error) from error
+
+    built.__init__ = __init__
+    return built
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return a config dataclass as plain JSON types (tuples become lists)."""
+    return dataclasses.asdict(config, dict_factory=lambda items: {k: _plain(v) for k, v in items})
+
+
+def from_dict(cls: type[T], data: dict[str, Any]) -> T:
+    """Build a strict dataclass, and those that it holds, from plain JSON types.
+
+    Raises ConfigError naming every wrong, unknown or missing key: a config written by another version is
+    never read half.
+    """
+    require(isinstance(data, dict), f"{cls.__name__}: expected a JSON object, got {data!r}")
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise refusal(cls, error) from error
+
+
+def refusal(cls: type, error: ValidationError, name: Callable[[str], str] = str) -> ConfigError:
+    """Return what pydantic says of the values for a config class in words of ours.
+
+    name: what a field is called where the values come from.
+    """
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        if isinstance(own := fault.get("ctx", {}).get("error"), ConfigError):  # of a `__post_init__`
+            return own
+    fields = [field.name for field in dataclasses.fields(cast(Any, cls))]
+    wrong: dict[str, str] = {}
+    missing, unknown = [], []
+    for fault in faults:
+        kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+        field, *inner = fault["loc"]
+        place = name(fields[field] if isinstance(field, int) else field) + "".join(
+            f"[{i}]" if isinstance(i, int) else f".{i}" for i in inner
+        )
+        if kind == "unexpected_keyword_argument":
+            unknown.append(place)
+        elif kind == "missing" and inner and isinstance(inner[-1], int):
+            wrong[place.rpartition("[")[0]] = f"must be {inner[-1] + 1} values, got {value!r}"
+        elif kind == "missing":
+            missing.append(place)
+        elif kind == "too_long":
+            wrong[place] = f"must be {context['max_length']} values, got {value!r}"
+        else:
+            allowed = ALLOWED.get(kind) or fault["msg"].removeprefix("Input should be ")
+            wrong[place] = f"must be {allowed}, got {value!r}"
+    sentences = [f"{place} {sentence}" for place, sentence in wrong.items()]
+    if missing:
+        sentences.append(f"missing keys {sorted(missing)}")
+    if unknown:
+        sentences.append(f"unknown keys {sorted(unknown)}; known are {sorted(map(name, fields))}")
+    return ConfigError(f"{cls.__name__}: {'; '.join(sentences)}")
 
 
 def require(condition: bool, message: str) -> None:
@@ -23,43 +122,5 @@ def require_megapixels(limit: float) -> None:
     require(0 < limit <= 178, f"--max-megapixels must be above 0 and at most 178, got {limit:g}.")
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """A config dataclass as plain JSON types (tuples become lists)."""
-    return dataclasses.asdict(config, dict_factory=lambda items: {k: _plain(v) for k, v in items})
-
-
-def from_dict(cls: type[T], data: dict[str, Any]) -> T:
-    """Build the dataclass `cls` from plain JSON types.
-
-    Raises ConfigError naming every unknown or missing key: a config written by another version is never
-    read half.
-    """
-    if not isinstance(data, dict):
-        raise ConfigError(f"{cls.__name__}: expected a JSON object, got {data!r}")
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    unknown = sorted(set(data) - set(fields))
-    require(not unknown, f"{cls.__name__}: unknown keys {unknown}; known are {sorted(fields)}")
-    missing = [
-        n
-        for n, f in fields.items()
-        if n not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]
-    require(not missing, f"{cls.__name__}: missing keys {missing}")
-    hints = typing.get_type_hints(cls)
-    return cls(**{name: _typed(hints[name], value) for name, value in data.items()})
-
-
 def _plain(value: Any) -> Any:
     return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        hint = next(a for a in typing.get_args(hint) if a is not type(None))
-    if dataclasses.is_dataclass(hint):
-        return from_dict(hint, value)
-    if typing.get_origin(hint) is tuple:
-        return tuple(value)
-    return value

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from sair_core.config import require, require_megapixels
+from sair_core.config import require, require_megapixels, strict_dataclass
 from sair_core.semantics.words import parse_labels
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class BatchConfig:
     """Fill every photo of a folder and write it under its own name, in its own format, to another folder.
 

@@ -8,18 +8,16 @@ neighbour. Same numbers, far fewer operations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.coords import four_neighbours
 from sair_core.decoders.neighbours import blend, cells_in_features, gather
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class LiifConfig:
     """MLP of `layers` linear layers (4 in the paper) with `hidden` units (256 in the paper) and ReLU."""
 

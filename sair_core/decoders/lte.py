@@ -9,18 +9,17 @@ long skip, a bilinear enlargement that the function only adds to, is `SairConfig
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.coords import four_neighbours
 from sair_core.decoders.neighbours import blend, cells_in_features, gather
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class LteConfig:
     """`hidden` Fourier components, half cosines and half sines (256 in the paper), then an MLP of `layers`
     linear layers (4 in the paper)."""

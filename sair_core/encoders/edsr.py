@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import ResBlock
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class EdsrConfig:
     """The baseline's 16 blocks of width 64."""
 

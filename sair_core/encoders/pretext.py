@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
 from sair_core.errors import ModelNotFoundError
@@ -39,7 +38,7 @@ class Pretext(Protocol):
     def __call__(self, rgb01: Tensor) -> list[Tensor]: ...
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class PretextConfig:
     """Which pretext model the priors are distilled from.
 
@@ -59,13 +58,10 @@ class PretextConfig:
 
     def __post_init__(self) -> None:
         require(
-            isinstance(self.name, str) and bool(self.name.strip()),
+            bool(self.name.strip()),
             f'name must be "{EDGES}", "{BUNDLED_ENCODER}", a folder or a timm model, got {self.name!r}',
         )
-        require(
-            isinstance(self.upsample, int) and 1 <= self.upsample <= 8,
-            f"upsample must be a whole number in [1, 8], got {self.upsample!r}",
-        )
+        require(1 <= self.upsample <= 8, f"upsample must be within [1, 8], got {self.upsample}")
 
 
 def build_pretext(config: PretextConfig, strides_px: Sequence[int]) -> Pretext:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.dense_clip import DenseClip, dense_form
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
@@ -46,7 +47,7 @@ class SemanticEncoder(Protocol):
     def __call__(self, rgb01: Tensor, hole01: Tensor | None = None) -> Tensor: ...
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SemanticConfig:
     """Which CLIP is the semantic encoder.
 
@@ -73,22 +74,23 @@ class SemanticConfig:
     key_smoothing: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise ConfigError(f"name must be an open_clip model name or a folder, got {self.name!r}.")
-        if self.pretrained is not None and not (isinstance(self.pretrained, str) and self.pretrained.strip()):
-            raise ConfigError(f"pretrained must be a tag, a file or None, got {self.pretrained!r}.")
-        if self.name.startswith(HUB_PREFIX) and self.pretrained is not None:
-            raise ConfigError(f"{self.name} carries its weights: leave pretrained={self.pretrained!r} out.")
-        number = isinstance(self.upsample, (int, float)) and not isinstance(self.upsample, bool)
-        if not number or not MIN_UPSAMPLE <= self.upsample <= MAX_UPSAMPLE:  # nan fails this, too
-            raise ConfigError(
-                f"upsample must be a number in [{MIN_UPSAMPLE}, {MAX_UPSAMPLE}], got {self.upsample!r}."
-            )
-        if self.context_scale is not None and not 0 < self.context_scale < 1:
-            raise ConfigError(f"context_scale must be in (0, 1) or None, got {self.context_scale!r}.")
-        for flag in ("trainable", "keep_text", "key_smoothing"):
-            if not isinstance(getattr(self, flag), bool):
-                raise ConfigError(f"{flag} must be True or False, got {getattr(self, flag)!r}.")
+        require(bool(self.name.strip()), "name must be an open_clip model name or a folder, got ''.")
+        require(
+            self.pretrained is None or bool(self.pretrained.strip()),
+            f"pretrained must be a tag, a file or None, got {self.pretrained!r}.",
+        )
+        require(
+            not self.name.startswith(HUB_PREFIX) or self.pretrained is None,
+            f"{self.name} carries its weights: leave pretrained={self.pretrained!r} out.",
+        )
+        require(
+            MIN_UPSAMPLE <= self.upsample <= MAX_UPSAMPLE,
+            f"upsample must be within [{MIN_UPSAMPLE}, {MAX_UPSAMPLE}], got {self.upsample}.",
+        )
+        require(
+            self.context_scale is None or 0 < self.context_scale < 1,
+            f"context_scale must be within (0, 1) or None, got {self.context_scale}.",
+        )
 
 
 # How the bundled encoder sees best: measured on training photos that were held back from its training.

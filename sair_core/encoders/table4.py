@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import ResBlock, pad_to_multiple
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class Table4Config:
     """Width of the output (64 in the paper) and number of ResNet blocks (8 in the paper)."""
 

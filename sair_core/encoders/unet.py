@@ -6,17 +6,15 @@ enough to run near the machine's arithmetic limit. Attention at 1/16 sees the wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import AttentionBlock, ChannelNorm, ResBlock, pad_to_multiple
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class UNetConfig:
     """Widths at 1/2, 1/4, 1/8 and 1/16 of the photo; features come out at 1/2 with `out_channels`."""
 
@@ -27,14 +25,8 @@ class UNetConfig:
     out_channels: int = 64
 
     def __post_init__(self) -> None:
-        require(
-            len(self.widths) == 4 and min(self.widths) > 0,
-            f"widths must be 4 positive numbers: {self.widths}",
-        )
-        require(
-            len(self.blocks) == 3 and min(self.blocks) > 0,
-            f"blocks must be 3 positive numbers: {self.blocks}",
-        )
+        for name in ("widths", "blocks"):
+            require(min(getattr(self, name)) > 0, f"{name} must be positive, got {getattr(self, name)}")
         require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
         require(
             self.widths[3] % self.heads == 0,

@@ -8,18 +8,16 @@ see `sair_core.zoom.function`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.models.parts import Part, build, resolved
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class DetailConfig:
     """encoder: appearance encoder of the photo. decoder: implicit function over its features.
     largest_scale: how much finer than the photo training asks; what is finer still is asked as if it were

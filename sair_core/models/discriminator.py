@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class DiscriminatorConfig:
     """widths: of the 4 x 4 convolutions before the last, all but the last of them with stride 2.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
-from sair_core.config import from_dict, require, to_dict
+from sair_core.config import from_dict, require, strict_dataclass, to_dict
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class Part:
     """An entry of a registry and the arguments of its config, e.g. `Part("unet", {"out_channels": 64})`."""
 

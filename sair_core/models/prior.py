@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import AttentionBlock, ResBlock
 from sair_core.models.pyramid import SCALES, Descent
 
@@ -17,7 +16,7 @@ SIGMA_MIN = 1e-3  # softplus underflows to 0, where the divergence of Eq. (6) is
 SLOPE = 0.2  # of the leaky ReLUs
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class PriorConfig:
     """blocks: residual blocks of Eq. (3) at the coarsest scale, dilations 1, 2, 4 in turn.
 
@@ -40,7 +39,7 @@ class PriorConfig:
         require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class VariationalConfig:
     """The latent map has `channels`, its cells are `2^halvings` cells of the coarsest prior wide.
 

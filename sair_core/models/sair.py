@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
 from sair_core.decoders.chunks import in_chunks
@@ -33,7 +33,7 @@ SEMANTICS = ("full", "none", "unfilled", "only")
 WIDE_MARGIN_PX, DETAIL_MARGIN_PX = 64, 16
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SairConfig:
     """What a SAIR is made of.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.coords import sample
 from sair_core.decoders.chunks import in_chunks
 from sair_core.decoders.liif import LiifConfig, LiifDecoder
@@ -15,7 +13,7 @@ from sair_core.encoders.blocks import AttentionBlock
 from sair_core.holes import hole_share
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SirConfig:
     """`context_blocks` = 0 is the paper's pure local MLP.
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.models.pyramid import SCALES, Descent, wide_kernel
 
 NORM_EPSILON = 1e-5
 SLOPE = 0.2  # of the leaky ReLUs
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class GeneratorConfig:
     """blocks: SPADE ResBlocks at the coarsest scale; Table 4 has 4, 8 and 12.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.pretext import PretextConfig
@@ -21,7 +21,7 @@ from sair_core.models.spade import Generator, GeneratorConfig
 from sair_core.weights.checkpoint import CheckpointModel
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SpnConfig:
     """What an SPN is made of.
 
@@ -44,10 +44,7 @@ class SpnConfig:
     initial_fill: str = "zero"
 
     def __post_init__(self) -> None:
-        require(
-            len(self.widths) == SCALES and min(self.widths) > 0,
-            f"widths must be {SCALES} positive numbers: {self.widths}",
-        )
+        require(min(self.widths) > 0, f"widths must be positive, got {self.widths}")
         require(self.stride_px in (1, 2, 4), f"stride_px must be 1, 2 or 4, got {self.stride_px}")
         require(1 <= self.scales <= SCALES, f"scales must be in [1, {SCALES}], got {self.scales}")
         require(

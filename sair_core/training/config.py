@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.training.schedule import cosine, halving, warmup
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class RunConfig:
     """What the training of any model has.
 
@@ -75,7 +73,7 @@ class RunConfig:
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class TrainConfig(RunConfig):
     """Training of a SAIR.
 
@@ -127,7 +125,7 @@ class TrainConfig(RunConfig):
         return self.learning_rate * halving(progress, step, self.warmup_steps, self.halve_every)
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class DetailTrainConfig(RunConfig):
     """Training of a SAIR's `detail`: what views show between a photo's pixels.
 
@@ -151,7 +149,7 @@ class DetailTrainConfig(RunConfig):
         return self.learning_rate * cosine(progress, step, self.warmup_steps)
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SpnTrainConfig(RunConfig):
     """Training of an SPN (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.training.schedule import cosine
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class AlignConfig:
     """Two stages: words first (the text tower learns from a teacher), then photos (words held fixed).
 
@@ -61,7 +59,7 @@ class AlignConfig:
         for name in ("ema", "val_share"):
             require(0 <= getattr(self, name) < 1, f"{name} must be within [0, 1), got {getattr(self, name)}")
         require(
-            len(self.enlarge) == 2 and 0 < self.enlarge[0] <= self.enlarge[1],
+            0 < self.enlarge[0] <= self.enlarge[1],
             f"enlarge must be two growing factors, got {self.enlarge}",
         )
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")

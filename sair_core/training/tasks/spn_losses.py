@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from sair_core.config import require
+from sair_core.config import require, strict_dataclass
 from sair_core.holes import hole_share
 
 ALPHA, DELTA, EPSILON = 3.0, 4.0, 1e-5
 
 
-@dataclass(frozen=True)
+@strict_dataclass
 class SpnWeights:
     """Eq. (12) and (15): the lambdas 1 to 5, in this order after the prior's 1."""
 
