@@ -60,17 +60,27 @@ class FillResult:
 class InpaintPipeline:
     """Fills holes in photos of any size."""
 
-    def __init__(self, model: Sair | Spn, *, device: str = "auto", bf16: bool = True, mirror: bool = True):
+    def __init__(
+        self,
+        model: Sair | Spn,
+        *,
+        device: str = "auto",
+        bf16: bool = True,
+        mirror: bool = True,
+        remove_seams: bool = True,
+    ):
         """A pipeline around a model.
 
         device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where the hardware has it; differs
         from float32 by under 2/255 on average. mirror: average a SAIR's fill with that of the mirrored photo,
-        for twice the time.
+        for twice the time. remove_seams: correct a fill so that it meets the photo at the hole's border;
+        without, and without the mirror, it is what the model alone says.
         """
         self.device = pick_device(device)
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
+        self.remove_seams = remove_seams
         self.filler: Filler = FILLERS[type(model)](model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
@@ -141,7 +151,15 @@ class InpaintPipeline:
         crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
         steps = len(crops) * len(seeds)
         filled = fill_crops(
-            self.filler, photo.rgb, hole, crops, seeds, guide, device=self.device, bf16=self.bf16
+            self.filler,
+            photo.rgb,
+            hole,
+            crops,
+            seeds,
+            guide,
+            device=self.device,
+            bf16=self.bf16,
+            remove_seams=self.remove_seams,
         )
         for i, (which, flat, rgb01) in enumerate(filled):
             fills01[which, np.searchsorted(place, flat)] = rgb01

@@ -77,6 +77,20 @@ def test_only_known_pixels_matter(tiny_pipe, bird):
     assert np.array_equal(tiny_pipe.fill(bird, mask).image, tiny_pipe.fill(scrambled, mask).image)
 
 
+def test_without_seam_removal_it_is_what_the_model_says(tiny_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 20)
+    raw = InpaintPipeline(tiny_pipe.model, device="cpu", mirror=False, remove_seams=False).fill(bird, mask)
+    before, after = np.asarray(bird), np.asarray(raw.image)
+    assert np.array_equal(after[~mask], before[~mask])
+    meeting = np.asarray(tiny_pipe.fill(bird, mask).image)
+
+    def step(picture):  # where the hole's left half begins
+        rows, columns = np.nonzero(mask & ~np.roll(mask, 1, axis=1))
+        return np.abs(picture[rows, columns].astype(int) - before[rows, columns - 1]).mean()
+
+    assert step(after) > 3 * step(meeting)
+
+
 def test_mirrored_photos_give_mirrored_fills(tiny_pipe, bird):
     photo = np.asarray(bird.resize((96, 96)))  # small enough for one crop of all of it
     mask = disc((96, 96), (50, 40), 15)

@@ -30,12 +30,14 @@ def fill_crops(
     *,
     device: torch.device,
     bf16: bool,
+    remove_seams: bool = True,
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Fill the crops of a photo once for every seed.
 
     rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`; crops: of `plan_crops`. Yields the place of a seed among the
     seeds, places `(N,)` in the flattened photo, and colours float32 `(N, 3)` in [0, 1] for these. What an
-    earlier crop filled is known to the later ones, so a hole cut in two has no seam either.
+    earlier crop filled is known to the later ones, so a hole cut in two has no seam either. remove_seams:
+    False leaves the model's own colours as they are.
     """
     done: list[Pixels] = []
     for crop, part in crops:
@@ -55,7 +57,9 @@ def fill_crops(
             if i == 0 or earlier:  # otherwise all seeds see the same
                 encoded = _encode(filler, reduced(known01, open_hole, crop, device), guide, bf16)
             filled01 = _decode(filler, encoded, wanted, seed, device, bf16)
-            values[i] = remove_seam(filled01, known01, open_hole)[rows, columns].clip(0, 1)
+            if remove_seams:
+                filled01 = remove_seam(filled01, known01, open_hole)
+            values[i] = filled01[rows, columns].clip(0, 1)
             yield i, (rows + crop.top) * hole.shape[1] + columns + crop.left, values[i]
         if len(crops) > 1:
             done.append((rows + crop.top, columns + crop.left, values))
