@@ -33,7 +33,7 @@ class Tile:
     missing: Tensor
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """What it takes in memory."""
         tensors = (self.features.projected, self.features.start01, self.missing)
         return sum(t.numel() * t.element_size() for t in tensors if t is not None)
@@ -50,7 +50,7 @@ class FeatureCache:
         """max_bytes: of all tiles together. A tile that is larger by itself counts as so many, and is kept
         alone. Raises ConfigError below 1."""
         require(max_bytes >= 1, f"A feature cache needs 1 byte or more, got {max_bytes}.")
-        self._tiles: LRUCache[bytes, Tile] = LRUCache(max_bytes, lambda tile: min(tile.bytes, max_bytes))
+        self._tiles: LRUCache[bytes, Tile] = LRUCache(max_bytes, lambda tile: min(tile.size_bytes, max_bytes))
         self._keys: weakref.WeakKeyDictionary[Photo, dict[Region, bytes]] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -60,7 +60,7 @@ class FeatureCache:
         return int(self._tiles.maxsize)
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """What all tiles take in memory, at most `max_bytes`."""
         return int(self._tiles.currsize)
 
@@ -90,7 +90,7 @@ class FeatureCache:
         if region not in keys:
             rgb = photo.rgb[region.rows.encoded, region.columns.encoded]
             digest = hashlib.blake2b(repr((rgb.shape, region.shape)).encode(), digest_size=16)
-            digest.update(np.ascontiguousarray(rgb))
+            digest.update(np.ascontiguousarray(rgb).data)
             keys[region] = digest.digest()
         return model + keys[region]
 

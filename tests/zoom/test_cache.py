@@ -43,23 +43,23 @@ def test_the_cache_keeps_within_its_size(tiny_pipe):
     assert len(cache) == 1
     roomy = FeatureCache()
     tiny_pipe.view(photo, scale=1.5, size_px=(2200, 40), cache=roomy)
-    assert len(roomy) == 4 and roomy.bytes == sum(t.bytes for t in roomy._tiles.values())
+    assert len(roomy) == 4 and roomy.size_bytes == sum(t.size_bytes for t in roomy._tiles.values())
 
 
 def test_the_tile_asked_for_longest_ago_goes_first():
     photo, (column,) = load_photo(noise(1500, 40)), spans(40, 16)
     regions = [Region(row, column) for row in spans(1500, 16)[:3]]
     tile = Tile(SairFeatures(torch.zeros(1, 1, 10, 10)), torch.zeros(3, 4, 4, dtype=torch.half))
-    cache, made = FeatureCache(2 * tile.bytes), []
+    cache, made = FeatureCache(2 * tile.size_bytes), []
 
     def ask(index: int) -> None:
         assert cache.tile(photo, regions[index], b"model", lambda: made.append(index) or tile) is tile
 
     for index in (0, 1, 0, 2, 0, 1):
         ask(index)
-    assert made == [0, 1, 2, 1] and len(cache) == 2 and cache.bytes == cache.max_bytes
+    assert made == [0, 1, 2, 1] and len(cache) == 2 and cache.size_bytes == cache.max_bytes
     cache.clear()
-    assert len(cache) == cache.bytes == 0
+    assert len(cache) == cache.size_bytes == 0
     ask(0)
     assert made[-1] == 0 and len(made) == 5
 

@@ -92,7 +92,7 @@ def test_an_export_comes_back_to_few_tiles(tiny_pipe, tmp_path, monkeypatch):
     def counted(function, region):
         found = tile(function, region)
         made.append(region)
-        sizes.append(found.bytes)
+        sizes.append(found.size_bytes)
         return found
 
     monkeypatch.setattr(PhotoFunction, "_tile", counted)
