@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 # Names are loaded on first use: importing the package costs nothing, and torch only when it is needed.
 _HOME = {
     "InpaintPipeline": "sair_core.pipeline",
-    "FillResult": "sair_core.pipeline",
+    "FillResult": "sair_core.filling.result",
     "Sair": "sair_core.models.sair",
     "SairConfig": "sair_core.models.sair",
     "preset": "sair_core.models.presets",

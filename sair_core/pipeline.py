@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,6 +20,7 @@ from sair_core.filling.adapters import FILLERS, Filler, Guide
 from sair_core.filling.fill import fill_crops, reduced
 from sair_core.filling.plan import plan_crops
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
+from sair_core.filling.result import FillResult
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
@@ -40,21 +39,6 @@ from sair_core.zoom.function import PhotoFunction
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 EXPORT_CACHE_BYTES = 80 * 2**20
 MAX_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class FillResult:
-    """A filled photo.
-
-    image: PIL, of the photo's size (upright) and mode; known pixels bit-identical to the photo's.
-    mask: bool `(H, W)`, what was filled. seconds: time taken, of several fills the mean. seed: what the fill
-    was drawn with.
-    """
-
-    image: Image.Image
-    mask: np.ndarray
-    seconds: float
-    seed: int
 
 
 class InpaintPipeline:
@@ -164,10 +148,10 @@ class InpaintPipeline:
         for i, (which, flat, rgb01) in enumerate(filled):
             fills01[which, np.searchsorted(place, flat)] = rgb01
             report((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
-        images = [photo.composite(fill01, hole) for fill01 in fills01]
+        photos = [photo.composite(fill01, hole) for fill01 in fills01]
         report(1.0, "Done")
         seconds = (time.perf_counter() - started) / len(seeds)
-        results = [FillResult(image, hole, seconds, seed) for image, seed in zip(images, seeds)]
+        results = [FillResult(filled, hole, seconds, seed) for filled, seed in zip(photos, seeds)]
         return results[0] if variations is None else results
 
     def _seeds(self, seed: int, count: int) -> range:
@@ -343,8 +327,7 @@ class InpaintPipeline:
             hole = as_mask(mask, photo.size_px)
             key = _content(photo, hole)
             if self._filled is None or self._filled[0] != key:
-                # What was small enough to be opened is small enough to be seen.
-                self._filled = key, load_photo(self.fill(photo, hole).image, max_megapixels=math.inf)
+                self._filled = key, self.fill(photo, hole).photo
             photo = self._filled[1]
         return photo, self._cache if cache is None else cache
 

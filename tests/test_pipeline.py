@@ -40,6 +40,15 @@ def test_known_pixels_size_and_mode_are_the_photos(tiny_pipe, mode):
     assert np.array_equal(result.mask, mask) and result.seconds > 0
 
 
+def test_a_result_is_a_photo_to_go_on_with(tiny_pipe):
+    photo, first, second = colour_photo("LA"), disc((70, 90), (30, 40), 12), disc((70, 90), (50, 70), 9)
+    result = tiny_pipe.fill(photo, first)
+    assert np.array_equal(result.image, result.photo.to_image()) and result.photo.mode == "LA"
+    twice = tiny_pipe.fill(result.photo, second)
+    assert np.array_equal(twice.image, tiny_pipe.fill(result.image, second).image)
+    assert np.array_equal(np.asarray(twice.image)[~second], np.asarray(result.image)[~second])
+
+
 def test_photos_and_masks_in_every_form_give_the_same_result(tiny_pipe, bird, tmp_path):
     mask = disc((bird.height, bird.width), (100, 150), 20)
     bird.save(tmp_path / "p.png")

@@ -73,13 +73,12 @@ class EditActions:
                     photo, mask, words=words, strength=strength, progress=report
                 )
             )
-            filled = load_photo(result.image, max_megapixels=self.service.max_megapixels)
         except SairError as error:
             yield refusal(error)
             return
         what = f"Filled with {words.strip()}" if words.strip() else "Filled"
         text = f"{what} in {result.seconds:.1f} s."
-        yield result_answer(request, session, request.base, filled, mask, text)
+        yield result_answer(request, session, request.base, result.photo, mask, text)
 
     def grow(self, request: Request, session: Session | None, radius_px: float) -> Answer:
         """Grow the painted part by `radius_px` photo px."""

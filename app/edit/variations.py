@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sair_core.errors import ConfigError, SairError
-from sair_core.photos.photo import Photo, load_photo
+from sair_core.photos.photo import Photo
 
 from ..serving.service import FillService
 from ..session import NoPhotoError, Session, Tries
@@ -52,8 +52,7 @@ class VariationActions:
                     photo, mask, kept, seed=_whole(seed), progress=report
                 )
             )
-            limit = self.service.max_megapixels
-            made = {one.seed: load_photo(one.image, max_megapixels=limit) for one in results}
+            made = {one.seed: one.photo for one in results}
         except SairError as error:
             yield refusal(error)
             return

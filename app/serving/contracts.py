@@ -21,7 +21,7 @@ from .zero import on_lent_gpu
 
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
-    from sair_core.pipeline import FillResult
+    from sair_core.filling.result import FillResult
     from sair_core.zoom.cache import FeatureCache
 
 # Names only, never a path: the visitor must not reach the server's files through the encoder's field.

@@ -28,7 +28,7 @@ from .contracts import Painter, Pipeline, Reader, load_pipeline, load_reader
 
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
-    from sair_core.pipeline import FillResult
+    from sair_core.filling.result import FillResult
     from sair_core.zoom.cache import FeatureCache
 
 log = logging.getLogger(__name__)

@@ -101,13 +101,13 @@ class Worker:
         notes = [FIRST] if photo.first_of_several else []
         hole = self._hole(job, photo)
         if self.config.words is not None and not hole.any():
-            image = photo.to_image()
+            result = photo
             notes.append(f"nothing to fill: the photo shows no {self.config.words}")
         else:
-            image = self._pipeline.fill(photo, hole, words=self.config.fill_with).image
+            result = self._pipeline.fill(photo, hole, words=self.config.fill_with).photo
         format = photo.format if photo.format in SIDE_LIMITS_PX else None
         format = format or SUFFIX_FORMATS.get(target.suffix.lower(), "PNG")
-        data = encode_image(image, format, self.config.quality, keep_gps=self.config.keep_gps)
+        data = encode_image(result.to_image(), format, self.config.quality, keep_gps=self.config.keep_gps)
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return "; ".join(notes)

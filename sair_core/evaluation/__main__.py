@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from sair_core.errors import ConfigError, MissingDependencyError, SairError
@@ -20,6 +19,7 @@ from sair_core.evaluation.perceptual import load_lpips
 from sair_core.evaluation.runner import Plan, evaluate
 from sair_core.evaluation.samples import list_samples, mask_source
 from sair_core.evaluation.summary import Record, gains, summarise
+from sair_core.photos.photo import load_photo
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
 # Method -> the model it loads unless told otherwise.
@@ -100,11 +100,11 @@ class ModelMethod:
     def __call__(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3), or of several samples
         (N, H, W, 3)."""
-        image = Image.fromarray(photo)
+        opened = load_photo(photo)
         if self.samples == 1:
-            return np.asarray(self.pipeline.fill(image, mask, seed=0).image)
-        fills = self.pipeline.fill(image, mask, seed=0, variations=self.samples)
-        return np.stack([np.asarray(fill.image) for fill in fills])
+            return self.pipeline.fill(opened, mask, seed=0).photo.rgb
+        fills = self.pipeline.fill(opened, mask, seed=0, variations=self.samples)
+        return np.stack([fill.photo.rgb for fill in fills])
 
 
 def prepare(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> tuple[Plan, str]:

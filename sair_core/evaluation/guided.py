@@ -74,7 +74,7 @@ def measure(
     for photo, hole in tqdm(pairs, unit="photo", leave=False):
         for name, row in sums.items():
             guide = {} if name == NO_WORDS else {"words": name, "strength": strength}
-            filled = load_photo(pipe.fill(photo, hole, **guide).image)
+            filled = pipe.fill(photo, hole, **guide).photo
             mean = mean_embedding(pipe.reader.read(filled.rgb).vectors, hole)
             for word in words:
                 row[word] += float(mean @ targets[word].to(mean)) / len(pairs)

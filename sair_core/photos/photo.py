@@ -67,8 +67,8 @@ class Photo:
         """uint8 (H, W), 255 = opaque; None for a photo without transparency."""
         return self._native[..., -1] if self.mode in ("RGBA", "LA") else None
 
-    def composite(self, fill_rgb01: np.ndarray, mask: np.ndarray) -> Image.Image:
-        """The photo with new colours at the mask's pixels.
+    def composite(self, fill_rgb01: np.ndarray, mask: np.ndarray) -> Photo:
+        """Return the photo with new colours at the mask's pixels.
 
         Args:
             fill_rgb01: float (N, 3), the colours of the mask's N True pixels in the order of
@@ -76,8 +76,8 @@ class Photo:
             mask: bool (H, W).
 
         Returns:
-            An image of the photo's mode and size, with the ICC profile and EXIF in its `info`. Pixels
-            outside the mask, and all of alpha, are bit-identical.
+            A photo of the same mode, size, ICC profile and EXIF, and of no file. Pixels outside the mask, and
+            all of alpha, are bit-identical.
 
         Raises:
             MaskSizeError: the mask has another size than the photo.
@@ -99,14 +99,11 @@ class Photo:
             pixels[mask, 0] = np.rint(fill01 @ LUMA * 255.0)
         else:
             pixels[mask] = np.rint(fill01 @ LUMA * np.iinfo(pixels.dtype).max)
-        return self._image(pixels)
+        return _photo(pixels, self.mode, self.icc_profile, self.exif)
 
     def to_image(self) -> Image.Image:
-        """The unchanged photo, upright, as an image of its mode with its ICC profile and EXIF."""
-        return self._image(self._native)
-
-    def _image(self, pixels: np.ndarray) -> Image.Image:
-        image = Image.fromarray(pixels)
+        """Return the photo as an image of its mode, with its ICC profile and EXIF in `info`."""
+        image = Image.fromarray(self._native)
         assert image.mode == self.mode, (image.mode, self.mode)
         if self.icc_profile:
             image.info["icc_profile"] = self.icc_profile

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import CancelledError, EmptyMaskError, ModelNotFoundError
+from sair_core.filling.result import FillResult
 from sair_core.photos.masks import mask_to_image
-from sair_core.photos.photo import load_photo
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.window import resample
@@ -95,8 +95,8 @@ class MeanPipeline:
         mean01 = photo.rgb[~mask].mean(axis=0) / 255
         if words is not None:
             mean01 += strength * (np.array(COLOURS[words.strip()]) / 255 - mean01)
-        image = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
-        return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+        filled = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
+        return FillResult(filled, mask, 0.1, seed)
 
     def view(self, photo, mask=None, *, window, cache=None, progress=None, cancelled=None) -> Image.Image:
         until = time.monotonic() + self.view_seconds
@@ -122,7 +122,7 @@ class MeanPipeline:
 
     def _enlarged(self, photo, mask, window) -> np.ndarray:
         if mask is not None:
-            photo = load_photo(self.fill(photo, mask).image)
+            photo = self.fill(photo, mask).photo
         rgb = resample(photo.rgb, window, "bicubic")
         rgb[..., 2] = 255 - rgb[..., 2]
         return rgb
@@ -153,8 +153,7 @@ class GreyPainter:
                 progress((one - seed + 1) / (variations + 1), f"Filling {one - seed + 1} of {variations}")
             self.asked.append(one)
             colours01 = np.full((mask.sum(), 3), self.grey(one) / 255, np.float32)
-            image = photo.composite(colours01, mask)
-            fills.append(SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=one))
+            fills.append(FillResult(photo.composite(colours01, mask), mask, 0.1, one))
         return fills
 
     def priors(self, photo, mask, *, seed=0):
@@ -173,8 +172,8 @@ class WhitePipeline(MeanPipeline):
     """Fills with white: another model."""
 
     def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
-        image = photo.composite(np.ones((mask.sum(), 3), np.float32), mask)
-        return SimpleNamespace(image=image, mask=mask, seconds=0.1, seed=seed)
+        filled = photo.composite(np.ones((mask.sum(), 3), np.float32), mask)
+        return FillResult(filled, mask, 0.1, seed)
 
 
 def until(condition: Callable[[], object]) -> None:

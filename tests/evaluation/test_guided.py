@@ -26,7 +26,7 @@ class Painter:
     def fill(self, photo, hole, *, words=None, strength=1.0):
         rgb = photo.rgb.copy()
         rgb[hole] = COLOURS[words] if words and self.listens else (80, 80, 80)
-        return SimpleNamespace(image=Image.fromarray(rgb))
+        return SimpleNamespace(photo=load_photo(rgb))
 
 
 @pytest.fixture

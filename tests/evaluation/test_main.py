@@ -6,6 +6,8 @@ import pytest
 from sair_core.errors import MissingDependencyError, SairError
 from sair_core.evaluation import __main__ as cli
 from sair_core.evaluation.baselines import mean
+from sair_core.filling.result import FillResult
+from sair_core.photos.photo import load_photo
 from tests.evaluation.conftest import SIZE_PX
 
 
@@ -126,7 +128,6 @@ def test_missing_opencv_ends_with_a_message(photo_folder, capsys, monkeypatch):
 
 
 def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
-    from PIL import Image
 
     import sair_core.pipeline as pipeline
 
@@ -140,8 +141,7 @@ def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
 
         def fill(self, photo, mask, *, seed):
             assert photo.mode == "RGB" and mask.dtype == bool
-            image = Image.fromarray(mean(np.asarray(photo), mask))
-            return type("Result", (), {"image": image})()
+            return FillResult(load_photo(mean(photo.rgb, mask)), mask, 0.1, seed)
 
     monkeypatch.setattr(pipeline, "InpaintPipeline", FakePipeline)
     options = ("--model", "some-model", "--device", "cpu", "--methods", "sair", "mean")

@@ -22,7 +22,7 @@ def test_every_kind_of_model_fills():
 
 
 @pytest.mark.parametrize("name", ["tiny_pipe", "spn_pipe"])
-@torch.inference_mode()
+@torch.no_grad()  # no inference mode: a pipeline that is made here serves the other tests, too
 def test_colours_come_for_any_size(name, crop, request):
     filler = request.getfixturevalue(name).filler
     encoded = filler.encode(*crop)

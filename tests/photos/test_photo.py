@@ -64,7 +64,7 @@ def test_known_pixels_and_alpha_are_bit_identical(mode):
     photo = load_photo(file_of(Image.fromarray(pixels)))
     assert photo.mode == mode and photo.format == "PNG"
     fill01 = np.random.default_rng(2).random((hole.sum(), 3), dtype=np.float32)
-    image = photo.composite(fill01, hole)
+    image = photo.composite(fill01, hole).to_image()
     assert image.mode == mode and image.size == (17, 13)
     after = np.asarray(reopened(encode_image(image, "PNG")))
     np.testing.assert_array_equal(after[~hole], pixels[~hole])
@@ -78,7 +78,7 @@ def test_known_pixels_and_alpha_are_bit_identical(mode):
 def test_fill_values_arrive_in_order_and_at_native_depth(mode):
     photo, hole = load_photo(pixels_of(mode)), hole_of()
     fill01 = np.random.default_rng(2).uniform(-0.2, 1.2, (hole.sum(), 3)).astype(np.float32)
-    after = np.asarray(photo.composite(fill01, hole))[np.nonzero(hole)]
+    after = np.asarray(photo.composite(fill01, hole).to_image())[np.nonzero(hole)]
     clipped = fill01.clip(0, 1).astype(np.float64)
     luma = clipped @ [0.299, 0.587, 0.114]
     if mode.startswith("RGB"):
@@ -94,14 +94,15 @@ def test_white_and_black_reach_the_ends_of_the_range():
     mask = np.ones((1, 2), bool)
     for mode, top in (("L", 255), ("I;16", 65535)):
         photo = load_photo(pixels_of(mode, (1, 2)))
-        np.testing.assert_array_equal(photo.composite(np.float32([[0] * 3, [1] * 3]), mask), [[0, top]])
+        image = photo.composite(np.float32([[0] * 3, [1] * 3]), mask).to_image()
+        np.testing.assert_array_equal(image, [[0, top]])
 
 
 def test_filling_with_what_the_model_saw_changes_nothing():
     for mode in ("RGB", "RGBA", "L", "LA"):
         photo = load_photo(pixels_of(mode))
         everything = np.ones(photo.size_px, bool)
-        image = photo.composite(photo.rgb.reshape(-1, 3).astype(np.float32) / 255, everything)
+        image = photo.composite(photo.rgb.reshape(-1, 3).astype(np.float32) / 255, everything).to_image()
         np.testing.assert_array_equal(np.asarray(image), pixels_of(mode))
 
 
@@ -154,7 +155,7 @@ def test_profile_and_exif_survive_the_round_trip_without_gps(format):
     data = file_of(Image.fromarray(pixels_of("RGB")), "JPEG", icc_profile=SRGB, exif=exif_of(gps=True))
     photo = load_photo(data)
     assert photo.icc_profile == SRGB
-    image = photo.composite(np.zeros((hole_of().sum(), 3), np.float32), hole_of())
+    image = photo.composite(np.zeros((hole_of().sum(), 3), np.float32), hole_of()).to_image()
     written = reopened(encode_image(image, format))
     assert written.info["icc_profile"] == SRGB
     assert written.getexif()[ExifTags.Base.Make] == "Camera"
@@ -251,7 +252,7 @@ def test_photo_is_independent_of_its_source_and_read_only():
     with pytest.raises(dataclasses.FrozenInstanceError):
         photo.mode = "L"
     before = photo.rgb.copy()
-    image = photo.composite(np.ones((13 * 17, 3), np.float32), np.ones((13, 17), bool))
+    image = photo.composite(np.ones((13 * 17, 3), np.float32), np.ones((13, 17), bool)).to_image()
     image.putpixel((0, 0), (1, 2, 3))
     np.testing.assert_array_equal(photo.rgb, before)
 
@@ -338,8 +339,26 @@ def test_missing_files_folders_and_other_things(tmp_path):
 
 def test_one_pixel():
     photo = load_photo(file_of(Image.new("RGB", (1, 1), (1, 2, 3))))
-    image = photo.composite(np.ones((1, 3), np.float32), np.ones((1, 1), bool))
+    image = photo.composite(np.ones((1, 3), np.float32), np.ones((1, 1), bool)).to_image()
     assert photo.size_px == (1, 1) and image.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_a_composite_is_a_photo_as_if_opened_from_its_image(mode):
+    """So nothing is lost or changed where a result is edited again."""
+    profile = SRGB if mode.startswith("RGB") else b"a grey profile"
+    data = file_of(Image.fromarray(pixels_of(mode)), icc_profile=profile, exif=exif_of(6))
+    photo, hole = load_photo(data), hole_of((17, 13))
+    found = photo.composite(np.random.default_rng(2).random((hole.sum(), 3), np.float32), hole)
+    again = load_photo(found.to_image())
+    assert found.mode == mode and found.format is None and not found.first_of_several
+    assert (
+        (found.icc_profile, found.exif) == (again.icc_profile, again.exif) == (photo.icc_profile, photo.exif)
+    )
+    np.testing.assert_array_equal(found.rgb, again.rgb)
+    np.testing.assert_array_equal(np.asarray(found.to_image()), np.asarray(again.to_image()))
+    np.testing.assert_array_equal(found.rgb[~hole], photo.rgb[~hole])
+    assert not found.rgb.flags.writeable and (found.rgb[hole] != photo.rgb[hole]).any()
 
 
 def test_composite_refuses_what_does_not_fit():
