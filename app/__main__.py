@@ -15,7 +15,7 @@ from sair_core.errors import ConfigError, MissingDependencyError
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 
 from .host.accounts import read_accounts
-from .host.limits import hosted, max_megapixels
+from .host.limits import hosted, limits
 from .host.mcp import McpError, check_installed, check_running
 
 
@@ -48,7 +48,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="where trainings of the app are kept (default: runs, in a checkout or here)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-megapixels", type=float, default=max_megapixels(), metavar="NUMBER",
+        "--max-megapixels", type=float, default=limits().megapixels, metavar="NUMBER",
         help="refuse larger photos (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(

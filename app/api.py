@@ -9,19 +9,19 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.data_classes import FileData
+from gradio.utils import NamedString
 
-from sair_core.errors import ConfigError, SairError
+from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
 from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.photo import Photo, encode_image, load_photo
 from sair_core.window import Window
 
-from .host.limits import max_variations
+from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window
+from .host.limits import limits
 from .serving.service import FillService
 from .widgets.files import new_file
-from .widgets.pictures import legend
-from .zoom.actions import FORMATS, MAX_VIEW_PX, check_size, whole_window
+from .widgets.pictures import describe_labels
 
 FILL = """Fill the white part of a mask in a photo.
 
@@ -78,48 +78,39 @@ Returns the file. Transparency and the ICC profile are kept.
 Fails with a plain message when a file cannot be read, the scale is out of range or the result too large."""
 
 
-class SentFile(gr.File):
-    """gr.File, less the empty file that it leaves behind for each one that it is sent."""
-
-    is_template = True  # on the page it is its parent
-
-    def _process_single_file(self, f: FileData) -> str:
-        return f.path
-
-
 class Endpoints:
-    """What other programs can ask: each method is an endpoint of its name. Files come as paths."""
+    """The endpoints: each method is one of its name. Files come and go as paths."""
 
     def __init__(self, service: FillService):
         self.service = service
 
     def fill(self, photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
-        with _spoken_errors():
-            opened = self._opened(photo, mask=mask)
-            hole = as_mask(mask, opened.size_px)
-            result = self.service.fill(opened, hole, seed=int(seed or 0), words=words, strength=strength)
-            return _kept(encode_image(result.image, "PNG"), "filled.png")
+        with _errors_as_messages():
+            loaded, hole = self._load_both(photo, mask)
+            fill = self.service.start_fill(
+                loaded, hole, seed=int(seed or 0), words=words, strength=strength
+            ).result()
+            return _write(encode_image(fill.image, "PNG"), "filled.png")
 
     def variations(
         self, photo: str, mask: str, count: float = 4, seed: float = 0
     ) -> tuple[list[str], list[int]]:
-        with _spoken_errors():
-            opened = self._opened(photo, mask=mask)
-            hole = as_mask(mask, opened.size_px)
-            fills = self.service.start_variations(opened, hole, int(count), seed=int(seed or 0)).result()
-            files = [_kept(encode_image(one.image, "PNG"), f"seed-{one.seed}.png") for one in fills]
-            return files, [one.seed for one in fills]
+        with _errors_as_messages():
+            loaded, hole = self._load_both(photo, mask)
+            fills = self.service.start_variations(loaded, hole, int(count), seed=int(seed or 0)).result()
+            files = [_write(encode_image(fill.image, "PNG"), f"seed-{fill.seed}.png") for fill in fills]
+            return files, [fill.seed for fill in fills]
 
     def semantics(self, photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:
-        with _spoken_errors():
-            opened = self._opened(photo)
-            found = self.service.start_reading(opened, labels, _hole(opened, mask)).result().map
-            return _kept(found.png(), "map.png"), legend(found)
+        with _errors_as_messages():
+            loaded = self._load(photo)
+            reading = self.service.start_reading(loaded, labels, _read_hole(loaded, mask)).result()
+            return _write(reading.map.png(), "map.png"), describe_labels(reading.map)
 
     def mask_from_words(self, photo: str, words: str) -> str:
-        with _spoken_errors():
-            mask = self.service.start_words(self._opened(photo), words).result()
-            return _kept(encode_image(mask_to_image(mask), "PNG"), "mask.png")
+        with _errors_as_messages():
+            mask = self.service.start_words(self._load(photo), words).result()
+            return _write(encode_image(mask_to_image(mask), "PNG"), "mask.png")
 
     def view(
         self,
@@ -131,44 +122,48 @@ class Endpoints:
         width: float = 1024,
         height: float = 768,
     ) -> str:
-        with _spoken_errors():
-            opened = self._opened(photo)
-            size = int(height), int(width)
-            if max(size) > MAX_VIEW_PX:
-                raise ConfigError(f"A view has at most {MAX_VIEW_PX} px a side, not {size[1]} x {size[0]}.")
-            window = Window.around(opened.size_px, (centre_y, centre_x), scale, size)
-            image = self.service.start_view(opened, window, mask=_hole(opened, mask)).result()
-            return _kept(encode_image(image, "PNG"), "view.png")
+        with _errors_as_messages():
+            loaded = self._load(photo)
+            size_px = int(height), int(width)
+            check_view(size_px)
+            window = Window.around(loaded.size_px, (centre_y, centre_x), scale, size_px)
+            view = self.service.start_view(loaded, window, mask=_read_hole(loaded, mask)).result()
+            return _write(encode_image(view, "PNG"), "view.png")
 
     def export(self, photo: str, scale: float = 2, format: str = "PNG", mask: str | None = None) -> str:
-        with _spoken_errors():
-            if format not in FORMATS:
-                raise ConfigError(f"{format!r} is no format. Choose {', '.join(FORMATS)}.")
-            opened = self._opened(photo)
-            window = whole_window(opened.size_px, scale)
-            check_size(window.size_px, format)
-            hole = _hole(opened, mask)
-            path = new_file(f"photo.{FORMATS[format]}")
+        with _errors_as_messages():
+            if format not in EXPORT_FORMATS:
+                raise ConfigError(f"{format!r} is no format. Choose {', '.join(EXPORT_FORMATS)}.")
+            loaded = self._load(photo)
+            window = whole_window(loaded.size_px, scale)
+            check_export(window.size_px, format)
+            hole = _read_hole(loaded, mask)
+            path = new_file(f"photo.{EXPORT_FORMATS[format]}")
             try:
-                self.service.start_export(opened, path, window, mask=hole).result()
+                self.service.start_export(loaded, path, window, mask=hole).result()
             except BaseException:
                 shutil.rmtree(path.parent, ignore_errors=True)
                 raise
             return str(path)
 
-    def _opened(self, photo: str, **files: str) -> Photo:
-        missing = [name for name, path in {"photo": photo, **files}.items() if not path]
-        if missing:
-            raise gr.Error(f"This file is missing: {missing[0]}.", print_exception=False)
+    def _load(self, photo: str) -> Photo:
+        if not photo:
+            raise PhotoError("This file is missing: photo.")
         return load_photo(photo, max_megapixels=self.service.max_megapixels)
+
+    def _load_both(self, photo: str, mask: str) -> tuple[Photo, np.ndarray]:
+        loaded = self._load(photo)
+        if not mask:
+            raise MaskError("This file is missing: mask.")
+        return loaded, as_mask(mask, loaded.size_px)
 
 
 def add_endpoints(service: FillService) -> None:
     """Add the named endpoints to the running Blocks; they have no place on the page."""
     answer = Endpoints(service)
     with gr.Column(visible=False):
-        photo = SentFile(label="Photo: an image file", type="filepath")
-        mask = SentFile(label="Mask: an image file of the photo's size, white = fill", type="filepath")
+        photo = _file_input("Photo: an image file")
+        mask = _file_input("Mask: an image file of the photo's size, white = fill")
         seed = gr.Number(0, label="Seed: a whole number", precision=0)
         words = gr.Textbox(label="Words with commas between")
         guide = gr.Textbox("", label="What to fill with")  # its value makes it optional
@@ -179,7 +174,7 @@ def add_endpoints(service: FillService) -> None:
         width = gr.Number(1024, label="Width of the view in px", precision=0)
         height = gr.Number(768, label="Height of the view in px", precision=0)
         times = gr.Number(2, label="How many times as wide and as high")
-        format = gr.Radio(list(FORMATS), value="PNG", label="Format")
+        format = gr.Radio(list(EXPORT_FORMATS), value="PNG", label="Format")
         out = gr.File(label="PNG")
         enlarged = gr.File(label="The enlarged photo")
         places = gr.JSON(label="Legend: label, colour and share of each")
@@ -196,7 +191,7 @@ def add_endpoints(service: FillService) -> None:
             count = gr.Number(4, label="How many fills", precision=0)
             files = gr.File(label="PNGs", file_count="multiple")
             seeds = gr.JSON(label="Their seeds")
-        about = VARIATIONS.replace("MOST", str(max_variations()))
+        about = VARIATIONS.replace("MOST", str(limits().variations))
         endpoints.append((answer.variations, [photo, mask, count, seed], [files, seeds], about))
     for work, inputs, outputs, description in endpoints:
         trigger.click(
@@ -206,21 +201,31 @@ def add_endpoints(service: FillService) -> None:
         )  # fmt: skip
 
 
-def _hole(photo: Photo, mask: str | None) -> np.ndarray | None:
+def _file_input(label: str) -> gr.File:
+    """Return a file input that gives its path, and leaves no empty file behind for each one that it is sent.
+
+    A subclass could do that, but Gradio would write a .pyi beside this module.
+    """
+    file = gr.File(label=label, type="filepath")
+    file._process_single_file = lambda f: NamedString(f.path)
+    return file
+
+
+def _read_hole(photo: Photo, mask: str | None) -> np.ndarray | None:
     return as_mask(mask, photo.size_px) if mask else None
 
 
 @contextlib.contextmanager
-def _spoken_errors() -> Iterator[None]:
-    """What is raised on purpose is answered as a message."""
+def _errors_as_messages() -> Iterator[None]:
+    """Answer with the message of what is raised on purpose."""
     try:
         yield
     except SairError as error:
         raise gr.Error(str(error), print_exception=False) from error
 
 
-def _kept(data: bytes, name: str) -> str:
-    """The data as a file of its own where Gradio serves from."""
+def _write(data: bytes, name: str) -> str:
+    """Write a file of its own where Gradio serves from, and return its path."""
     path = new_file(name)
     with replacing(path) as temporary:
         temporary.write_bytes(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sair_core.files import ASSETS
 from . import api
 from .edit import tab as edit
 from .host.fetching import refuse_addresses
-from .host.limits import SESSIONS, hosted, kept_files, max_upload, max_waiting
+from .host.limits import SESSIONS, hosted, limits
 from .semantics import tab as semantics
 from .serving.service import FillService
 from .session import Session
@@ -31,26 +32,27 @@ from .zoom import tab as zoom
 
 EXAMPLES = ASSETS / "examples"
 
-# Title -> function that lays the tab out. A new tab is a folder with a tab.py and one line here. Edit comes
-# first: the browser builds a tab when it is first opened and then keeps it, and all others use the editor.
-TABS: dict[str, Callable[[Workbench], None]] = {
-    "Edit": edit.build,
-    "Zoom": zoom.build,
-    "Semantics": semantics.build,
-}
-TRAIN = {"Train": train.build}  # reads this machine's folders
+
+def list_tabs(examples: Path, jobs: TrainingJobs | None) -> dict[str, Callable[[Workbench], None]]:
+    """Return the function that lays out the tab, by title. A new tab is a folder with a tab.py and one line
+    here. Arguments as in `build_app`."""
+    # Edit comes first: the browser builds a tab when it is first opened and then keeps it, and all others use
+    # the editor.
+    tabs = {"Edit": partial(edit.build, examples=examples), "Zoom": zoom.build, "Semantics": semantics.build}
+    if jobs is not None and not hosted():  # training reads this machine's folders
+        tabs["Train"] = partial(train.build, jobs=jobs)
+    return tabs
 
 
 def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJobs | None = None) -> gr.Blocks:
-    """The whole app around a service. Nothing is loaded or started here.
+    """Build the whole app around a service. Nothing is loaded or started here.
 
     examples: folder with photos to try; it may be missing. jobs: the trainings of this machine; without them,
     and wherever the app is hosted, there is no Train tab.
     """
     refuse_addresses()
-    tabs = TABS if jobs is None or hosted() else TABS | TRAIN
     with gr.Blocks(
-        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=kept_files()
+        title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=limits().delete_files
     ) as blocks:
         gr.HTML(
             assets.static("widgets/head.html").read_text("utf-8"),
@@ -58,18 +60,19 @@ def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJob
             apply_default_css=False,
         )
         state = gr.State(None)
-        bench = Workbench(service, state, examples, jobs)
+        bench = Workbench(service, state)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
-            for title, build in tabs.items():
+            for title, build in list_tabs(examples, jobs).items():
                 with gr.Tab(title, elem_id=f"tab-{title.lower()}"):
                     build(bench)
         api.add_endpoints(service)
 
-        def closed(request: gr.Request) -> None:
-            forget_session(blocks, state, request.session_hash)
+        def close_page(request: gr.Request) -> None:
+            if request.session_hash is not None:
+                forget_session(blocks, state, request.session_hash)
 
-        blocks.unload(closed)
-    return blocks.queue(max_size=max_waiting())  # who comes then is answered with 503 and told so
+        blocks.unload(close_page)
+    return blocks.queue(max_size=limits().waiting)  # who comes then is answered with 503 and told so
 
 
 def forget_session(blocks: gr.Blocks, state: gr.State, page: str) -> None:
@@ -82,7 +85,8 @@ def forget_session(blocks: gr.Blocks, state: gr.State, page: str) -> None:
 
 
 def launch_options() -> dict[str, Any]:
-    """What `Blocks.launch` is given besides host, port and share: looks, limits, and nothing from outside."""
+    """Return what `Blocks.launch` is given besides host, port and share: looks, limits, and nothing from
+    outside."""
     return {
         "theme": studio_theme(),
         "css": assets.css(),
@@ -90,7 +94,7 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(assets.static("widgets/favicon.svg")),
         "footer_links": ["api"],
         "run_history": False,
-        "max_file_size": max_upload(),
+        "max_file_size": limits().upload,
         "state_session_capacity": SESSIONS,
         "strict_cors": True,
         "ssr_mode": False,

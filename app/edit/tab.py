@@ -3,149 +3,42 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
 
-from ..host.limits import max_variations
+from ..host.exports import PHOTO_FORMATS
+from ..host.limits import limits
 from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, in_browser
-from .actions import FORMATS, EditActions
-from .variations import ENGINES, FAITHFUL, TEXTURED, VariationActions
+from .actions import ENGINES, FAITHFUL, TEXTURED, EditActions
+from .masks import MaskActions
 
 
-def build(bench: Workbench) -> None:
-    """Lay out the tab inside the running Blocks and wire it."""
-    actions = EditActions(bench.service, bench.examples)
-    drawn = VariationActions(bench.service, actions)
+def build(bench: Workbench, examples: Path) -> None:
+    """Lay out the tab inside the running Blocks and wire it. examples: folder with photos to try."""
+    actions = EditActions(bench.service, examples)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             stage = canvas(actions.example_cards(), elem_id="canvas")
             look, priors = _priors_panel() if bench.service.paints else (None, None)
+        talk = bench.conversation(stage, "server")
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
-            drawing = _engine_panel() if bench.service.paints else {}
-            guide = _guide_panel()
-            mask = _mask_panel()
-            result = _result_panel()
-    talk = bench.conversation(stage, "server")
+            drawing = _engine_panel() if bench.service.paints else []
+            words, strength = _guide_panel()
+            _mask_panel(talk, stage, MaskActions(bench.service))
+            _result_panel(talk, actions)
     talk.on(stage.open, actions.open, "Opening the photo", also=[bench.session])
-    talk.on(stage.upload_mask, actions.upload_mask, "Opening the mask")
-    for event in (fill.click, guide["words"].submit):
-        asked = [*guide.values(), *drawing.values()]
-        talk.on(event, drawn.fill, "Starting", asked, mask=True, model=True)
-    talk.on(stage.take, drawn.take, "Taking it")
-    _wire(talk, actions, mask, result)
-    if look is not None:
+    talk.on(stage.take, actions.take, "Taking it")
+    for event in (fill.click, words.submit):
+        talk.on(event, actions.fill, "Starting", [words, strength, *drawing], mask=True, model=True)
+    if look is not None and priors is not None:
+        *_, seed = drawing
         bench.conversation(priors, "priors.talk").on(
-            look.click, drawn.priors, "Starting", [drawing["seed"]], mask=True, model=True
+            look.click, actions.show_priors, "Starting", [seed], mask=True, model=True
         )
-
-
-def _engine_panel() -> dict[str, Component]:
-    """In the order in which a fill takes them."""
-    with gr.Column(elem_id="engine-panel", elem_classes="card-panel"):
-        engine = gr.Radio(
-            list(ENGINES), value=FAITHFUL, label="Engine", elem_id="engine",
-            info="Faithful stays close to what is around. Textured paints sharp detail, several ways.",
-        )  # fmt: skip
-        with gr.Column(elem_id="drawing"):
-            count = gr.Slider(
-                1, max_variations(), value=4, step=1, label="Variations", buttons=[], elem_id="variations"
-            )
-            with gr.Row(elem_classes="pair"):
-                seed = gr.Number(
-                    0, label="Seed of the first", precision=0, minimum=0, min_width=80, elem_id="seed"
-                )
-                other = gr.Button("Other seeds", size="sm", elem_id="other-seeds")
-    names = json.dumps({FAITHFUL: "faithful", TEXTURED: "textured"})
-    script = f"(name) => {{ document.body.dataset.sairEngine = ({names})[name]; }}"
-    in_browser(engine.change, script, engine)
-    in_browser(other.click, "(seed, count) => (seed ?? 0) + count", seed, count, outputs=seed)
-    return {"engine": engine, "count": count, "seed": seed}
-
-
-def _priors_panel() -> tuple[gr.Button, gr.HTML]:
-    with gr.Accordion("What the model expects", open=False, elem_id="priors-panel"):
-        gr.HTML(
-            "<p>Before the textured engine paints, it guesses what kind of place every part is: first "
-            "coarsely, then in detail. Another seed is another guess.</p>",
-            elem_id="priors-text",
-        )
-        look = gr.Button("Look inside", size="sm", elem_id="priors-button")
-        return look, prior_view(elem_id="priors")
-
-
-def _guide_panel() -> dict[str, Component]:
-    with gr.Column(elem_id="guide-panel", elem_classes="card-panel"):
-        words = gr.Textbox(
-            label="Fill with (optional)", placeholder="grass", lines=1, max_lines=1, max_length=400,
-            info="What should be there. Left empty, the surroundings decide.", elem_id="fill-words",
-        )  # fmt: skip
-        strength = gr.Slider(
-            0, 1, value=1, step=0.05, label="How much these words count", buttons=[], elem_id="fill-strength"
-        )
-    return {"words": words, "strength": strength}
-
-
-def _mask_panel() -> dict[str, Component]:
-    with gr.Column(elem_id="mask-panel", elem_classes="card-panel"):
-        gr.HTML("<h3>Mask</h3><p>What you marked. It stays after a fill.</p>", elem_classes="panel-title")
-        words = gr.Textbox(
-            label="Select by words", placeholder="car, person", lines=1, max_lines=1, max_length=400,
-            elem_id="mask-words",
-        )  # fmt: skip
-        add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add")
-        radius = gr.Slider(
-            1, 64, value=6, step=1, label="Grow or shrink by (px)", buttons=[], elem_id="mask-radius"
-        )
-        with gr.Row(elem_classes="pair"):
-            grow_button = gr.Button("Grow", size="sm", elem_id="mask-grow")
-            shrink_button = gr.Button("Shrink", size="sm", elem_id="mask-shrink")
-        with gr.Row(elem_classes="pair"):
-            invert_button = gr.Button("Invert", size="sm", elem_id="mask-invert")
-            clear_button = gr.Button("Clear", size="sm", elem_id="mask-clear")
-        with gr.Row(elem_classes="pair"):
-            upload_button = gr.Button("Open mask", size="sm", elem_id="mask-upload")
-            save_button = gr.Button("Save mask", size="sm", elem_id="mask-save")
-    return {"words": words, "add": add, "radius": radius, "grow": grow_button, "shrink": shrink_button,
-            "invert": invert_button, "clear": clear_button, "upload": upload_button,
-            "save": save_button}  # fmt: skip
-
-
-def _result_panel() -> dict[str, Component]:
-    with gr.Column(elem_id="result-panel", elem_classes="card-panel"):
-        gr.HTML(
-            "<h3>Result</h3><p>Full size. Pixels you did not mark are never touched.</p>",
-            elem_classes="panel-title",
-        )
-        adopt = gr.Button("Use as photo and go on", size="sm", elem_id="use-as-photo")
-        format = gr.Radio(list(FORMATS), value="PNG", label="Format", elem_id="save-format")
-        quality = gr.Slider(
-            50, 100, value=95, step=1, label="Quality (JPEG, WebP)", buttons=[], elem_id="save-quality"
-        )
-        save = gr.Button("Download", size="md", elem_id="download-button")
-    return {"adopt": adopt, "format": format, "quality": quality, "save": save}
-
-
-def _wire(
-    talk: Conversation, actions: EditActions, mask: dict[str, Component], result: dict[str, Component]
-) -> None:
-    words = [mask["words"], mask["add"]]
-    talk.on(mask["words"].submit, actions.select, "Looking for it", words, model=True)
-    talk.on(mask["grow"].click, actions.grow, "Growing the mask", [mask["radius"]], mask=True)
-    talk.on(mask["shrink"].click, actions.shrink, "Shrinking the mask", [mask["radius"]], mask=True)
-    talk.on(mask["save"].click, actions.save_mask, "Saving the mask", mask=True)
-    talk.on(result["save"].click, actions.save, "Saving the result", [result["format"], result["quality"]])
-
-    scripts = {
-        mask["invert"]: "editor.changeMask('invert')",
-        mask["clear"]: "editor.changeMask('clear')",
-        mask["upload"]: "server.chooseMask()",
-        result["adopt"]: "editor.useAsPhoto()",
-    }
-    for button, script in scripts.items():
-        in_browser(button.click, f"() => window.sair.{script}")
 
 
 def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
@@ -160,3 +53,95 @@ def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
 def prior_view(elem_id: str) -> gr.HTML:
     """What an SPN expects in the hole, as small pictures, with a conversation of its own."""
     return widget("edit/priors", "mountPriors", "", elem_id)
+
+
+def _engine_panel() -> list[Component]:
+    """Lay out the engine, the number of fills and the first one's seed; return them in that order."""
+    with gr.Column(elem_id="engine-panel", elem_classes="card-panel"):
+        engine = gr.Radio(
+            list(ENGINES), value=FAITHFUL, label="Engine", elem_id="engine",
+            info="Faithful stays close to what is around. Textured paints sharp detail, several ways.",
+        )  # fmt: skip
+        with gr.Column(elem_id="drawing"):
+            count = gr.Slider(
+                1, limits().variations, value=4, step=1, label="Variations", buttons=[], elem_id="variations"
+            )
+            with gr.Row(elem_classes="pair"):
+                seed = gr.Number(
+                    0, label="Seed of the first", precision=0, minimum=0, min_width=80, elem_id="seed"
+                )
+                other = gr.Button("Other seeds", size="sm", elem_id="other-seeds")
+    names = json.dumps({FAITHFUL: "faithful", TEXTURED: "textured"})
+    script = f"(name) => {{ document.body.dataset.sairEngine = ({names})[name]; }}"
+    in_browser(engine.change, script, engine)
+    in_browser(other.click, "(seed, count) => (seed ?? 0) + count", seed, count, outputs=seed)
+    return [engine, count, seed]
+
+
+def _priors_panel() -> tuple[gr.Button, gr.HTML]:
+    with gr.Accordion("What the model expects", open=False, elem_id="priors-panel"):
+        gr.HTML(
+            "<p>Before the textured engine paints, it guesses what kind of place every part is: first "
+            "coarsely, then in detail. Another seed is another guess.</p>",
+            elem_id="priors-text",
+        )
+        look = gr.Button("Look inside", size="sm", elem_id="priors-button")
+        return look, prior_view(elem_id="priors")
+
+
+def _guide_panel() -> tuple[gr.Textbox, gr.Slider]:
+    with gr.Column(elem_id="guide-panel", elem_classes="card-panel"):
+        words = gr.Textbox(
+            label="Fill with (optional)", placeholder="grass", lines=1, max_lines=1, max_length=400,
+            info="What should be there. Left empty, the surroundings decide.", elem_id="fill-words",
+        )  # fmt: skip
+        strength = gr.Slider(
+            0, 1, value=1, step=0.05, label="How much these words count", buttons=[], elem_id="fill-strength"
+        )
+    return words, strength
+
+
+def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> None:
+    with gr.Column(elem_id="mask-panel", elem_classes="card-panel"):
+        gr.HTML("<h3>Mask</h3><p>What you marked. It stays after a fill.</p>", elem_classes="panel-title")
+        words = gr.Textbox(
+            label="Select by words", placeholder="car, person", lines=1, max_lines=1, max_length=400,
+            elem_id="mask-words",
+        )  # fmt: skip
+        add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add")
+        radius = gr.Slider(
+            1, 64, value=6, step=1, label="Grow or shrink by (px)", buttons=[], elem_id="mask-radius"
+        )
+        with gr.Row(elem_classes="pair"):
+            grow = gr.Button("Grow", size="sm", elem_id="mask-grow")
+            shrink = gr.Button("Shrink", size="sm", elem_id="mask-shrink")
+        with gr.Row(elem_classes="pair"):
+            invert = gr.Button("Invert", size="sm", elem_id="mask-invert")
+            clear = gr.Button("Clear", size="sm", elem_id="mask-clear")
+        with gr.Row(elem_classes="pair"):
+            upload = gr.Button("Open mask", size="sm", elem_id="mask-upload")
+            save = gr.Button("Save mask", size="sm", elem_id="mask-save")
+    talk.on(words.submit, actions.select, "Looking for it", [words, add], model=True)
+    talk.on(grow.click, actions.grow, "Growing the mask", [radius], mask=True)
+    talk.on(shrink.click, actions.shrink, "Shrinking the mask", [radius], mask=True)
+    talk.on(save.click, actions.save, "Saving the mask", mask=True)
+    talk.on(stage.upload_mask, actions.upload, "Opening the mask")
+    in_browser(invert.click, "() => window.sair.editor.changeMask('invert')")
+    in_browser(clear.click, "() => window.sair.editor.changeMask('clear')")
+    in_browser(upload.click, "() => window.sair.server.chooseMask()")
+
+
+def _result_panel(talk: Conversation, actions: EditActions) -> None:
+    with gr.Column(elem_id="result-panel", elem_classes="card-panel"):
+        gr.HTML(
+            "<h3>Result</h3><p>Full size. Pixels you did not mark are never touched.</p>",
+            elem_classes="panel-title",
+        )
+        adopt = gr.Button("Use as photo and go on", size="sm", elem_id="use-as-photo")
+        format = gr.Radio(list(PHOTO_FORMATS), value="PNG", label="Format", elem_id="save-format")
+        quality = gr.Slider(
+            50, 100, value=95, step=1, label="Quality (JPEG, WebP)", buttons=[], elem_id="save-quality"
+        )
+        save = gr.Button("Download", size="md", elem_id="download-button")
+    in_browser(adopt.click, "() => window.sair.editor.useAsPhoto()")
+    talk.on(save.click, actions.save, "Saving the result", [format, quality])

@@ -12,15 +12,16 @@ from sair_core.photos.masks import hole_ratio
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE
 
-from ..host.guards import some_labels
+from ..host.guards import read_labels
 from ..serving.service import BUNDLED, FillService
-from ..session import MadeMap, NoMapError, Session
-from ..widgets.pictures import display_size, legend, map_picture
+from ..session import MadeMap, Session
+from ..widgets.answers import follow, format_share, refuse, send_mask
+from ..widgets.pictures import describe_labels, encode_map, fit_display
 from ..widgets.protocol import Answer, Request
-from ..widgets.requests import follow, mask_answer, painted_mask, percent, photo_of, refusal
+from ..widgets.requests import read_mask, require_session
 
-SEEN, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
-UNDER_MASK = (SEEN, HIDDEN, COMPLETED)
+AS_IS, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
+UNDER_MASK = (AS_IS, HIDDEN, COMPLETED)
 FILES = {"map": ("sair-map.png", SemanticMap.png), "embedding": ("sair-embedding.npy", SemanticMap.npy)}
 HINT = "Click a region or a label: it becomes the mask. Hold Shift to add to the mask."
 NO_SIR = "This model completes nothing: under the mask, the map is the encoder's own guess from around it."
@@ -43,45 +44,45 @@ class SemanticActions:
     ) -> Iterator[Answer]:
         """Make the map of the photo on the stage. rest: with "everything else"; under_mask: of UNDER_MASK."""
         try:
-            photo = photo_of(request, session, seen=True)
-            names = [*some_labels(labels), *([EVERYTHING_ELSE] if rest else [])]
-            mask = None if under_mask == SEEN else painted_mask(request, photo.size_px)
+            session = require_session(request, session)
+            photo = session.get(request.on_stage)
+            names = [*read_labels(labels), *([EVERYTHING_ELSE] if rest else [])]
+            mask = None if under_mask == AS_IS else read_mask(request, photo.size_px)
             hole = None if mask is None or not mask.any() else mask
+            complete = under_mask == COMPLETED
             reading = yield from follow(
-                lambda report: self.service.start_reading(
-                    photo, names, hole, complete=under_mask == COMPLETED, encoder=encoder, progress=report
+                lambda progress: self.service.start_reading(
+                    photo, names, hole, complete=complete, encoder=encoder, progress=progress
                 )
             )
         except SairError as error:
-            yield refusal(error)
+            yield refuse(error)
             return
-        assert session is not None
-        of = request.seen or request.base
-        session.map = MadeMap(of, reading.map, hole, under_mask == COMPLETED, encoder)
-        lacking = under_mask == COMPLETED and hole is not None and not reading.completed
-        more = {"legend": legend(reading.map), "hole": hole is not None}
-        level, text = ("warn", NO_SIR) if lacking else ("good", HINT)
-        yield Answer("map", level, text, (map_picture(reading.map),), more=more)
+        session.map = MadeMap(request.on_stage, reading.map, hole, complete, encoder)
+        lacks_sir = complete and hole is not None and not reading.completed
+        more = {"legend": describe_labels(reading.map), "hole": hole is not None}
+        level, text = ("warn", NO_SIR) if lacks_sir else ("good", HINT)
+        yield Answer("map", level, text, (encode_map(reading.map),), more=more)
 
     def choose(self, request: Request, session: Session | None) -> Answer:
         """Make a label the mask, or of the label at one place the region around it."""
         try:
-            made = made_map(request, session)
-            mask, label = _chosen(made.map, request)
+            made = require_session(request, session).get_map()
+            mask, label = _select(made.map, request)
             if not mask.any():
                 return Answer("notice", "warn", f"This map shows no {label}. Choose another label.")
         except SairError as error:
-            return refusal(error)
+            return refuse(error)
         done = "added to the mask" if request.add else "marked"
-        text = f"{label}: {percent(hole_ratio(mask))} of the photo is {done}. Press Fill."
-        return mask_answer(mask, text, display_size(mask.shape), of=made.of, add=request.add)
+        text = f"{label}: {format_share(hole_ratio(mask))} of the photo is {done}. Press Fill."
+        return send_mask(mask, text, fit_display(made.map.ids.shape), of=made.of, add=request.add)
 
     def save(self, request: Request, session: Session | None, what: str) -> Answer:
         """Offer the newest map as a file. what: a key of FILES."""
         try:
-            found = made_map(request, session).map
+            found = require_session(request, session).get_map().map
         except SairError as error:
-            return refusal(error)
+            return refuse(error)
         name, encode = FILES[what]
         data = encode(found)
         text = f"Saved {name}, {len(data) / 1e6:.1f} MB."
@@ -98,31 +99,22 @@ class SemanticActions:
             yield Answer("notice", "good", "The bundled encoder is chosen."), BUNDLED
             return
         try:
-            for answer in follow(lambda report: self.service.start_encoder(name, progress=report)):
+            for answer in follow(lambda progress: self.service.start_encoder(name, progress=progress)):
                 yield answer, chosen
         except SairError as error:
-            kept = "The bundled encoder" if chosen == BUNDLED else chosen
-            yield Answer("notice", "error", f"{error} {kept} stays chosen."), chosen
+            before = "The bundled encoder" if chosen == BUNDLED else chosen
+            yield Answer("notice", "error", f"{error} {before} stays chosen."), chosen
             return
         yield Answer("notice", "good", f"{name} is loaded and chosen. Press Show map."), name
 
 
-def made_map(request: Request, session: Session | None, *, of: str | None = None) -> MadeMap:
-    """The newest map. Raises NoMapError where there is none, or with `of` none of the photo of that id."""
-    photo_of(request, session)
-    assert session is not None
-    if session.map is None or of not in (None, session.map.of):
-        raise NoMapError("There is no map of this photo yet. Type labels and press Show map.")
-    return session.map
-
-
-def _chosen(found: SemanticMap, request: Request) -> tuple[np.ndarray, str]:
-    """The mask, bool `(H, W)`, of what was clicked, and its label."""
+def _select(found: SemanticMap, request: Request) -> tuple[np.ndarray, str]:
+    """Return the mask, bool `(H, W)`, of what was clicked, and its label."""
     height, width = found.ids.shape
     if request.at is None:
         index = min(max(request.label or 0, 0), len(found.labels) - 1)
         return found.mask([found.labels[index]]), found.labels[index]
     x, y = (min(max(value, 0), size - 1) for value, size in zip(request.at, (width, height)))
     label = found.labels[found.ids[y, x]]
-    regions, _ = ndimage.label(found.mask([label]))
+    regions = ndimage.label(found.mask([label]))[0]
     return regions == regions[y, x], label

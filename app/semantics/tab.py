@@ -13,7 +13,7 @@ from ..host.limits import hosted
 from ..serving.service import BUNDLED
 from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, in_browser
-from .actions import SEEN, UNDER_MASK, SemanticActions
+from .actions import AS_IS, UNDER_MASK, SemanticActions
 
 
 def build(bench: Workbench) -> None:
@@ -84,7 +84,7 @@ def _hole_panel() -> gr.Radio:
             elem_classes="panel-title",
         )
         return gr.Radio(
-            list(UNDER_MASK), value=SEEN, label="Under the mask", show_label=False, elem_id="map-hole"
+            list(UNDER_MASK), value=AS_IS, label="Under the mask", show_label=False, elem_id="map-hole"
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -22,8 +22,8 @@ from sair_core.semantics.map import SemanticMap
 from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
 
-from ..host.guards import some_labels, timed
-from ..host.limits import max_seconds, max_variations
+from ..host.guards import limit_time, read_labels
+from ..host.limits import OWN, limits
 from .contracts import Painter, Pipeline, Reader, load_pipeline, load_reader
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_MEGAPIXELS = 50.0
 SHARED_FEATURE_BYTES = 64 * 2**20  # of photos that are seen without a page
 BUNDLED = "Bundled"
 T = TypeVar("T")
@@ -58,7 +57,7 @@ class FillService:
         load_model: Callable[[str], Pipeline] = load_pipeline,
         load_painter: Callable[[], Painter] | None = None,
         load_reader: Callable[[str, str], Reader] = load_reader,
-        max_megapixels: float = MAX_MEGAPIXELS,
+        max_megapixels: float = OWN.megapixels,
     ):
         """load: called on first need, in the working thread; called again later if it raised.
 
@@ -104,7 +103,7 @@ class FillService:
         again by the next work."""
         self._worker.submit(self._warm_up, reader)
 
-    def start(
+    def start_fill(
         self,
         photo: Photo,
         mask: np.ndarray,
@@ -127,10 +126,6 @@ class FillService:
 
         return self._start(work, progress)
 
-    def fill(self, photo: Photo, mask: np.ndarray, **options: Any) -> FillResult:
-        """As `start`, but waits."""
-        return self.start(photo, mask, **options).result()
-
     def start_variations(
         self,
         photo: Photo,
@@ -140,11 +135,11 @@ class FillService:
         seed: int = 0,
         progress: Progress | None = None,
     ) -> Future[list[FillResult]]:
-        """Queue so many fills of one hole by the SPN, with the seeds seed, seed + 1, ...; else as `start`."""
+        """Queue `count` fills of one hole by the SPN, with the seeds seed, seed + 1, ...; as `start_fill`."""
 
         def work(painter: Painter, report: Progress) -> list[FillResult]:
-            if not 1 <= count <= max_variations():
-                raise ConfigError(f"Ask for 1 to {max_variations()} variations, not {count}.")
+            if not 1 <= count <= limits().variations:
+                raise ConfigError(f"Ask for 1 to {limits().variations} variations, not {count}.")
             return painter.fill(photo, mask, variations=count, seed=seed, progress=report)
 
         return self._start_painting(work, progress)
@@ -178,7 +173,7 @@ class FillService:
         """
 
         def work(pipeline: Pipeline, report: Progress) -> Reading:
-            names = some_labels(labels)
+            names = read_labels(labels)
             if hole is not None and hole.all():
                 raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
             reader = self._reader(encoder, pipeline, report)
@@ -197,7 +192,7 @@ class FillService:
 
         def work(pipeline: Pipeline, report: Progress) -> np.ndarray:
             self._reader(BUNDLED, pipeline, report)
-            some_labels(words)
+            read_labels(words)
             report(0.4, f"Looking for: {words.strip()}")
             return as_mask(pipeline.mask_from_words(photo, words))
 
@@ -286,7 +281,7 @@ class FillService:
         def run(report: Progress) -> T:
             if self.paints and self._painter is None:
                 report(0.0, "Loading the model (only the first time)")
-            return work(self._ensure_painter(), timed(report, max_seconds()))
+            return work(self._ensure_painter(), limit_time(report, limits().seconds))
 
         return self._queue(run, progress)
 
@@ -305,7 +300,7 @@ class FillService:
     def _run(self, work: Callable[[Pipeline, Progress], T], report: Progress) -> T:
         if not self.ready:
             report(0.0, "Loading the model (only the first time)")
-        return work(self._ensure(), timed(report, max_seconds()))
+        return work(self._ensure(), limit_time(report, limits().seconds))
 
     def _warm_up(self, reader: bool) -> None:
         try:

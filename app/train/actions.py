@@ -13,9 +13,9 @@ from sair_core.weights.bundled import BUNDLED, is_bundled
 
 from ..serving.service import FillService
 from ..session import Session
+from ..widgets.answers import follow, refuse
 from ..widgets.pictures import Picture
 from ..widgets.protocol import Answer, Request
-from ..widgets.requests import follow, refusal
 from .jobs import Plan, TrainingJobs
 from .run import RESUMABLE, Run
 
@@ -109,7 +109,7 @@ class TrainActions:
                 )
             )  # fmt: skip
         except SairError as error:
-            return refusal(error)
+            return refuse(error)
         return self._shown(request, run)
 
     def stop(self, request: Request, session: Session | None) -> Answer:
@@ -127,7 +127,7 @@ class TrainActions:
             if not run.usable:
                 raise ModelNotFoundError(f"{run.name} has saved no model yet. Wait a little and try again.")
         except SairError as error:
-            yield refusal(error)
+            yield refuse(error)
             return
         yield from self._use(request, str(run.model))
 
@@ -173,9 +173,9 @@ class TrainActions:
 
     def _use(self, request: Request, model: str) -> Iterator[Answer]:
         try:
-            yield from follow(lambda report: self.service.start_model(model, progress=report))
+            yield from follow(lambda progress: self.service.start_model(model, progress=progress))
         except SairError as error:
-            yield refusal(error)
+            yield refuse(error)
             return
         yield self._shown(request, text=f"From now on, fills are made with {self._title(model)}.")
 
@@ -188,7 +188,7 @@ class TrainActions:
         try:
             return self._shown(request, act(request.run or ""))
         except SairError as error:
-            return refusal(error)
+            return refuse(error)
 
     def _shown(self, request: Request, run: Run | None = None, text: str = "") -> Answer:
         """A run with everything around it. text: said once, instead of how the run stands."""

@@ -10,11 +10,12 @@ from gradio.components import Component
 from ..widgets.assets import widget
 from ..widgets.workbench import Workbench, in_browser
 from .actions import FOLDER_HINT, MINUTES, UNITS, TrainActions
+from .jobs import TrainingJobs
 
 
-def build(bench: Workbench) -> None:
-    """Lay out the tab inside the running Blocks and wire it."""
-    actions = TrainActions(bench.service, bench.jobs)
+def build(bench: Workbench, jobs: TrainingJobs) -> None:
+    """Lay out the tab inside the running Blocks and wire it. jobs: the trainings of this machine."""
+    actions = TrainActions(bench.service, jobs)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             view = training_view(elem_id="train")

@@ -55,6 +55,11 @@ class Request:
     step: int | None = None
     problem: str | None = None
 
+    @property
+    def on_stage(self) -> str:
+        """The id of the photo on the stage."""
+        return self.seen or self.base
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,25 +12,22 @@ from gradio.components import Component
 
 from ..serving.service import FillService
 from ..session import Session
-from ..train.jobs import TrainingJobs
 from .protocol import handler
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """Given to every tab. session: holds the visitor's Session; examples: folder with photos to try; jobs:
-    the trainings of this machine, None where nobody may train.
+    """What every tab is given. session: holds the visitor's Session.
 
     The photo on the stage and the painted mask are shared in the browser, as `window.sair.editor`.
     """
 
     service: FillService
     session: gr.State
-    examples: Path
-    jobs: TrainingJobs | None = None
 
     def conversation(self, widget: gr.HTML, talk: str) -> Conversation:
-        """talk: the name of the widget's side in the browser, an object with `request` and `failed`."""
+        """Return a conversation with a widget. talk: the name of its side in the browser, an object with
+        `request` and `failed`."""
         return Conversation(widget, self.session, f"window.sair.{talk}")
 
     def signal(self, event: Callable, act: Callable[[Session], None]) -> None:

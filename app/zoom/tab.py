@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from ..host.exports import EXPORT_FORMATS, export_limits
 from ..widgets.assets import widget
 from ..widgets.workbench import Workbench, in_browser
-from .actions import FORMATS, VIEW, WHAT, ZoomActions, limits
+from .actions import EXTENTS, VIEW, ZoomActions
 
 START_SCALE, START_FORMAT = 2, "PNG"
 
@@ -38,13 +39,13 @@ def _export_panel() -> tuple[dict[str, Component], gr.HTML, gr.Button, gr.Button
         gr.HTML(
             "<h3>Export</h3><p>As a file, with the detail that SAIR adds.</p>", elem_classes="panel-title"
         )
-        what = gr.Radio(list(WHAT), value=VIEW, label="What", show_label=False, elem_id="export-what")
+        what = gr.Radio(list(EXTENTS), value=VIEW, label="What", show_label=False, elem_id="export-what")
         scale = gr.Number(
             START_SCALE, label="Scale of the whole photo (1 to 64)", step=0.5, elem_id="export-scale"
         )
-        format = gr.Radio(list(FORMATS), value=START_FORMAT, label="Format", elem_id="export-format")
+        format = gr.Radio(list(EXPORT_FORMATS), value=START_FORMAT, label="Format", elem_id="export-format")
         start = {"what": VIEW, "scale": START_SCALE, "format": START_FORMAT}
-        line = export_line("export-line", start, VIEW, limits())
+        line = export_line("export-line", start, VIEW, export_limits())
         export = gr.Button("Export", variant="primary", elem_id="export-button", elem_classes="main-button")
         cancel = gr.Button("Cancel", size="sm", elem_id="export-cancel")
     return {"what": what, "scale": scale, "format": format}, line, export, cancel

@@ -66,5 +66,5 @@ def test_a_result_whose_writing_is_cut_off_has_no_final_name(tmp_path, monkeypat
 
     monkeypatch.setattr(Path, "write_bytes", cut_off)
     with pytest.raises(OSError):
-        api._kept(b"picture", "filled.png")
+        api._write(b"picture", "filled.png")
     assert not list(tmp_path.iterdir())

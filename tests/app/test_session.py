@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from app import session as module
+from app.host.limits import OWN, SHARED
 from app.session import ORIGINAL, NoPhotoError, Session
 from sair_core.photos.photo import load_photo
 
@@ -18,7 +20,7 @@ def test_results_are_numbered_and_found():
 
 
 def test_the_oldest_results_go_first(monkeypatch):
-    monkeypatch.setattr(module, "MAX_PIXELS", 3 * 16)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, result_pixels=3 * 16))
     session = Session(grey(0))
     ids = [session.add(grey(i)) for i in range(5)]
     assert list(session.results) == ids[-3:]
@@ -28,7 +30,7 @@ def test_the_oldest_results_go_first(monkeypatch):
 
 
 def test_two_results_are_kept_of_the_largest_photo(monkeypatch):
-    monkeypatch.setattr(module, "MAX_PIXELS", 1)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, result_pixels=1))
     session = Session(grey(0))
     for i in range(4):
         session.add(grey(i))
@@ -36,7 +38,7 @@ def test_two_results_are_kept_of_the_largest_photo(monkeypatch):
 
 
 def test_the_result_that_is_edited_stays(monkeypatch):
-    monkeypatch.setattr(module, "MAX_PIXELS", 1)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, result_pixels=1))
     session = Session(grey(0))
     base = session.add(grey(7))
     for i in range(4):
@@ -72,17 +74,17 @@ def test_what_can_be_made_again_is_forgotten(tmp_path):
     session = Session(grey(1))
     session.add(grey(2))
     features = session.features
-    session.map, session.tries = object(), object()
+    session.map, session.variations = object(), object()
     for kind in ("view", "export"):
         (tmp_path / kind).mkdir()
         session.keep_folder(kind, tmp_path / kind)
     session.forget()
-    assert session.map is session.tries is None and session.features is not features
+    assert session.map is session.variations is None and session.features is not features
     assert [path.name for path in tmp_path.iterdir()] == ["export"]  # it may still be on its way
     assert list(session.results) == ["1"] and session.get(ORIGINAL).rgb[0, 0, 0] == 1
 
 
-@pytest.mark.parametrize("host, size", [("0", module.FEATURE_BYTES), ("1", module.HOSTED_FEATURE_BYTES)])
+@pytest.mark.parametrize("host, size", [("0", OWN.feature_bytes), ("1", SHARED.feature_bytes)])
 def test_every_visitor_has_features_of_their_own(monkeypatch, host, size):
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.setenv("SAIR_HOSTED", host)

@@ -1,18 +1,19 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.edit import actions as module
-from app.edit.actions import EditActions, painted_mask
+from app.edit.actions import EditActions
+from app.host.exports import PHOTO_FORMATS
+from app.host.limits import OWN
 from app.serving.service import FillService
 from app.session import Session
-from app.widgets import pictures as display
 from app.widgets.protocol import Request
-from app.widgets.requests import mask_answer
-from sair_core.errors import MaskError, ModelNotFoundError
-from sair_core.photos.photo import load_photo
+from app.widgets.requests import read_mask
+from sair_core.errors import ModelNotFoundError
+from sair_core.photos.photo import encode_image, load_photo
 from tests.app.fakes import COLOURS
 
 BOX = (40, 30, 50, 40)
@@ -59,7 +60,7 @@ def test_a_failed_upload_is_told(actions):
 def test_words_say_what_the_hole_is_filled_with(actions, session, painted_file):
     answer = filled(actions, session, painted_file, " car ", 1.0)[-1]
     assert answer.text.startswith("Filled with car in ")
-    mask = painted_mask(Request(mask=painted_file, box=BOX), session.photo.size_px)
+    mask = read_mask(Request(mask=painted_file, box=BOX), session.photo.size_px)
     assert np.abs(session.get("1").rgb[mask].astype(int) - COLOURS["car"]).max() <= 1
 
 
@@ -95,19 +96,18 @@ def test_a_result_can_be_filled_again(actions, session, painted_file):
 
 
 def test_the_result_that_is_filled_again_and_again_is_never_lost(actions, session, painted_file, monkeypatch):
-    monkeypatch.setattr("app.session.MAX_PIXELS", 1)  # room for two
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, result_pixels=1))  # room for two
     filled(actions, session, painted_file)
     for number in ("2", "3", "4"):
         answer = filled(actions, session, painted_file, base="1")[-1]
         assert answer.more == {"result": number, "base": "1", "live": ["1", number]}
 
 
-@pytest.mark.parametrize("action", ["fill", "select", "grow", "shrink", "upload_mask", "save_mask", "save"])
-def test_without_a_photo_every_action_says_so(actions, action):
-    more = {"grow": (4,), "shrink": (4,), "save": ("PNG", 95), "select": ("car", False)}.get(action, ())
+@pytest.mark.parametrize("action, more", [("fill", ()), ("save", ("PNG", 95))])
+def test_without_a_photo_every_action_says_so(actions, action, more):
     for request, session in ((Request(), None), (Request(open=True), None)):
         answer = getattr(actions, action)(request, session, *more)
-        answer = list(answer)[-1] if action in ("fill", "select") else answer
+        answer = list(answer)[-1] if action == "fill" else answer
         assert (answer.kind, answer.level) == ("notice", "warn")
         assert "pen" in answer.text  # open a photo first; open it again
 
@@ -127,50 +127,6 @@ def test_a_missing_model_is_told(session, painted_file, tmp_path):
 
     answer = filled(EditActions(FillService(load), tmp_path), session, painted_file)[-1]
     assert (answer.level, answer.text) == ("error", "There is no model 'x'. Give a folder.")
-
-
-def test_grow_and_shrink(actions, session, painted_file):
-    request = Request(open=True, mask=painted_file, box=BOX)
-    grown = actions.grow(request, session, 5).pictures[0]
-    assert (grown.x, grown.y, grown.width, grown.height) == (45, 35, 40, 30)
-    shrunk = actions.shrink(request, session, 5).pictures[0]
-    assert (shrunk.x, shrunk.y, shrunk.width, shrunk.height) == (55, 45, 20, 10)
-    assert actions.shrink(request, session, 64).level == "warn"
-
-
-def test_mask_upload(actions, session, mask_file, tmp_path):
-    answer = actions.upload_mask(Request(open=True, file=mask_file), session)
-    assert answer.kind == "mask" and "5.6%" in answer.text
-    assert (answer.pictures[0].x, answer.pictures[0].y) == (50, 40)
-    Image.new("L", (50, 90)).save(tmp_path / "other.png")
-    other = actions.upload_mask(Request(open=True, file=tmp_path / "other.png"), session)
-    assert other.level == "error" and "50 x 90" in other.text and "120 x 90" in other.text
-    Image.new("L", (120, 90)).save(tmp_path / "black.png")
-    assert actions.upload_mask(Request(open=True, file=tmp_path / "black.png"), session).level == "warn"
-
-
-def test_words_become_the_mask(actions, street_session):
-    *progress, answer = actions.select(Request(open=True), street_session, " car ", False)
-    assert all(one.kind == "progress" for one in progress)
-    assert answer.kind == "mask" and answer.text == "car: 8 % of the photo is marked. Press Fill."
-    assert answer.more == {"add": False}
-    picture = answer.pictures[0]
-    assert (picture.x, picture.y, picture.width, picture.height) == (24, 72, 104, 24)
-    added = list(actions.select(Request(open=True), street_session, "sky, car", True))[-1]
-    assert added.more == {"add": True} and "is added" in added.text
-
-
-def test_words_that_name_nothing_are_told(actions, street_session):
-    assert "No unicorn" in list(actions.select(Request(open=True), street_session, "unicorn", False))[-1].text
-    empty = list(actions.select(Request(open=True), street_session, " ", False))[-1]
-    assert empty.level == "warn" and "No label was given" in empty.text
-
-
-def test_mask_download_is_what_was_painted(actions, session, painted_file, mask_file):
-    answer = actions.save_mask(Request(open=True, mask=painted_file, box=BOX), session)
-    assert answer.name == "sair-mask.png"
-    assert np.array_equal(Image.open(io.BytesIO(answer.file)), Image.open(mask_file))
-    assert actions.save_mask(Request(open=True), session).level == "warn"
 
 
 @pytest.mark.parametrize("format, name", [("PNG", "png"), ("JPEG", "jpg"), ("WebP", "webp")])
@@ -211,35 +167,6 @@ def test_nothing_to_save_yet(actions, session):
     assert actions.save(Request(open=True, shown="7"), session, "PNG", 95).level == "warn"
 
 
-def test_a_mask_painted_on_a_reduced_view_fits_the_photo(monkeypatch, painted_file):
-    monkeypatch.setattr(display, "MAX_DISPLAY_PIXELS", 90 * 120)
-    mask = painted_mask(Request(mask=painted_file, box=BOX), (270, 360))
-    assert mask.shape == (270, 360) and mask[121:179, 151:239].all() and mask.sum() == 9 * 20 * 30
-
-
-def test_thin_lines_of_a_mask_are_there_on_a_reduced_view(actions, monkeypatch, tmp_path):
-    monkeypatch.setattr(display, "MAX_DISPLAY_PIXELS", 90 * 120)
-    session = Session(load_photo(np.zeros((360, 480, 3), np.uint8)))
-    for line in (121, 122, 123, 124):
-        mask = np.zeros((360, 480), np.uint8)
-        mask[line, 40:400] = 255
-        Image.fromarray(mask).save(tmp_path / "line.png")
-        answer = actions.upload_mask(Request(open=True, file=tmp_path / "line.png"), session)
-        (picture,) = answer.pictures
-        assert (picture.x, picture.y, picture.width, picture.height) == (10, line // 4, 90, 1)
-
-
-def test_a_mask_of_nothing_is_a_notice():
-    answer = mask_answer(np.zeros((9, 9), bool), "Marked.")
-    assert (answer.kind, answer.level) == ("notice", "warn") and "Nothing" in answer.text
-
-
-def test_a_painted_mask_that_lies_outside_is_refused(painted_file):
-    for box in ((90, 30, 50, 40), (-1, 0, 50, 40), (40, 30, 49, 40)):
-        with pytest.raises(MaskError):
-            painted_mask(Request(mask=painted_file, box=box), (90, 120))
-
-
 def test_only_the_first_frame_of_an_animation_is_opened_and_said_so(actions, tmp_path):
     frames = [Image.new("RGB", (120, 90), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
@@ -249,5 +176,5 @@ def test_only_the_first_frame_of_an_animation_is_opened_and_said_so(actions, tmp
 
 
 def test_formats_offered_are_formats_known():
-    for format in module.FORMATS:
-        assert module.encode_image(Image.new("RGB", (4, 4)), format)
+    for format in PHOTO_FORMATS:
+        assert encode_image(Image.new("RGB", (4, 4)), format)

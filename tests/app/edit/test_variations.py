@@ -1,15 +1,16 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.edit.actions import EditActions
-from app.edit.variations import FAITHFUL, TEXTURED, VariationActions
+from app.edit.actions import FAITHFUL, TEXTURED, EditActions
+from app.host.limits import OWN
 from app.serving.service import FillService
 from app.session import Session
 from app.widgets.protocol import Request
-from app.widgets.requests import painted_mask
+from app.widgets.requests import read_mask
 from sair_core.photos.photo import load_photo
 from tests.app.fakes import GreyPainter, MeanPipeline
 
@@ -22,9 +23,9 @@ def painter() -> GreyPainter:
 
 
 @pytest.fixture
-def drawn(painter, tmp_path) -> VariationActions:
+def drawn(painter, tmp_path) -> EditActions:
     service = FillService(MeanPipeline, load_painter=lambda: painter, max_megapixels=1.0)
-    return VariationActions(service, EditActions(service, tmp_path / "no examples"))
+    return EditActions(service, tmp_path / "no examples")
 
 
 @pytest.fixture
@@ -49,11 +50,11 @@ def test_several_fills_are_kept_to_choose_from(drawn, session, request_, noise):
     assert answer.text.startswith("3 variations in 0.3 s. Point at one")
     assert answer.more == {"base": "original", "seeds": [7, 8, 9], "parts": 1}
     assert len(answer.pictures) == 3 and not session.results
-    mask = painted_mask(request_, (90, 120))
+    mask = read_mask(request_, (90, 120))
     for seed, picture in zip((7, 8, 9), answer.pictures):
         shown = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
         assert (shown == GreyPainter.grey(seed)).all(axis=2).sum() >= mask.sum()
-        kept = session.tries.photos[seed].rgb
+        kept = session.variations.photos[seed].rgb
         assert np.array_equal(kept[~mask], noise[~mask]) and (kept[mask] == GreyPainter.grey(seed)).all()
 
 
@@ -62,7 +63,7 @@ def test_one_is_taken_and_becomes_a_result(drawn, session, request_):
     answer = drawn.take(Request(open=True, seed=8), session)
     assert answer.kind == "result" and answer.more == {"result": "1", "base": "original", "live": ["1"]}
     assert answer.text.startswith("You took seed 8.") and "mask is kept" in answer.text
-    assert session.get("1") is session.tries.photos[8]
+    assert session.get("1") is session.variations.photos[8]
     assert drawn.take(Request(open=True, seed=9), session).more["live"] == ["1", "2"]
 
 
@@ -76,7 +77,7 @@ def test_what_is_not_kept_cannot_be_taken(drawn, session, request_):
 def test_one_fill_is_a_result_at_once(drawn, session, request_):
     answer = last(drawn.fill(request_, session, "", 1.0, TEXTURED, 1.0, 5.0))
     assert answer.kind == "result" and answer.text.startswith("Filled with seed 5 in 0.1 s.")
-    assert session.tries is None and list(session.results) == ["1"]
+    assert session.variations is None and list(session.results) == ["1"]
 
 
 def test_the_faithful_engine_fills_as_before(drawn, session, request_, painter):
@@ -90,7 +91,7 @@ def test_words_are_left_out_and_that_is_said(drawn, session, request_):
 
 
 def test_photos_without_room_have_fewer(drawn, session, request_, monkeypatch):
-    monkeypatch.setattr("app.session.MAX_PIXELS", 3 * 90 * 120)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, result_pixels=3 * 90 * 120))
     answer = last(drawn.fill(request_, session, "", 1.0, TEXTURED, 8, 0))
     assert answer.more["seeds"] == [0, 1, 2] and "too large to keep more than 3" in answer.text
 
@@ -99,7 +100,7 @@ def test_photos_without_room_have_fewer(drawn, session, request_, monkeypatch):
 def test_a_seed_that_is_none_is_told(drawn, session, request_, seed):
     for answers in (
         drawn.fill(request_, session, "", 1.0, TEXTURED, 2, seed),
-        drawn.priors(request_, session, seed),
+        drawn.show_priors(request_, session, seed),
     ):
         assert "whole number" in last(answers).text
 
@@ -108,14 +109,14 @@ def test_a_step_that_is_missing_is_told(drawn, session):
     for request, text in ((Request(), "Open a photo"), (Request(open=True), "Nothing is marked")):
         for answers in (
             drawn.fill(request, session, "", 1.0, TEXTURED, 2, 0),
-            drawn.priors(request, session),
+            drawn.show_priors(request, session),
         ):
             answer = last(answers)
             assert (answer.kind, answer.level) == ("notice", "warn") and text in answer.text
 
 
 def test_priors_are_pictures_row_by_row(drawn, session, request_):
-    answer = last(drawn.priors(request_, session, 3))
+    answer = last(drawn.show_priors(request_, session, 3))
     assert (answer.kind, answer.level) == ("priors", "good")
     assert answer.more["seeds"] == [3, 4]
     assert answer.more["columns"] == ["Prior at 1/8", "Prior at 1/4", "Prior at 1/2", "Fill"]

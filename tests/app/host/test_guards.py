@@ -15,7 +15,7 @@ from gradio_client import handle_file
 from PIL import Image
 
 from app.host.accounts import read_accounts
-from app.host.limits import max_megapixels, max_upload
+from app.host.limits import limits
 from app.page import build_app, launch_options
 from app.serving.service import FillService
 from sair_core.errors import ConfigError
@@ -131,9 +131,9 @@ def test_large_photos_and_masks_are_refused_unseen(client, tmp_path, mask_file):
 
 
 def test_hosts_take_less(monkeypatch):
-    assert (max_megapixels(), max_upload()) == (50.0, "200mb")
+    assert (limits().megapixels, limits().upload) == (50.0, "200mb")
     monkeypatch.setenv("SPACE_ID", "user/name")
-    assert (max_megapixels(), max_upload()) == (16.0, "60mb")
+    assert (limits().megapixels, limits().upload) == (16.0, "60mb")
     assert launch_options()["max_file_size"] == "60mb" and launch_options()["strict_cors"] is True
 
 

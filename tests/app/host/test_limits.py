@@ -1,17 +1,18 @@
 """What one visitor may take of a shared machine."""
 
 import time
+from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
 
-from app.host import limits as hosting
-from app.host.guards import TooLongError, some_labels, timed
+from app.host.guards import TooLongError, limit_time, read_labels
+from app.host.limits import OWN, SHARED, limits
 from app.page import build_app, launch_options
-from app.semantics.actions import SEEN, SemanticActions
+from app.semantics.actions import AS_IS, SemanticActions
 from app.serving.service import FillService
-from app.session import HOSTED_PIXELS, Session
+from app.session import Session
 from app.widgets.protocol import Request
 from sair_core.errors import LabelError
 from sair_core.photos.photo import load_photo
@@ -26,20 +27,20 @@ def host(monkeypatch):
 
 
 def test_a_shared_machine_gives_less(monkeypatch):
-    def limits():
-        return (hosting.max_labels(), hosting.max_variations(), hosting.max_waiting(), *hosting.kept_files())
+    def numbers():
+        return (limits().labels, limits().variations, limits().waiting, *limits().delete_files)
 
     monkeypatch.delenv("SPACE_ID", raising=False)
-    here, seconds = limits(), hosting.max_seconds()
+    here, seconds = numbers(), limits().seconds
     monkeypatch.setenv("SPACE_ID", "user/name")
-    assert all(there < own for there, own in zip(limits(), here))
-    assert seconds is None and hosting.max_seconds() == 120
+    assert all(there < own for there, own in zip(numbers(), here))
+    assert seconds is None and limits().seconds == 120
 
 
 def test_the_page_is_built_with_these_limits(host, tmp_path):
     blocks = build_app(FillService(MeanPipeline), tmp_path)
-    assert blocks.delete_cache == hosting.HOSTED_KEPT_FILES
-    assert blocks._queue.max_size == hosting.HOSTED_QUEUE
+    assert blocks.delete_cache == SHARED.delete_files
+    assert blocks._queue.max_size == SHARED.waiting
 
 
 def test_all_that_waits_for_the_model_shares_one_slot(tmp_path):
@@ -52,8 +53,8 @@ def test_all_that_waits_for_the_model_shares_one_slot(tmp_path):
 
 
 def test_labels_are_counted(host):
-    words = [f"word {i}" for i in range(hosting.HOSTED_LABELS + 1)]
-    assert some_labels(words[1:]) == words[1:]
+    words = [f"word {i}" for i in range(SHARED.labels + 1)]
+    assert read_labels(words[1:]) == words[1:]
     service, photo = FillService(MeanPipeline), load_photo(np.zeros((8, 8, 3), np.uint8))
     for work in (service.start_reading(photo, words), service.start_words(photo, ", ".join(words))):
         with pytest.raises(LabelError, match="33 labels are too many: at most 32"):
@@ -66,16 +67,16 @@ def test_everything_else_comes_on_top(monkeypatch, hosted, most):
     monkeypatch.setenv("SAIR_HOSTED", hosted)
     words = [f"word {i}" for i in range(most)]
     all_of_them = [words[0], EVERYTHING_ELSE, *words[1:]]
-    assert some_labels(all_of_them) == all_of_them
-    assert some_labels(", ".join(all_of_them).replace("everything", " Everything ")) == all_of_them
+    assert read_labels(all_of_them) == all_of_them
+    assert read_labels(", ".join(all_of_them).replace("everything", " Everything ")) == all_of_them
     with pytest.raises(LabelError, match=f"{most + 1} labels are too many: at most {most}"):
-        some_labels([*all_of_them, "one more"])
+        read_labels([*all_of_them, "one more"])
     for nothing in (" , ;", []):
         with pytest.raises(LabelError, match="No label was given"):
-            some_labels(nothing)
+            read_labels(nothing)
     session = Session(load_photo(np.zeros((8, 8, 3), np.uint8)))
     actions = SemanticActions(FillService(MeanPipeline))
-    *_, answer = actions.show(Request(open=True), session, ", ".join(words), True, SEEN)
+    *_, answer = actions.show(Request(open=True), session, ", ".join(words), True, AS_IS)
     assert answer.kind == "map" and len(answer.more["legend"]) == most + 1
 
 
@@ -93,18 +94,18 @@ def test_another_encoder_is_offered_where_one_is_loaded(monkeypatch, tmp_path):
 
 def test_work_that_takes_too_long_is_ended_when_it_reports():
     told = []
-    report = timed(lambda share, text: told.append(share), 0.05)
+    report = limit_time(lambda share, text: told.append(share), 0.05)
     report(0.1, "")
     time.sleep(0.06)
     with pytest.raises(TooLongError, match=r"longer than the 0\.05 s"):
         report(0.5, "")
     report(1.0, "Done")  # it is: nobody gets anything out of an error now
     assert told == [0.1, 1.0]
-    assert timed(told.append, None) == told.append
+    assert limit_time(told.append, None) == told.append
 
 
 def test_an_export_that_takes_too_long_leaves_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr("app.serving.service.max_seconds", lambda: 0.05)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, seconds=0.05))
     service = FillService(lambda: MeanPipeline(row_seconds=0.1))
     photo = load_photo(np.zeros((8, 8, 3), np.uint8))
     work = service.start_export(photo, tmp_path / "a.png", Window(0.0, 0.0, 32.0, (256, 8)))
@@ -114,14 +115,14 @@ def test_an_export_that_takes_too_long_leaves_nothing(monkeypatch, tmp_path):
 
 
 def test_results_of_a_visitor_take_less_memory(host):
-    session = Session(load_photo(np.zeros((HOSTED_PIXELS // 4000, 1000, 3), np.uint8)))
+    session = Session(load_photo(np.zeros((SHARED.result_pixels // 4000, 1000, 3), np.uint8)))
     for _ in range(6):
         session.add(session.photo)
     assert list(session.results) == ["3", "4", "5", "6"]
 
 
 def test_who_comes_when_too_many_wait_is_told_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("app.page.max_waiting", lambda: 0)
+    monkeypatch.setattr("app.host.limits.OWN", replace(OWN, waiting=0))
     blocks = build_app(FillService(MeanPipeline), tmp_path)
     _, url, _ = blocks.launch(
         prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.semantics.actions import COMPLETED, HIDDEN, SEEN, SemanticActions
+from app.semantics.actions import AS_IS, COMPLETED, HIDDEN, SemanticActions
 from app.serving.service import BUNDLED, FillService
 from app.widgets.protocol import Request
 from sair_core.errors import ModelNotFoundError
@@ -16,7 +16,7 @@ from tests.app.fakes import MeanPipeline, street
 OPEN = Request(open=True, seen="original")
 
 
-def shown(actions, session, labels="sky, road, car", rest=True, under=SEEN, encoder=BUNDLED, request=OPEN):
+def shown(actions, session, labels="sky, road, car", rest=True, under=AS_IS, encoder=BUNDLED, request=OPEN):
     return list(actions.show(request, session, labels, rest, under, encoder))
 
 
@@ -91,11 +91,11 @@ def test_the_map_is_of_the_photo_that_is_seen(semantic_actions, street_session):
 def test_a_mask_hides_and_sir_completes(street_session, painted):
     actions = SemanticActions(FillService(lambda: MeanPipeline(model="SIR")))
     shares = {}
-    for under in (SEEN, HIDDEN, COMPLETED):
+    for under in (AS_IS, HIDDEN, COMPLETED):
         answer = shown(actions, street_session, under=under, request=painted)[-1]
         shares[under] = answer.more["legend"][1]["share"]
-        assert answer.level == "good" and answer.more["hole"] == (under != SEEN)
-    assert shares[COMPLETED] > shares[SEEN] + 0.2  # the fake completes with road
+        assert answer.level == "good" and answer.more["hole"] == (under != AS_IS)
+    assert shares[COMPLETED] > shares[AS_IS] + 0.2  # the fake completes with road
 
 
 def test_a_model_without_completion_says_so(semantic_actions, street_session, painted):

@@ -22,8 +22,8 @@ def test_nothing_is_loaded_before_it_is_needed_and_then_once(photo):
     loads = []
     service = FillService(lambda: loads.append(1) or MeanPipeline())
     assert not loads and not service.ready
-    service.fill(photo, HOLE)
-    service.fill(photo, HOLE)
+    service.start_fill(photo, HOLE).result()
+    service.start_fill(photo, HOLE).result()
     assert loads == [1] and service.ready
 
 
@@ -38,8 +38,8 @@ def test_a_model_that_cannot_be_loaded_is_tried_again(photo):
 
     service = FillService(load)
     with pytest.raises(ModelNotFoundError):
-        service.fill(photo, HOLE)
-    assert service.fill(photo, HOLE).image.size == (8, 8)
+        service.start_fill(photo, HOLE).result()
+    assert service.start_fill(photo, HOLE).result().image.size == (8, 8)
 
 
 def test_warm_up_survives_a_missing_model(caplog):
@@ -64,14 +64,14 @@ def test_fills_run_one_at_a_time_and_the_second_is_told_that_it_waits(photo):
             return super().fill(*args, **kwargs)
 
     service, news = FillService(Slow), []
-    first = service.start(photo, HOLE)
-    second = service.start(photo, HOLE, progress=lambda share, text: news.append(text))
+    first = service.start_fill(photo, HOLE)
+    second = service.start_fill(photo, HOLE, progress=lambda share, text: news.append(text))
     assert any("Waiting" in text for text in news)
     gate.set()
     first.result(5), second.result(5)
     assert max(most) == 1
     news.clear()
-    service.start(photo, HOLE, progress=lambda share, text: news.append(text)).result(5)
+    service.start_fill(photo, HOLE, progress=lambda share, text: news.append(text)).result(5)
     assert not any("Waiting" in text for text in news)
 
 
@@ -130,7 +130,7 @@ def test_no_fill_waits_for_a_fetch(photo):
 
     service = FillService(MeanPipeline, load_reader=load_reader)
     fetch = service.start_encoder("A a")
-    assert service.fill(photo, HOLE).image.size == (8, 8) and not fetch.done()
+    assert service.start_fill(photo, HOLE).result().image.size == (8, 8) and not fetch.done()
     gate.set()
     fetch.result(5)
 
@@ -149,9 +149,9 @@ def test_another_model_takes_over_between_two_fills(photo):
 
     service = FillService(Slow, model="first", load_model=load_model)
     reader = service.start_reading(photo, "sky").result() and service._readers[BUNDLED]
-    before = service.start(photo, HOLE)
+    before = service.start_fill(photo, HOLE)
     change = service.start_model("runs/mine/model")
-    after = service.start(photo, HOLE)
+    after = service.start_fill(photo, HOLE)
     assert service.model == "first" and not loads
     gate.set()
     change.result(5)
@@ -168,7 +168,7 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
     service = FillService(MeanPipeline, load_model=load_model)
     with pytest.raises(ModelNotFoundError):
         service.start_model("nowhere").result()
-    assert service.model == "sair-lite" and service.fill(photo, HOLE).image.size == (8, 8)
+    assert service.model == "sair-lite" and service.start_fill(photo, HOLE).result().image.size == (8, 8)
 
 
 def test_words_give_a_mask(photo):

@@ -71,7 +71,7 @@ def test_the_time_asked_for_grows_with_the_output():
 def test_all_work_is_done_on_the_lent_gpu(asked, service, photo, tmp_path):
     window = Window(2.0, 2.0, 3.0, (600, 900))
     plain = MeanPipeline("SIR")
-    assert np.array_equal(service.fill(photo, HOLE).image, plain.fill(photo, HOLE).image)
+    assert np.array_equal(service.start_fill(photo, HOLE).result().image, plain.fill(photo, HOLE).image)
     assert np.array_equal(service.start_view(photo, window).result(), plain.view(photo, window=window))
     assert service.start_export(photo, tmp_path / "a.png", window).result() == (600, 900)
     assert service.start_words(photo, "car").result().any()
@@ -84,7 +84,8 @@ def test_all_work_is_done_on_the_lent_gpu(asked, service, photo, tmp_path):
 def test_errors_arrive_and_callbacks_are_left_here(asked, service, photo):
     told = []
     with pytest.raises(EmptyMaskError):
-        service.fill(photo, ~np.ones_like(HOLE), progress=lambda share, text: told.append(text))
+        nothing = np.zeros_like(HOLE)
+        service.start_fill(photo, nothing, progress=lambda share, text: told.append(text)).result()
     assert "Waiting for a GPU" in told
     with pytest.raises(CancelledError):
         service.start_view(photo, Window.whole((120, 160), 1.0), cancelled=lambda: True).result()
@@ -109,5 +110,5 @@ def test_work_is_done_in_the_context_of_who_asks(photo):
 
     service = FillService(Looking)
     visitor.set("anna")
-    service.fill(photo, HOLE)
+    service.start_fill(photo, HOLE).result()
     assert seen == ["anna"]

@@ -234,15 +234,15 @@ def test_every_fill_from_then_on_is_made_with_the_model(actions, service, photos
     hole[2:4, 2:4] = True
     begin(actions, photos)
     run = finished(actions)
-    assert not np.asarray(service.fill(photo, hole).image).any()
+    assert not np.asarray(service.start_fill(photo, hole).result().image).any()
     *progress, answer = actions.use(Request(run="My-photos"), None)
     assert progress[0].kind == "progress" and loads == [str(run.model)]
     assert answer.text == "From now on, fills are made with My-photos."
     assert answer.more["model"] == {"title": "My-photos", "first": "sair-lite"}
-    assert (np.asarray(service.fill(photo, hole).image)[hole] == 255).all()
+    assert (np.asarray(service.start_fill(photo, hole).result().image)[hole] == 255).all()
     *_, answer = actions.use_first(LOOK, None)
     assert answer.more["model"]["title"] == "sair-lite"
-    assert not np.asarray(service.fill(photo, hole).image).any()
+    assert not np.asarray(service.start_fill(photo, hole).result().image).any()
 
 
 def test_a_model_that_cannot_be_used(actions, service, photos, tmp_path):

@@ -7,11 +7,12 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app.semantics.actions import SEEN, SemanticActions
+from app.host.exports import check_export, export_limits, whole_window
+from app.semantics.actions import AS_IS, SemanticActions
 from app.serving.service import BUNDLED, FillService
 from app.session import Session
 from app.widgets.protocol import Request
-from app.zoom.actions import VIEW, WHOLE, ZoomActions, check_size, limits, whole_window
+from app.zoom.actions import VIEW, WHOLE, ZoomActions
 from sair_core.errors import ConfigError, ModelNotFoundError, PhotoTooLargeError
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.map import palette
@@ -76,7 +77,7 @@ def test_labels_at_any_scale(service, zoom_actions, street_session):
     labels = Request(open=True, seen="original", window=WINDOW, against="labels")
     assert "Show map" in list(zoom_actions.view(labels, street_session))[-1].text
     request = Request(open=True, seen="original")
-    list(SemanticActions(service).show(request, street_session, "sky, road, car", True, SEEN, BUNDLED))
+    list(SemanticActions(service).show(request, street_session, "sky, road, car", True, AS_IS, BUNDLED))
     answer = list(zoom_actions.view(labels, street_session))[-1]
     colours = palette(4)[1:3]  # of road and car
     below = resample(street(), WINDOW, "bicubic")
@@ -218,14 +219,14 @@ def test_the_size_is_that_of_the_file():
 def test_limits_are_lower_on_a_shared_host(monkeypatch, zoom_actions, street_session):
     monkeypatch.delenv("SPACE_ID", raising=False)
     monkeypatch.delenv("SAIR_HOSTED", raising=False)
-    assert limits()["TIFF"]["megapixels"] == 400 and limits()["PNG"]["megapixels"] == 100
-    check_size((20000, 20000), "TIFF")
+    assert export_limits()["TIFF"]["megapixels"] == 400 and export_limits()["PNG"]["megapixels"] == 100
+    check_export((20000, 20000), "TIFF")
     with pytest.raises(PhotoTooLargeError, match="at most 100 megapixels"):
-        check_size((20000, 20000), "PNG")
+        check_export((20000, 20000), "PNG")
     with pytest.raises(PhotoTooLargeError, match="16383 px a side"):
-        check_size((100, 20000), "WebP")
+        check_export((100, 20000), "WebP")
     monkeypatch.setenv("SPACE_ID", "someone/studio")
-    assert {one["megapixels"] for one in limits().values()} == {32}
+    assert {one["megapixels"] for one in export_limits().values()} == {32}
     answer = exported(zoom_actions, street_session, WHOLE, 64)[-1]
     assert answer.level == "error" and "10240 x 7680 px (78.6 megapixels)" in answer.text
 

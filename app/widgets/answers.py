@@ -1,0 +1,79 @@
+"""Answers that the actions of several tabs give: masks, refusals, progress."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from typing import TypeVar
+
+import numpy as np
+
+from sair_core.errors import CancelledError, EmptyMaskError, FullMaskError, LabelError, SairError
+from sair_core.progress import Progress
+
+from ..session import NoMapError, NoPhotoError
+from .pictures import encode_mask, reduce_mask
+from .protocol import Answer
+
+MISSING_STEPS = (NoPhotoError, NoMapError, EmptyMaskError, FullMaskError, LabelError)
+POLL_SECONDS = 0.05
+T = TypeVar("T")
+
+
+def refuse(error: SairError) -> Answer:
+    """Answer with an error as the visitor reads it: a warning where only a step is missing."""
+    return Answer("notice", "warn" if isinstance(error, MISSING_STEPS) else "error", str(error))
+
+
+def send_mask(mask: np.ndarray, text: str, size_px: tuple[int, int] | None = None, **more: object) -> Answer:
+    """Answer with a mask for the editor, bool `(H, W)`, and how it came about.
+
+    size_px: the (height, width) at which the editor paints, where the mask is of the photo's own size.
+    """
+    picture = encode_mask(mask if size_px is None else reduce_mask(mask, size_px))
+    if picture is None:
+        return Answer("notice", "warn", "Nothing of this photo would be marked. The mask stays as it is.")
+    return Answer("mask", "info", text, (picture,), more=more)
+
+
+def format_share(share: float) -> str:
+    """Write a share in [0, 1] for people: `0.234` -> "23 %", `0.0042` -> "0.4 %"."""
+    return f"{100 * share:.0f} %" if share >= 0.0095 or not share else f"{max(100 * share, 0.1):.1f} %"
+
+
+def follow(
+    start: Callable[[Progress], Future[T]], stopped: threading.Event | None = None
+) -> Generator[Answer, None, T]:
+    """Yield the progress of work as Answers until it is done; return its result or raise its error.
+
+    start: given a progress callback, begins the work. stopped: is set when nobody wants the work any more,
+    which the work can ask, too: CancelledError is raised at once, whether or not the work has noticed yet.
+    """
+    stopped = stopped or threading.Event()
+    reports: queue.Queue[tuple[float, str]] = queue.Queue()
+    future = start(lambda share, text: reports.put((share, text)))
+    try:
+        for share, text in _newest_reports(future, reports, stopped):
+            yield Answer("progress", more={"share": share, "text": text})
+    finally:
+        future.cancel()  # nobody waits for it any more, or it is done and nothing happens
+    if stopped.is_set():
+        raise CancelledError("Stopped as asked.")
+    return future.result()
+
+
+def _newest_reports(
+    future: Future, reports: queue.Queue[tuple[float, str]], stopped: threading.Event
+) -> Iterator[tuple[float, str]]:
+    """Yield reports as they come, only the newest where several wait, until the work is done or stopped."""
+    while not stopped.is_set():
+        try:
+            report = reports.get(timeout=POLL_SECONDS)
+            while not reports.empty():
+                report = reports.get_nowait()
+            yield report
+        except queue.Empty:
+            if future.done():
+                return
