@@ -5,6 +5,8 @@ Pixel `i` of `n` sits at `-1 + (2 i + 1) / n`; the picture's edges are at -1 and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,19 +17,19 @@ def axis_coords(count: int, *, device: torch.device | str | None = None) -> Tens
     return (2 * torch.arange(count, dtype=torch.float32, device=device) + 1) / count - 1
 
 
-def grid_coords(size_px: tuple[int, int], *, device: torch.device | str | None = None) -> Tensor:
-    """Centres of all pixels of an image of `(height, width)`. Returns `(H, W, 2)` as (y, x)."""
+def grid_coords(size_px: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
+    """Centres of all pixels of an image of size_px `(height, width)`. Returns `(H, W, 2)` as (y, x)."""
     ys, xs = (axis_coords(n, device=device) for n in size_px)
     return torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1)
 
 
-def pixel_coords(rows: Tensor, columns: Tensor, size_px: tuple[int, int]) -> Tensor:
+def pixel_coords(rows: Tensor, columns: Tensor, size_px: Sequence[int]) -> Tensor:
     """Centres of an image's pixels `(rows, columns)`, each `(N,)` integers. Returns `(N, 2)` float32."""
     height, width = size_px
     return torch.stack([(2 * rows.float() + 1) / height - 1, (2 * columns.float() + 1) / width - 1], dim=-1)
 
 
-def cell_of(size_px: tuple[int, int], *, device: torch.device | str | None = None) -> Tensor:
+def cell_of(size_px: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
     """Footprint of one output pixel, `(2 / H, 2 / W)`. Returns `(2,)` float32."""
     return torch.tensor([2 / size_px[0], 2 / size_px[1]], device=device)
 
@@ -71,7 +73,7 @@ def sample_lanczos(picture: Tensor, coords_yx: Tensor) -> Tensor:
     return (found.view(batch, channels, -1, 4 * LANCZOS**2) * both).sum(-1).transpose(1, 2)
 
 
-def four_neighbours(coords_yx: Tensor, size_cells: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def four_neighbours(coords_yx: Tensor, size_cells: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """The four feature cells nearest to each coordinate, with LIIF's local-ensemble weights.
 
     coords_yx: `(B, N, 2)`; size_cells: `(h, w)` of the feature map.

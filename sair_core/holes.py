@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def hole_share(hole01: Tensor, size_cells: tuple[int, int]) -> Tensor:
+def hole_share(hole01: Tensor, size_cells: Sequence[int]) -> Tensor:
     """The share of hole in each cell of a grid: `(B, 1, H, W)` to float32 `(B, 1, *size_cells)`."""
-    hole01 = hole01.float()
+    hole01, (height, width) = hole01.float(), size_cells
     if hole01.device.type == "mps":  # pools only to sizes that divide the picture's
-        return F.adaptive_avg_pool2d(hole01.cpu(), size_cells).to(hole01.device)
-    return F.adaptive_avg_pool2d(hole01, size_cells)
+        return F.adaptive_avg_pool2d(hole01.cpu(), (height, width)).to(hole01.device)
+    return F.adaptive_avg_pool2d(hole01, (height, width))
 
 
-def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def reduce_known(rgb01: Tensor, hole01: Tensor, size_px: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Resize a photo with a hole; what lies in the hole never bleeds into what is known.
 
     rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, size_px `(height, width)`. Known colours are averages over

@@ -8,6 +8,8 @@ neighbour. Same numbers, far fewer operations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -67,7 +69,7 @@ class LiifDecoder(nn.Module):
         the footprint of an output pixel; shared: `(B, N, hidden)`, added for all four neighbours before the
         first ReLU. Returns `(B, N, out_channels)`.
         """
-        size = (projected.shape[-2], projected.shape[-1])
+        size = projected.shape[-2:]
         index, offset, weight = four_neighbours(coords_yx, size)
         where = self._coord_part(offset, cell, size).transpose(1, 2)  # (B, 4, N, 2 or 4)
         x = gather(projected, index)  # (B, 4, N, hidden)
@@ -86,7 +88,7 @@ class LiifDecoder(nn.Module):
         """`query(project(features), coords_yx, cell)`."""
         return self.query(self.project(features), coords_yx, cell)
 
-    def _coord_part(self, offset: Tensor, cell: Tensor, size_cells: tuple[int, int]) -> Tensor:
+    def _coord_part(self, offset: Tensor, cell: Tensor, size_cells: Sequence[int]) -> Tensor:
         if not self.config.use_cell:
             return offset
         in_cells = cells_in_features(cell, size_cells)

@@ -64,7 +64,7 @@ class LteDecoder(nn.Module):
         projected: `(B, 2 hidden, h, w)` from `project`; coords_yx: `(B, N, 2)` in [-1, 1]; cell: `(B, 2)`,
         the footprint of an output pixel. Returns `(B, N, out_channels)`.
         """
-        size = (projected.shape[-2], projected.shape[-1])
+        size = projected.shape[-2:]
         index, offset, weight = four_neighbours(coords_yx, size)
         amplitude, frequency = gather(projected, index).chunk(2, dim=-1)  # (B, 4, N, hidden) each
         # Angles in float32: bfloat16 is too coarse for the phase of a fast wave.

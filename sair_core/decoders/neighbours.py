@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,6 +29,6 @@ def blend(values: Tensor, weight: Tensor) -> Tensor:
     return out
 
 
-def cells_in_features(cell: Tensor, size_cells: tuple[int, int]) -> Tensor:
+def cells_in_features(cell: Tensor, size_cells: Sequence[int]) -> Tensor:
     """An output pixel's footprint `(B, 2)` in units of feature cells, as LIIF scales it."""
     return cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2

@@ -12,6 +12,13 @@ def pad_to_multiple(x: Tensor, multiple_px: int) -> Tensor:
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x
 
 
+def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
+    """Make a layer predict nothing until it is trained."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
 class ResBlock(nn.Module):
     """`x + conv(relu(conv(x)))` at constant width, without normalisation.
 
@@ -23,8 +30,7 @@ class ResBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         self.residual_scale = residual_scale
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        start_at_zero(self.second)
 
     def forward(self, x: Tensor) -> Tensor:
         """x: `(B, C, H, W)`. Same shape out."""

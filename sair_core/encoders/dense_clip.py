@@ -21,6 +21,7 @@ import copy
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,12 @@ from torch import Tensor, nn
 
 from sair_core.encoders.refine import smooth_by_keys
 from sair_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
+    from open_clip.modified_resnet import ModifiedResNet
+    from open_clip.timm_model import TimmModel
+    from open_clip.transformer import Attention, ResidualAttentionBlock, VisionTransformer
 
 MOSTLY_HOLE = 0.5  # a token whose patch is hole by more than this is no key
 LOGIT_SCALE_INIT = math.log(1 / 0.07)
@@ -50,7 +57,7 @@ class DenseClip(nn.Module):
 
     def __init__(
         self,
-        model: nn.Module,
+        model: CLIP,
         *,
         upsample: float = 1.0,
         context_scale: float | None = None,
@@ -170,7 +177,7 @@ def _smoothed(dense: DenseForward, tower: nn.Module) -> DenseForward:
     return partial(_dense_vit, key_smoothing=True)
 
 
-def _vit_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
+def _vit_form(tower: VisionTransformer) -> tuple[DenseForward, int, int]:
     if tower.attn_pool is not None or tower.pool_type not in ("tok", "avg"):
         raise ConfigError(
             "ViT towers with an attentional pool (CoCa) or without pooling have no dense form. "
@@ -184,12 +191,12 @@ def _vit_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
     return _dense_vit, tower.patch_size[0], width if tower.proj is None else tower.proj.shape[1]
 
 
-def _resnet_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
+def _resnet_form(tower: ModifiedResNet) -> tuple[DenseForward, int, int]:
     return _dense_resnet, 32, tower.attnpool.c_proj.out_features
 
 
-def _timm_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
-    from timm.layers import SelectAdaptivePool2d
+def _timm_form(tower: TimmModel) -> tuple[DenseForward, int, int]:
+    from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 
     trunk = tower.trunk
     refusal = (
@@ -218,7 +225,7 @@ def _timm_form(tower: nn.Module) -> tuple[DenseForward, int, int]:
 
 
 def _dense_vit(
-    tower: nn.Module, image: Tensor, hole: Tensor | None = None, *, key_smoothing: bool = False
+    tower: VisionTransformer, image: Tensor, hole: Tensor | None = None, *, key_smoothing: bool = False
 ) -> Tensor:
     """image: `(B, 3, h * patch, w * patch)`; hole: `(B, 1, ...)` of the same size. Returns `(B, D, h, w)`.
 
@@ -243,7 +250,7 @@ def _dense_vit(
     return x.transpose(1, 2).reshape(batch, -1, h, w)
 
 
-def _position_embedding(tower: nn.Module, size: tuple[int, int]) -> Tensor:
+def _position_embedding(tower: VisionTransformer, size: tuple[int, int]) -> Tensor:
     """The tower's position embeddings for a grid of `size`, `(1 + h w, C)`, resized as open_clip does."""
     learned = tower.positional_embedding
     if size == tuple(tower.grid_size):
@@ -260,7 +267,7 @@ def _key_mask(hole: Tensor, patch_px: int) -> Tensor:
 
 
 def _residual_block(
-    block: nn.Module, x: Tensor, keys: Tensor | None = None, *, values_only: bool = False
+    block: ResidualAttentionBlock, x: Tensor, keys: Tensor | None = None, *, values_only: bool = False
 ) -> Tensor:
     """open_clip's residual block, plain or custom, over `x (B, N, C)` with our attention inside."""
     mixed = _attention(block.attn, block.ln_1(x), keys, values_only=values_only)
@@ -270,7 +277,7 @@ def _residual_block(
     return x + block.ls_2(block.mlp(block.ln_2(x)))
 
 
-def _attention(attn: nn.Module, x: Tensor, keys: Tensor | None, *, values_only: bool) -> Tensor:
+def _attention(attn: Attention, x: Tensor, keys: Tensor | None, *, values_only: bool) -> Tensor:
     """Self-attention with the weights of torch's MultiheadAttention or open_clip's Attention.
 
     Their own `forward` would need the mask as (B heads, N, N), which does not fit large photos.
@@ -293,7 +300,7 @@ def _attention(attn: nn.Module, x: Tensor, keys: Tensor | None, *, values_only: 
     return attn.out_proj(mixed)
 
 
-def _keys(attn: nn.Module, x: Tensor) -> Tensor:
+def _keys(attn: Attention, x: Tensor) -> Tensor:
     """The keys of an attention over `x (B, N, C)`, all heads side by side: `(B, N, C)`."""
     width, bias = x.shape[-1], attn.in_proj_bias
     part = slice(width, 2 * width)
@@ -308,14 +315,14 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-def _dense_resnet(tower: nn.Module, image: Tensor, hole: Tensor | None = None) -> Tensor:
+def _dense_resnet(tower: ModifiedResNet, image: Tensor, hole: Tensor | None = None) -> Tensor:
     """image: `(B, 3, 32 h, 32 w)`. Returns `(B, D, h, w)`. Convolutions have no keys: `hole` is not used."""
     x = tower.layer4(tower.layer3(tower.layer2(tower.layer1(tower.stem(image)))))
     pool = tower.attnpool
     return pool.c_proj(pool.v_proj(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
 
 
-def _dense_timm(tower: nn.Module, image: Tensor, hole: Tensor | None = None) -> Tensor:
+def _dense_timm(tower: TimmModel, image: Tensor, hole: Tensor | None = None) -> Tensor:
     """image: `(B, 3, stride h, stride w)`. Returns `(B, D, h, w)`. `hole` is not used, as above.
 
     Each position goes through trunk head and projection as a map of one cell, whose average is itself: that
@@ -348,7 +355,7 @@ def _normalisation(tower: nn.Module) -> tuple[tuple[float, ...], tuple[float, ..
     return tuple(mean), tuple(std)
 
 
-def _without_image_tower(model: nn.Module) -> nn.Module:
+def _without_image_tower(model: CLIP) -> CLIP:
     """The same model (weights shared) without `visual`; the given one is left as it is."""
     text = copy.copy(model)
     text._modules = {name: module for name, module in model._modules.items() if name != "visual"}

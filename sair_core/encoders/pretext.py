@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,9 @@ class EdgePyramid(nn.Module):
     binary targets prefers no edges at all.
     """
 
+    kernels: Tensor
+    luma: Tensor
+
     def __init__(self, strides_px: Sequence[int]):
         super().__init__()
         self.strides_px = tuple(strides_px)
@@ -127,6 +130,9 @@ class NetworkPretext(nn.Module):
 class FrozenFeatures(nn.Module):
     """A network's maps of a picture. Frozen, in evaluation mode; gradients reach the picture."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         network: nn.Module,
@@ -161,7 +167,7 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
     from timm.models import FeatureListNet
 
     encoder = build_semantic_encoder(SemanticConfig(name))
-    trunk = getattr(encoder.visual, "trunk", None)
+    trunk: Any = getattr(encoder.visual, "trunk", None)
     require(
         isinstance(getattr(trunk, "feature_info", None), list),
         f'the image tower of {name} has no feature pyramid. Choose "{BUNDLED_ENCODER}" or a timm model.',
@@ -182,9 +188,9 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
         raise ModelNotFoundError(f"{config.name!r} is no pretext model: neither a folder nor in timm. {hint}")
     try:
         # Which maps it has is known once it is built; layers above the last one wanted are then left out.
-        found = timm.create_model(config.name, features_only=True).feature_info
+        found: Any = timm.create_model(config.name, features_only=True).feature_info
         indices = _indices(config.name, reductions, found.reduction(), found.out_indices)
-        network = timm.create_model(
+        network: Any = timm.create_model(
             config.name, pretrained=config.pretrained, features_only=True, out_indices=indices
         )
     except (OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The semantic encoder: its interface, its configuration, and how open_clip models are found and loaded.
+"""The semantic encoder: its configuration, and how open_clip models are found and loaded.
 
 open_clip takes seconds to import, so it is imported by the functions that need it.
 """
@@ -13,9 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from sair_core.config import require, strict_dataclass
 from sair_core.encoders.dense_clip import DenseClip, dense_form
@@ -23,28 +21,15 @@ from sair_core.errors import CheckpointError, ConfigError, MissingDependencyErro
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
 from sair_core.weights.network import hub_or_cache
 
+if TYPE_CHECKING:
+    from open_clip import CLIP
+
 HUB_PREFIX = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
 MIN_UPSAMPLE, MAX_UPSAMPLE = 0.25, 8.0
 # What an image tower is built beside when the text tower is dropped at once. It keeps models whose text tower
 # needs a download (or gigabytes) cheap to build.
 _TINY_TEXT = {"context_length": 8, "vocab_size": 8, "width": 8, "heads": 1, "layers": 1}
-
-
-class SemanticEncoder(Protocol):
-    """Anything that names the content of a masked image: an `nn.Module` with these members.
-
-    `forward(rgb01 (B, 3, H, W) in [0, 1], hole01 (B, 1, H, W) with 1 = hole)` returns the dense text-aligned
-    embedding `(B, embed_dim, h, w)`, not normalised, h = ceil(H / stride), w = ceil(W / stride), whose cells
-    cover the whole image evenly (cell-centred coordinates).
-    """
-
-    embed_dim: int
-    stride: int
-
-    def forward(self, rgb01: Tensor, hole01: Tensor | None = None) -> Tensor: ...
-
-    def __call__(self, rgb01: Tensor, hole01: Tensor | None = None) -> Tensor: ...
 
 
 @strict_dataclass
@@ -229,7 +214,7 @@ def _is_model_config(content: object) -> bool:
     return isinstance(content, dict) and {"embed_dim", "vision_cfg", "text_cfg"} <= content.keys()
 
 
-def _read_json(path: Path) -> object:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -246,7 +231,7 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return model_cfg, preprocess_cfg if isinstance(preprocess_cfg, dict) else {}
 
 
-def _instantiate(source: _Source, *, full: bool) -> nn.Module:
+def _instantiate(source: _Source, *, full: bool) -> CLIP:
     """The open_clip model with random weights; unless `full`, its text tower is a tiny stand-in."""
     import open_clip
 
@@ -274,7 +259,7 @@ def _instantiate(source: _Source, *, full: bool) -> nn.Module:
     return model
 
 
-def _load(model: nn.Module, path: str) -> None:
+def _load(model: CLIP, path: str) -> None:
     """Load a full open_clip checkpoint strictly, in any of the forms open_clip knows."""
     import open_clip
     from safetensors import SafetensorError

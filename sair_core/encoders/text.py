@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.semantic import HUB_PREFIX, SemanticConfig, encoder_folder
 from sair_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
 
 PROMPTS_AT_ONCE = 256
 KEPT = 4096  # labels
@@ -24,7 +28,7 @@ class TextEncoder:
     One object belongs to one model, so what it remembers is keyed by model and label.
     """
 
-    def __init__(self, text: nn.Module, tokenizer: Tokenizer):
+    def __init__(self, text: CLIP, tokenizer: Tokenizer):
         """text: a model with open_clip's `encode_text`; tokenizer: prompts to token ids `(N, context)`."""
         self.text, self.tokenizer = text, tokenizer
         self._known: OrderedDict[str, Tensor] = OrderedDict()
@@ -67,7 +71,7 @@ def prompts(label: str) -> list[str]:
 
 
 @torch.inference_mode()
-def embed_labels(text: nn.Module, tokenizer: Tokenizer, labels: Sequence[str]) -> Tensor:
+def embed_labels(text: CLIP, tokenizer: Tokenizer, labels: Sequence[str]) -> Tensor:
     """Mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32."""
     asked = [prompts(label) for label in labels]
     flat = [prompt for some in asked for prompt in some]
@@ -79,7 +83,7 @@ def embed_labels(text: nn.Module, tokenizer: Tokenizer, labels: Sequence[str]) -
     return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(dim=1), dim=-1)
 
 
-def encode_text(text: nn.Module, tokens: Tensor) -> Tensor:
+def encode_text(text: CLIP, tokens: Tensor) -> Tensor:
     """`text.encode_text(tokens)`, without the padding behind the longest prompt where that changes nothing.
 
     tokens: ids `(N, context)`. Returns `(N, D)`, not normalised. In OpenAI's form of the text

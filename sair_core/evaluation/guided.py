@@ -73,8 +73,8 @@ def measure(
     sums = {name: dict.fromkeys(words, 0.0) for name in (NO_WORDS, *words)}
     for photo, hole in tqdm(pairs, unit="photo", leave=False):
         for name, row in sums.items():
-            guide = {} if name == NO_WORDS else {"words": name, "strength": strength}
-            filled = pipe.fill(photo, hole, **guide).photo
+            guide = None if name == NO_WORDS else name
+            filled = pipe.fill(photo, hole, words=guide, strength=strength).photo
             mean = mean_embedding(pipe.reader.read(filled.rgb).vectors, hole)
             for word in words:
                 row[word] += float(mean @ targets[word].to(mean)) / len(pairs)

@@ -6,7 +6,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Plan:
     model_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
 
-def evaluate(plan: Plan, workers: int = 1) -> Iterator[list[Record]]:
+def evaluate(plan: Plan, workers: int = 1) -> Generator[list[Record], None, None]:
     """Yields the records of each photo (all bins, all methods) as soon as they are there.
 
     Photos that cannot be read are logged and yield an empty list. What is yielded is the same, in another

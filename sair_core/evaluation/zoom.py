@@ -113,9 +113,10 @@ def _show(tables: dict[float, Figures], photos: int) -> bool:
         best = max(figures[name]["psnr_y"] for name in RESAMPLED)
         for place, (name, one) in enumerate(figures.items()):
             gain, bar = one["psnr_y"] - best, BARS_DB.get(scale)
-            judged = place == len(RESAMPLED) and bar is not None
-            if judged:
+            verdict = ""
+            if place == len(RESAMPLED) and bar is not None:
                 met &= gain >= bar
+                verdict = f"{bar:+.1f} dB {'met' if gain >= bar else 'missed'}"
             rows.append(
                 (
                     f"x{scale:g}" if place == 0 else "",
@@ -124,7 +125,7 @@ def _show(tables: dict[float, Figures], photos: int) -> bool:
                     f"{one['psnr']:.2f}",
                     f"{one['ssim']:.4f}",
                     "" if name in RESAMPLED else f"{gain:+.2f} dB",
-                    f"{bar:+.1f} dB {'met' if gain >= bar else 'missed'}" if judged else "",
+                    verdict,
                 )
             )
     print(report.align(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sair_core.coords import sample
+from sair_core.decoders import Decoder
 
 
 class Air(nn.Module):
@@ -15,7 +16,7 @@ class Air(nn.Module):
     the colour itself.
     """
 
-    def __init__(self, decoder: nn.Module, long_skip: bool):
+    def __init__(self, decoder: Decoder, long_skip: bool):
         super().__init__()
         self.decoder = decoder
         self.long_skip = long_skip
@@ -25,7 +26,7 @@ class Air(nn.Module):
 
         On z's grid. Either is None where the model has only the other.
         """
-        return self.decoder.project(c) if z is None else self.decoder.project(z, c)
+        return self.decoder.project(*(part for part in (z, c) if part is not None))
 
     def forward(self, projected: Tensor, start01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """Colours `(B, N, 3)`, about [0, 1] but not clipped.

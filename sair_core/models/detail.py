@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from sair_core.config import require, strict_dataclass
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
+from sair_core.encoders.blocks import start_at_zero
 from sair_core.models.parts import Part, build, resolved
 
 
@@ -42,8 +43,7 @@ class Detail(nn.Module):
         self.config = config
         self.encoder = build(config.encoder, APPEARANCE_ENCODERS)
         self.decoder = build(config.decoder, DECODERS, self.encoder.out_channels, 3)
-        nn.init.zeros_(self.decoder.last.weight)
-        nn.init.zeros_(self.decoder.last.bias)
+        start_at_zero(self.decoder.last)
 
     def project(self, rgb01: Tensor) -> Tensor:
         """rgb01 `(B, 3, H, W)` to what the decoder needs of it, `(B, hidden, H, W)`."""

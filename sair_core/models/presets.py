@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from sair_core.config import require
 from sair_core.encoders.pretext import PretextConfig
@@ -49,7 +50,7 @@ PRESETS = {
 }
 
 
-def preset(name: str, **changes: object) -> SairConfig:
+def preset(name: str, **changes: Any) -> SairConfig:
     """The preset `name` with fields of `SairConfig` changed, e.g. `preset("paper", semantics="none")`.
 
     Raises ConfigError for an unknown name or a contradiction.
@@ -90,7 +91,7 @@ SPN_PRESETS = {
 }
 
 
-def spn_preset(name: str, **changes: object) -> SpnConfig:
+def spn_preset(name: str, **changes: Any) -> SpnConfig:
     """The SPN preset `name` with fields changed, e.g. `spn_preset("lite", probabilistic=True)`.
 
     Raises ConfigError for an unknown name or a contradiction.

@@ -98,7 +98,10 @@ class PriorLearner(nn.Module):
 
     def decode(self, encoded: Sequence[Tensor], sample: Tensor | None = None) -> tuple[Tensor, ...]:
         """Eq. (3), or with a sample `(B, C, h, w)` of the latent Eq. (5): the pyramid, finest first."""
-        x = encoded[-1] if sample is None else self.variational(sample, encoded[-1])
+        x = encoded[-1]
+        if sample is not None:
+            assert self.variational is not None
+            x = self.variational(sample, x)
         pyramid = [self.blocks(x)]
         for rise, skip in zip(self.rise, encoded[-2::-1]):
             pyramid.insert(0, rise(pyramid[0], skip))

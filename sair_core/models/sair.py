@@ -7,7 +7,7 @@ coordinates: the whole picture, the hole only, a viewport.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +18,11 @@ from sair_core.config import require, strict_dataclass
 from sair_core.coords import grid_coords, sample
 from sair_core.decoders import DECODERS
 from sair_core.decoders.chunks import in_chunks
-from sair_core.encoders import APPEARANCE_ENCODERS
+from sair_core.encoders import APPEARANCE_ENCODERS, AppearanceEncoder
+from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.initial_fill import INITIAL_FILLS
-from sair_core.encoders.semantic import SemanticConfig, SemanticEncoder, build_semantic_encoder
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.errors import ConfigError
 from sair_core.holes import hole_share
 from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
@@ -102,16 +104,19 @@ class Sair(CheckpointModel):
     config_class = SairConfig
     frozen_prefixes = ("semantic_encoder.",)  # rebuilt from its own weights, never saved twice
 
-    def __init__(self, config: SairConfig, semantic_encoder: SemanticEncoder | None = None):
+    def __init__(self, config: SairConfig, semantic_encoder: DenseClip | None = None):
         """semantic_encoder: built from `config.semantic` unless given; kept frozen."""
         super().__init__()
         self.config = config
-        self.appearance_encoder = self.semantic_encoder = self.sir = None
+        self.appearance_encoder: AppearanceEncoder | None = None
+        self.semantic_encoder: DenseClip | None = None
+        self.sir: Sir | None = None
         channels = embed_dim = 0
         if config.semantics != "only":
             self.appearance_encoder = build(config.appearance, APPEARANCE_ENCODERS)
             channels = self.appearance_encoder.out_channels
         if config.semantics != "none":
+            assert config.semantic is not None
             self.semantic_encoder = semantic_encoder or build_semantic_encoder(config.semantic)
             self.semantic_encoder.requires_grad_(False)
             embed_dim = self.semantic_encoder.embed_dim
@@ -160,17 +165,15 @@ class Sair(CheckpointModel):
         tokens = self.sir.complete(seen, hole01)
         edges = self.sir.project_edges(z)
         stride_px = self.config.semantic_stride_px
-        size = (tokens if z is None else z).shape[-2:]
+        size: Sequence[int] = (tokens if z is None else z).shape[-2:]
         if stride_px is not None:
-            size = tuple(-(-n // stride_px) for n in hole01.shape[-2:])
+            size = [-(-n // stride_px) for n in hole01.shape[-2:]]
         coords = grid_coords(size, device=tokens.device).flatten(0, 1).expand(len(tokens), -1, -1)
         return tokens, edges, self.sir(tokens, coords, edges).transpose(1, 2).unflatten(2, size)
 
     def _check_words(self, words: Tensor, strength: float, batch: int) -> None:
-        require(
-            self.semantic_encoder is not None,
-            'this model has semantics="none": words cannot tell it what to fill with',
-        )
+        if self.semantic_encoder is None:
+            raise ConfigError('this model has semantics="none": words cannot tell it what to fill with')
         embed_dim = self.semantic_encoder.embed_dim
         if words.ndim not in (2, 4) or len(words) not in (1, batch) or words.shape[1] != embed_dim:
             raise ValueError(
@@ -207,7 +210,8 @@ class Sair(CheckpointModel):
 
         With semantics="unfilled" these are the encoder's tokens, interpolated. Raises ConfigError for "none".
         """
-        require(self.semantic_encoder is not None, 'this model has semantics="none": it knows no meanings')
+        if features.tokens is None:
+            raise ConfigError('this model has semantics="none": it knows no meanings')
         if self.sir is None:
             return sample(features.tokens.float(), coords_yx)
         return self.sir(features.tokens, coords_yx, features.edges)

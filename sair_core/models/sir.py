@@ -9,7 +9,7 @@ from sair_core.config import require, strict_dataclass
 from sair_core.coords import sample
 from sair_core.decoders.chunks import in_chunks
 from sair_core.decoders.liif import LiifConfig, LiifDecoder
-from sair_core.encoders.blocks import AttentionBlock
+from sair_core.encoders.blocks import AttentionBlock, start_at_zero
 from sair_core.holes import hole_share
 
 
@@ -55,11 +55,10 @@ class Sir(nn.Module):
                 *(AttentionBlock(width, config.heads) for _ in range(config.context_blocks))
             )
             self.leave = nn.Conv2d(width, embed_dim, 1)
-            nn.init.zeros_(self.leave.weight)  # starts as the paper's form
-            nn.init.zeros_(self.leave.bias)
+            start_at_zero(self.leave)  # as the paper's form
         if config.edge_aware:
             self.edges = nn.Conv2d(appearance_channels, config.hidden, 1, bias=False)
-            nn.init.zeros_(self.edges.weight)  # starts as the form that does not see them
+            start_at_zero(self.edges)  # as the form that does not see them
         self.function = LiifDecoder(
             embed_dim, embed_dim, LiifConfig(config.hidden, config.layers, use_cell=False)
         )

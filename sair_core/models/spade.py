@@ -112,7 +112,8 @@ class SpadeResBlock(nn.Module):
         self.first = nn.Conv2d(channels, middle, 3, padding=dilation, dilation=dilation)
         self.norm_second = guided(middle)
         self.second = nn.Conv2d(middle, out_channels, 3, padding=1)
-        self.norm_shortcut = self.shortcut = None
+        self.norm_shortcut: nn.Module | None = None
+        self.shortcut: nn.Module | None = None
         if channels != out_channels:
             self.norm_shortcut = guided(channels)
             self.shortcut = nn.Conv2d(channels, out_channels, 1, bias=False)
@@ -121,7 +122,9 @@ class SpadeResBlock(nn.Module):
         """x `(B, C, h, w)`, prior `(B, P, h, w)`. Returns `(B, out_channels, h, w)`."""
         residual = self.first(F.leaky_relu(self.norm_first(x, prior), SLOPE))
         residual = self.second(F.leaky_relu(self.norm_second(residual, prior), SLOPE))
-        return residual + (x if self.shortcut is None else self.shortcut(self.norm_shortcut(x, prior)))
+        if self.shortcut is None or self.norm_shortcut is None:
+            return residual + x
+        return residual + self.shortcut(self.norm_shortcut(x, prior))
 
 
 class Generator(nn.Module):

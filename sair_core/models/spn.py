@@ -15,6 +15,7 @@ from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.pretext import PretextConfig
+from sair_core.errors import ConfigError
 from sair_core.models.prior import PriorConfig, PriorLearner, VariationalConfig
 from sair_core.models.pyramid import SCALES
 from sair_core.models.spade import Generator, GeneratorConfig
@@ -137,7 +138,8 @@ class Spn(CheckpointModel):
         mean = sigma = None
         if self.prior.variational is not None:
             mean, sigma = self.prior.variational.distribution(encoded[-1])
-        return SpnFeatures(self.generator.encode(x), encoded, tuple(rgb01.shape[-2:]), mean, sigma)
+        height, width = rgb01.shape[-2:]
+        return SpnFeatures(self.generator.encode(x), encoded, (height, width), mean, sigma)
 
     def latent(
         self, size_px: tuple[int, int], generator: torch.Generator | None = None, batch: int = 1
@@ -160,7 +162,8 @@ class Spn(CheckpointModel):
         """
         sample = features.mean
         if z is not None:
-            require(sample is not None, "this model is deterministic: it takes no z")
+            if sample is None or features.sigma is None:
+                raise ConfigError("this model is deterministic: it takes no z")
             if z.shape != sample.shape:
                 raise ValueError(f"want z {tuple(sample.shape)}, got {tuple(z.shape)}")
             sample = sample + z.to(sample) * features.sigma  # Eq. (5)
