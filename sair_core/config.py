@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import pydantic.dataclasses
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from typing_extensions import dataclass_transform
 
 from sair_core.errors import ConfigError
@@ -17,6 +18,7 @@ from sair_core.errors import ConfigError
 T = TypeVar("T")
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+FROM_TEXT = ConfigDict(allow_inf_nan=False)  # of a single value that was typed
 # What a field may be, by pydantic's name for the error.
 ALLOWED = {
     "int_type": "a whole number",
@@ -74,11 +76,8 @@ def from_dict(cls: type[T], data: dict[str, Any]) -> T:
         raise refusal(cls, error) from error
 
 
-def refusal(cls: type, error: ValidationError, name: Callable[[str], str] = str) -> ConfigError:
-    """Return what pydantic says of the values for a config class in words of ours.
-
-    name: what a field is called where the values come from.
-    """
+def refusal(cls: type, error: ValidationError) -> ConfigError:
+    """Return what pydantic says of the values for a config class in words of ours."""
     faults = error.errors(include_url=False)
     for fault in faults:
         if isinstance(own := fault.get("ctx", {}).get("error"), ConfigError):  # of a `__post_init__`
@@ -87,28 +86,31 @@ def refusal(cls: type, error: ValidationError, name: Callable[[str], str] = str)
     wrong: dict[str, str] = {}
     missing, unknown = [], []
     for fault in faults:
-        kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
-        field, *inner = fault["loc"]
-        place = name(fields[field] if isinstance(field, int) else field) + "".join(
-            f"[{i}]" if isinstance(i, int) else f".{i}" for i in inner
-        )
-        if kind == "unexpected_keyword_argument":
-            unknown.append(place)
-        elif kind == "missing" and inner and isinstance(inner[-1], int):
-            wrong[place.rpartition("[")[0]] = f"must be {inner[-1] + 1} values, got {value!r}"
-        elif kind == "missing":
-            missing.append(place)
-        elif kind == "too_long":
-            wrong[place] = f"must be {context['max_length']} values, got {value!r}"
+        first, *inner = fault["loc"]
+        names = [fields[first] if isinstance(first, int) else first, *inner]
+        if fault["type"] == "unexpected_keyword_argument":
+            unknown.append(_place(names))
+        elif fault["type"] == "missing" and isinstance(names[-1], str):
+            missing.append(_place(names))
         else:
-            allowed = ALLOWED.get(kind) or fault["msg"].removeprefix("Input should be ")
-            wrong[place] = f"must be {allowed}, got {value!r}"
-    sentences = [f"{place} {sentence}" for place, sentence in wrong.items()]
+            wrong[_place(names[:-1] if fault["type"] == "missing" else names)] = sentence(fault)
+    sentences = [f"{place} {text}" for place, text in wrong.items()]
     if missing:
         sentences.append(f"missing keys {sorted(missing)}")
     if unknown:
-        sentences.append(f"unknown keys {sorted(unknown)}; known are {sorted(map(name, fields))}")
+        sentences.append(f"unknown keys {sorted(unknown)}; known are {sorted(fields)}")
     return ConfigError(f"{cls.__name__}: {'; '.join(sentences)}")
+
+
+def sentence(fault: ErrorDetails) -> str:
+    """Return what a value must be and what it is: "must be a whole number, got 128.5"."""
+    if fault["type"] == "missing":  # the last of the places of a tuple
+        allowed = f"{int(fault['loc'][-1]) + 1} values"
+    elif fault["type"] == "too_long":
+        allowed = f"{fault.get('ctx', {})['max_length']} values"
+    else:
+        allowed = ALLOWED.get(fault["type"]) or fault["msg"].removeprefix("Input should be ")
+    return f"must be {allowed}, got {fault['input']!r}"
 
 
 def require(condition: bool, message: str) -> None:
@@ -120,6 +122,11 @@ def require(condition: bool, message: str) -> None:
 def require_megapixels(limit: float) -> None:
     """Raise ConfigError for a limit on photos that cannot be held: Pillow opens none above 178 megapixels."""
     require(0 < limit <= 178, f"--max-megapixels must be above 0 and at most 178, got {limit:g}.")
+
+
+def _place(names: Sequence[int | str]) -> str:
+    """ "sir.widths[1]"."""
+    return "".join(f"[{n}]" if isinstance(n, int) else f".{n}" for n in names).removeprefix(".")
 
 
 def _plain(value: Any) -> Any:

@@ -1,17 +1,19 @@
-"""`python -m sair_core.evaluation`: a model next to classical baselines, on the same photos and masks."""
+"""Compare a model with classical baselines on the same photos and masks: `python -m sair_core.evaluation`."""
 
 from __future__ import annotations
 
-import argparse
-import logging
+import functools
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from tqdm import tqdm
 
+from sair_core.command_line import DONE, INTERRUPTED, SOME_FAILED, Option, run_command
+from sair_core.config import require, strict_dataclass
 from sair_core.errors import ConfigError, MissingDependencyError, SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.baselines import BASELINES, METHODS, OPENCV_RADIUS_PX, FillMethod, require_opencv
@@ -22,66 +24,91 @@ from sair_core.evaluation.summary import Record, gains, summarise
 from sair_core.photos.photo import load_photo
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
-# Method -> the model it loads unless told otherwise.
-MODEL_METHODS = {"sair": BUNDLED_SAIR, "spn": BUNDLED_SPN}
-DEFAULT_METHODS = ("sair", *BASELINES)
+
+@strict_dataclass
+class FillsOptions:
+    """Compare a model with classical baselines, on the same photos and masks."""
+
+    data: Annotated[Path, Option(metavar="FOLDER")]
+    """folder of photos"""
+    model: str = BUNDLED_SAIR
+    """of the method sair: bundled name, folder or hub id"""
+    spn: Annotated[str, Option(metavar="MODEL")] = BUNDLED_SPN
+    """of the method spn, named like --model"""
+    samples: int = 1
+    """fills of each hole by a model that draws (the paper's: 5)"""
+    masks: str = "irregular"
+    """'irregular' (drawn) or a folder of PNG masks, white = hole"""
+    seed: int = 0
+    """of the drawn masks"""
+    size_px: Annotated[int, Option("--size", metavar="PX")] = 256
+    """side of the photos"""
+    limit: int | None = None
+    """only this many photos, spread evenly over the folder"""
+    methods: tuple[str, ...] = ("sair", *BASELINES)
+    """what fills the holes"""
+    device: str = "auto"
+    """auto, cpu, cuda or mps"""
+    workers: int = 1
+    """photos at a time; above 1, s/fill is no fair timing"""
+    lpips: bool = True
+    """measure LPIPS, where its weights can be had"""
+    save_masks: Annotated[Path | None, Option(metavar="FOLDER")] = None
+    """write each mask as PNG (usable as --masks)"""
+    save_pictures: Annotated[Path | None, Option(metavar="FOLDER")] = None
+    """write the fills side by side, as PNG"""
+    json: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write everything, single fills included"""
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "workers"):
+            require(getattr(self, name) >= 1, f"--{name} must be at least 1, got {getattr(self, name)}.")
 
 
-def main(argv: Sequence[str] | None = None, methods: Mapping[str, FillMethod] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, 1 after an error, 130 after Ctrl+C.
+def main(
+    argv: Sequence[str] | None = None,
+    methods: Mapping[str, FillMethod] | None = None,
+    *,
+    prog: str = "python -m sair_core.evaluation",
+) -> int:
+    """Run the command line and return its exit status, 1 where a method failed.
 
-    `methods` replaces or adds methods by name (used instead of loading a model or calling a baseline).
+    methods: replaces or adds methods by name (used instead of loading a model or calling a baseline).
     """
-    args = parse_arguments(argv, choices=(*MODEL_METHODS, *METHODS, *(methods or ())))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        plan, lpips_note = prepare(args, methods or {})
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    records, status = run(plan, args.workers)
+    compare = functools.partial(compare_methods, given=methods or {})
+    return run_command(compare, FillsOptions, argv, prog=prog)
+
+
+def compare_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> int:
+    """Measure, print and write what was asked for; the exit status. Raises SairError before it measures."""
+    plan, lpips_note = prepare(options, given)
+    records, status = run(plan, options.workers)
     if not records:
         print("Nothing was measured.", file=sys.stderr)
-        return status or 1
-    show(args, plan, records, lpips_note, complete=status == 0)
+        return status or SOME_FAILED
+    show(options, plan, records, lpips_note, complete=status == DONE)
     return status
 
 
-def parse_arguments(argv: Sequence[str] | None, choices: Sequence[str]) -> argparse.Namespace:
-    """The command line; wrong ones end the process with status 2, as argparse does."""
-    parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation", description=__doc__)
-    add = parser.add_argument
-    for name, model in MODEL_METHODS.items():
-        option = "--model" if name == "sair" else f"--{name}"
-        add(option, default=model, metavar="MODEL",
-            help=f"of the method {name}: bundled name, folder or hub id (default: %(default)s)")  # fmt: skip
-    add("--samples", type=int, default=1, help="fills of each hole by a model that draws (the paper's: 5)")
-    add("--data", required=True, type=Path, help="folder of photos")
-    add("--masks", default="irregular", help="'irregular' (drawn) or a folder of PNG masks, white = hole")
-    add("--seed", type=int, default=0, help="of the drawn masks (default: %(default)s)")
-    add("--size", type=int, default=256, help="side of the photos in px (default: %(default)s)")
-    add("--limit", type=int, help="only this many photos, spread evenly over the folder")
-    add("--methods", nargs="+", choices=tuple(dict.fromkeys(choices)), default=list(DEFAULT_METHODS))
-    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    add("--workers", type=int, default=1, help="photos at a time; above 1, s/fill is no fair timing")
-    add("--no-lpips", action="store_true", help="leave LPIPS out")
-    add("--save-masks", type=Path, metavar="DIR", help="write each mask as PNG (usable as --masks)")
-    add("--save-pictures", type=Path, metavar="DIR", help="write the fills side by side, as PNG")
-    add("--json", type=Path, metavar="FILE", help="write everything, single fills included")
-    return parser.parse_args(argv)
+def build_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> dict[str, FillMethod]:
+    """Return the methods asked for, in that order.
 
-
-def build_methods(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> dict[str, FillMethod]:
-    """The methods asked for, in that order. Raises what the pipeline's loading raises, and ConfigError when
-    none of them can give the samples asked for."""
+    Raises what the pipeline's loading raises, and ConfigError for a method that does not exist and when none
+    can give the samples asked for.
+    """
     known = {**METHODS, **given}
-    models = {"sair": args.model, "spn": args.spn}
+    models = {"sair": options.model, "spn": options.spn}
+    for name in options.methods:
+        require(
+            name in known or name in models,
+            f"--methods must be some of {', '.join(dict.fromkeys([*models, *known]))}, got {name!r}.",
+        )
     methods = {
-        name: known[name] if name in known else ModelMethod(models[name], args.device, args.samples)
-        for name in args.methods
+        name: known[name] if name in known else ModelMethod(models[name], options.device, options.samples)
+        for name in options.methods
     }
     loaded = [method for method in methods.values() if isinstance(method, ModelMethod)]
-    if args.samples > 1 and not any(method.samples > 1 for method in loaded):
+    if options.samples > 1 and not any(method.samples > 1 for method in loaded):
         raise ConfigError("--samples needs a model that draws: add --methods spn, with a probabilistic SPN.")
     return methods
 
@@ -107,19 +134,15 @@ class ModelMethod:
         return np.stack([fill.photo.rgb for fill in fills])
 
 
-def prepare(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> tuple[Plan, str]:
+def prepare(options: FillsOptions, given: Mapping[str, FillMethod]) -> tuple[Plan, str]:
     """The plan, and a line on LPIPS if it is missing (else empty). Raises SairError."""
-    if args.workers < 1:
-        raise ConfigError(f"--workers must be at least 1, got {args.workers}.")
-    if args.samples < 1:
-        raise ConfigError(f"--samples must be at least 1, got {args.samples}.")
     # First what fails at once, then what takes seconds to load.
-    samples = list_samples(args.data, args.limit)
-    masks = mask_source(args.masks, args.seed, args.size)
-    require_opencv(set(args.methods) - set(given))
-    methods = build_methods(args, given)
+    samples = list_samples(options.data, options.limit)
+    masks = mask_source(options.masks, options.seed, options.size_px)
+    require_opencv(set(options.methods) - set(given))
+    methods = build_methods(options, given)
     lpips, note = None, "LPIPS left out (--no-lpips)"
-    if not args.no_lpips:
+    if options.lpips:
         try:
             lpips, note = load_lpips(), ""
         except MissingDependencyError as error:
@@ -128,10 +151,10 @@ def prepare(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> tuple[
         methods=methods,
         samples=samples,
         masks=masks,
-        size_px=args.size,
+        size_px=options.size_px,
         lpips=lpips,
-        mask_folder=args.save_masks,
-        picture_folder=args.save_pictures,
+        mask_folder=options.save_masks,
+        picture_folder=options.save_pictures,
     )
     return plan, note
 
@@ -139,21 +162,22 @@ def prepare(args: argparse.Namespace, given: Mapping[str, FillMethod]) -> tuple[
 def run(plan: Plan, workers: int) -> tuple[list[Record], int]:
     """The records and an exit status. An error or Ctrl+C ends it early and keeps what is done."""
     records: list[Record] = []
-    with closing(evaluate(plan, workers)) as photos, tqdm(total=len(plan.samples), unit="photo") as progress:
+    progress = tqdm(total=len(plan.samples), unit="photo", disable=None)
+    with closing(evaluate(plan, workers)) as photos, progress:
         try:
             for found in photos:
                 records.extend(found)
                 progress.update()
         except KeyboardInterrupt:
-            return records, 130
+            return records, INTERRUPTED
         except SairError as error:
             print(f"error: {error}", file=sys.stderr)
-            return records, 1
-    return records, 0
+            return records, SOME_FAILED
+    return records, DONE
 
 
 def show(
-    args: argparse.Namespace, plan: Plan, records: Sequence[Record], lpips_note: str, complete: bool
+    options: FillsOptions, plan: Plan, records: Sequence[Record], lpips_note: str, complete: bool
 ) -> None:
     """Prints the tables and writes the JSON file if one was asked for."""
     summaries = summarise(records)
@@ -177,29 +201,30 @@ def show(
         names = ", ".join(sorted(altered))
         print(f"Pixels outside the hole were altered (and put back before measuring) by: {names}")
     print("seconds per fill (mean): " + ", ".join(f"{name} {value:.3f}" for name, value in times.items()))
-    print(f"photos: {photos} of {len(plan.samples)}, {args.size} px; masks: {args.masks}, seed {args.seed}")
+    of, masks = f"{photos} of {len(plan.samples)}", f"{options.masks}, seed {options.seed}"
+    print(f"photos: {of}, {options.size_px} px; masks: {masks}")
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if not complete:
         print("Stopped early: the figures cover the photos that were done.")
-    if args.json:
+    if options.json:
         settings = {
             "complete": complete,
-            "model": args.model if "sair" in args.methods else None,
-            "spn": args.spn if "spn" in args.methods else None,
-            "samples": args.samples,
-            "data": str(args.data),
-            "masks": args.masks,
-            "seed": args.seed,
-            "size_px": args.size,
-            "limit": args.limit,
-            "workers": args.workers,
+            "model": options.model if "sair" in options.methods else None,
+            "spn": options.spn if "spn" in options.methods else None,
+            "samples": options.samples,
+            "data": str(options.data),
+            "masks": options.masks,
+            "seed": options.seed,
+            "size_px": options.size_px,
+            "limit": options.limit,
+            "workers": options.workers,
             "photos": photos,
             "opencv_radius_px": OPENCV_RADIUS_PX,
             "lpips": lpips_note or "alex, v0.1",
             "seconds_per_fill": times,
         }
         content = report.as_json(settings, facts, summaries, advantage, records)
-        report.write_json(args.json, content)
+        report.write_json(options.json, content)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m sair_core.evaluation.guided`: whether a fill listens to words.
+"""Measure whether a fill listens to words: `python -m sair_core.evaluation.guided`.
 
 Each photo's hole is filled without words and with each word; then the filled photo is read again, whole, and
 the mean embedding of what was the hole is compared with each word.
@@ -6,11 +6,10 @@ the mean embedding of what was the hole is compared with each word.
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -18,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from sair_core.errors import ConfigError, SairError
+from sair_core.command_line import DONE, SOME_FAILED, Option, run_command
+from sair_core.config import require, strict_dataclass
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask, list_samples
 from sair_core.holes import hole_share
@@ -28,34 +28,54 @@ from sair_core.weights.bundled import BUNDLED_SAIR
 
 NO_WORDS = "(none)"
 HOLE_BIN = 1  # place in masks.BINS: 20-40 %
-DEFAULT_WORDS = ("grass", "water")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; exit status 1 after an error, or if the hole does not move toward each word."""
-    args = _arguments(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        if len(set(args.words)) < 2:
-            raise ConfigError("Give at least two different words.")
-        pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
-        photos = [load_photo(one.path) for one in list_samples(args.data, args.limit)]
-        holes = [drawn_mask(args.seed, i, HOLE_BIN, photo.size_px) for i, photo in enumerate(photos)]
-        table = measure(pipe, list(zip(photos, holes)), args.words, strength=args.strength)
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    moves = [table[word][word] - table[NO_WORDS][word] for word in args.words]
-    rows = [("filled with", *(f"nearness to {word!r}" for word in args.words))]
-    rows += [(name, *(f"{row[word]:+.4f}" for word in args.words)) for name, row in table.items()]
+@strict_dataclass
+class GuidedOptions:
+    """Measure whether a fill listens to words."""
+
+    data: Annotated[Path, Option(metavar="FOLDER")]
+    """folder of photos"""
+    model: str = BUNDLED_SAIR
+    """bundled name, folder or hub id"""
+    words: tuple[str, ...] = ("grass", "water")
+    """what the holes are filled with, at least two"""
+    strength: float = 1.0
+    """how much the words count, 0 to 1"""
+    limit: int = 40
+    """photos, spread evenly over the folder"""
+    seed: int = 0
+    """of the drawn masks"""
+    device: str = "auto"
+    """auto, cpu, cuda or mps"""
+    json: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write the figures"""
+
+    def __post_init__(self) -> None:
+        require(len(set(self.words)) >= 2, "Give at least two different --words.")
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.evaluation.guided") -> int:
+    """Run the command line and return its exit status, 1 if the hole does not move toward each word."""
+    return run_command(_evaluate, GuidedOptions, argv, prog=prog)
+
+
+def _evaluate(options: GuidedOptions) -> int:
+    pipe = InpaintPipeline.from_pretrained(options.model, device=options.device)
+    photos = [load_photo(one.path) for one in list_samples(options.data, options.limit)]
+    holes = [drawn_mask(options.seed, i, HOLE_BIN, photo.size_px) for i, photo in enumerate(photos)]
+    table = measure(pipe, list(zip(photos, holes)), options.words, strength=options.strength)
+    moves = [table[word][word] - table[NO_WORDS][word] for word in options.words]
+    rows = [("filled with", *(f"nearness to {word!r}" for word in options.words))]
+    rows += [(name, *(f"{row[word]:+.4f}" for word in options.words)) for name, row in table.items()]
     print(report.align(rows, left_columns=1))
-    for word, move in zip(args.words, moves):
+    for word, move in zip(options.words, moves):
         print(f"toward {word!r} when filled with it: {move:+.4f}")
     facts = report.machine_facts()
     print("; ".join(f"{name}: {value}" for name, value in {"photos": len(photos), **facts}.items()))
-    if args.json:
-        report.write_json(args.json, {"cosines": table, "machine": facts})
-    return int(min(moves) <= 0)
+    if options.json:
+        report.write_json(options.json, {"cosines": table, "machine": facts})
+    return SOME_FAILED if min(moves) <= 0 else DONE
 
 
 def measure(
@@ -71,7 +91,7 @@ def measure(
     """
     targets = dict(zip(words, pipe.reader.text.embed(list(words))))
     sums = {name: dict.fromkeys(words, 0.0) for name in (NO_WORDS, *words)}
-    for photo, hole in tqdm(pairs, unit="photo", leave=False):
+    for photo, hole in tqdm(pairs, unit="photo", leave=False, disable=None):
         for name, row in sums.items():
             guide = None if name == NO_WORDS else name
             filled = pipe.fill(photo, hole, words=guide, strength=strength).photo
@@ -85,20 +105,6 @@ def mean_embedding(vectors: Tensor, hole: np.ndarray) -> Tensor:
     """Unit mean `(D,)` of the vectors `(D, h, w)` over a hole, bool `(H, W)`."""
     share = hole_share(torch.from_numpy(hole).to(vectors)[None, None], vectors.shape[-2:])[0]
     return F.normalize((vectors * share).sum((1, 2)), dim=0)
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.guided", description=__doc__)
-    add = parser.add_argument
-    add("--data", required=True, type=Path, help="folder of photos")
-    add("--model", default=BUNDLED_SAIR, help="name, folder or hub id (default: %(default)s)")
-    add("--words", nargs="+", default=list(DEFAULT_WORDS), help=f"default: {' '.join(DEFAULT_WORDS)}")
-    add("--strength", type=float, default=1.0, help="how much the words count (default: %(default)s)")
-    add("--limit", type=int, default=40, help="photos, spread evenly over the folder (default: %(default)s)")
-    add("--seed", type=int, default=0, help="of the drawn masks (default: %(default)s)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write the figures")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

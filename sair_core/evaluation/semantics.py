@@ -1,21 +1,21 @@
-"""`python -m sair_core.evaluation.semantics`: how well pixels are named, in view and under a hole."""
+"""Measure how well pixels are named: `python -m sair_core.evaluation.semantics`."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from sair_core.command_line import Option, run_command
+from sair_core.config import strict_dataclass
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
-from sair_core.errors import ConfigError, SairError
+from sair_core.errors import ConfigError
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
@@ -33,25 +33,50 @@ HOLE_BINS = (1, 2)  # places in BINS: 20-40 % and 40-60 %
 MANY = 20  # training photos; rarer classes are left out of the second mean
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, or 1 after an error."""
-    args = _arguments(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        classes = read_classes(args.data)
-        readers = _readers(args)
-        started = time.perf_counter()
-        tables = measure(readers, args.data, classes, seed=args.seed, limit=args.limit)
-        common = common_classes(args.train or args.data.parent / "train", classes)
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+@strict_dataclass
+class SemanticsOptions:
+    """Measure how well pixels are named, in view and under a hole."""
+
+    data: Annotated[Path, Option(metavar="FOLDER")]
+    """folder of photos with label maps beside them"""
+    train: Annotated[Path | None, Option(metavar="FOLDER")] = None
+    """folder that tells which classes are common (default: ../train)"""
+    encoder: str = BUNDLED_CONFIG.name
+    """bundled, open_clip name, hf-hub:... or folder"""
+    pretrained: Annotated[str | None, Option(metavar="TAG")] = None
+    """open_clip's tag of the weights"""
+    upsample: float = BUNDLED_CONFIG.upsample
+    """the photo is enlarged by this"""
+    context_scale: float | None = BUNDLED_CONFIG.context_scale
+    """of the second look"""
+    sir: Annotated[tuple[str, ...], Option(metavar="NAME=MODEL")] = ()
+    """models whose SIR completes the holes"""
+    seed: int = 0
+    """of the drawn masks"""
+    limit: int | None = None
+    """only this many photos, spread evenly over the folder"""
+    device: str = "auto"
+    """auto, cpu, cuda or mps"""
+    json: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write everything"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.evaluation.semantics") -> int:
+    """Run the command line and return its exit status."""
+    return run_command(_evaluate, SemanticsOptions, argv, prog=prog)
+
+
+def _evaluate(options: SemanticsOptions) -> None:
+    classes = read_classes(options.data)
+    readers = _readers(options)
+    started = time.perf_counter()
+    tables = measure(readers, options.data, classes, seed=options.seed, limit=options.limit)
+    common = common_classes(options.train or options.data.parent / "train", classes)
     _show(tables, classes, common)
     facts = {**report.machine_facts(), "minutes": round((time.perf_counter() - started) / 60, 1)}
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
-    if args.json:
-        report.write_json(args.json, _content(tables, classes, common, facts))
-    return 0
+    if options.json:
+        report.write_json(options.json, _content(tables, classes, common, facts))
 
 
 def measure(
@@ -71,7 +96,7 @@ def measure(
     parts = [IN_VIEW, *(bin_name(i) for i in HOLE_BINS)]
     tables = {part: {name: Confusion(len(classes.names)) for name in readers} for part in parts}
     labels = list(classes.names)
-    for index in tqdm(spread(len(pairs), limit), unit="photo"):
+    for index in tqdm(spread(len(pairs), limit), unit="photo", disable=None):
         photo, label_map = pairs[index]
         rgb = load_photo(photo).rgb
         true = read_label_map(label_map, rgb.shape[:2], len(labels))
@@ -99,16 +124,21 @@ def common_classes(train: Path, classes: Classes) -> list[int]:
     return np.flatnonzero(shown >= MANY).tolist()
 
 
-def _readers(args: argparse.Namespace) -> dict[str, SemanticReader]:
-    options = {"upsample": args.upsample, "context_scale": args.context_scale, "keep_text": True}
-    config = SemanticConfig(args.encoder, args.pretrained, **options)
-    readers = {PLAIN: SemanticReader.from_pretrained(config, device=args.device)}
-    for entry in args.sir:
+def _readers(options: SemanticsOptions) -> dict[str, SemanticReader]:
+    config = SemanticConfig(
+        options.encoder,
+        options.pretrained,
+        upsample=options.upsample,
+        context_scale=options.context_scale,
+        keep_text=True,
+    )
+    readers = {PLAIN: SemanticReader.from_pretrained(config, device=options.device)}
+    for entry in options.sir:
         name, _, source = entry.partition("=")
         model = load_model(source or name)
         if not isinstance(model, Sair) or model.sir is None:
             raise ConfigError(f"{source or name} has no SIR. Give a model trained with semantics.")
-        readers[f"+ {name}"] = InpaintPipeline(model, device=args.device).reader
+        readers[f"+ {name}"] = InpaintPipeline(model, device=options.device).reader
     return readers
 
 
@@ -144,24 +174,6 @@ def _content(
         for part, rows in tables.items()
     }
     return {"figures": figures, "common_classes": [classes.names[i] for i in common], "machine": facts}
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.semantics", description=__doc__)
-    add = parser.add_argument
-    add("--data", required=True, type=Path, help="folder of photos with label maps beside them")
-    add("--train", type=Path, help="folder that tells which classes are common (default: ../train)")
-    add("--encoder", default=BUNDLED_CONFIG.name, help="bundled, open_clip name, hf-hub:... or folder")
-    add("--pretrained", help="open_clip's tag of the weights")
-    plain = BUNDLED_CONFIG
-    add("--upsample", type=float, default=plain.upsample, help="the photo is enlarged by this (%(default)s)")
-    add("--context-scale", type=float, default=plain.context_scale, help="of the second look (%(default)s)")
-    add("--sir", nargs="*", default=[], metavar="NAME=MODEL", help="models whose SIR completes the holes")
-    add("--seed", type=int, default=0, help="of the drawn masks (default: %(default)s)")
-    add("--limit", type=int, help="only this many photos, spread evenly over the folder")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write everything")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

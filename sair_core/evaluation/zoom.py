@@ -1,20 +1,21 @@
-"""`python -m sair_core.evaluation.zoom`: photos reduced, then enlarged again, beside bicubic and Lanczos."""
+"""Compare enlargements of reduced photos: `python -m sair_core.evaluation.zoom`."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sair_core.errors import ConfigError, SairError
+from sair_core.command_line import DONE, SOME_FAILED, Option, run_command
+from sair_core.config import strict_dataclass
+from sair_core.errors import ConfigError
 from sair_core.evaluation import report
 from sair_core.evaluation.metrics import psnr, ssim
 from sair_core.evaluation.samples import list_samples
@@ -33,26 +34,41 @@ Enlarge = Callable[[np.ndarray, float], np.ndarray]
 Figures = dict[str, dict[str, float]]  # method -> figure -> mean over photos
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, or 1 after an error or a missed bar."""
-    args = _arguments(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+@strict_dataclass
+class ZoomOptions:
+    """Reduce photos, enlarge them again, and compare with bicubic and Lanczos."""
+
+    data: Annotated[Path, Option(metavar="FOLDER")]
+    """folder of photos"""
+    model: tuple[str, ...] = (BUNDLED_SAIR,)
+    """names, folders or hub ids"""
+    scales: Annotated[tuple[float, ...], Option(metavar="SCALE")] = tuple(BARS_DB)
+    """how much the photos are reduced and enlarged"""
+    limit: int = 100
+    """photos, spread evenly over the folder"""
+    device: str = "auto"
+    """auto, cpu, cuda or mps"""
+    json: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write the figures"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.evaluation.zoom") -> int:
+    """Run the command line and return its exit status, 1 after a missed bar."""
+    return run_command(_evaluate, ZoomOptions, argv, prog=prog)
+
+
+def _evaluate(options: ZoomOptions) -> int:
     started = time.perf_counter()
-    try:
-        methods = _methods(args)
-        photos = [load_photo(one.path).rgb for one in list_samples(args.data, args.limit)]
-        tables = {scale: measure(photos, scale, methods) for scale in args.scales}
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    methods = _methods(options.model, options.device)
+    photos = [load_photo(one.path).rgb for one in list_samples(options.data, options.limit)]
+    tables = {scale: measure(photos, scale, methods) for scale in options.scales}
     met = _show(tables, len(photos))
     minutes = round((time.perf_counter() - started) / 60, 1)
     facts = {**report.machine_facts(), "minutes": minutes}
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
-    if args.json:
-        content = {"photos": len(photos), "figures": tables, "machine": facts}
-        report.write_json(args.json, content)
-    return int(not met)
+    if options.json:
+        report.write_json(options.json, {"photos": len(photos), "figures": tables, "machine": facts})
+    return DONE if met else SOME_FAILED
 
 
 def measure(photos: Sequence[np.ndarray], scale: float, methods: dict[str, Enlarge]) -> Figures:
@@ -62,7 +78,7 @@ def measure(photos: Sequence[np.ndarray], scale: float, methods: dict[str, Enlar
     border of `scale` px is not scored, as is usual.
     """
     values: dict[str, list[tuple[float, float, float]]] = {name: [] for name in methods}
-    for rgb in tqdm(photos, desc=f"x{scale:g}", unit="photo", leave=False):
+    for rgb in tqdm(photos, desc=f"x{scale:g}", unit="photo", leave=False, disable=None):
         small_px = [int(n / scale) for n in rgb.shape[:2]]
         if min(small_px) < MIN_SIDE_PX:
             raise ConfigError(
@@ -86,7 +102,7 @@ def _compare(found: np.ndarray, true: np.ndarray, border_px: int) -> tuple[float
     return psnr(*luma), psnr(found, true), ssim(found, true)
 
 
-def _methods(args: argparse.Namespace) -> dict[str, Enlarge]:
+def _methods(models: Sequence[str], device: str) -> dict[str, Enlarge]:
     def plain(name: str) -> Enlarge:
         def enlarge(rgb: np.ndarray, scale: float) -> np.ndarray:
             size = tuple(round(n * scale) for n in reversed(rgb.shape[:2]))
@@ -98,10 +114,10 @@ def _methods(args: argparse.Namespace) -> dict[str, Enlarge]:
         return lambda rgb, scale: np.asarray(pipe.view(rgb, window=Window.whole(rgb.shape[:2], scale)))
 
     methods = {name: plain(name) for name in RESAMPLED}
-    for model in args.model:
+    for model in models:
         if model in methods:
             raise ConfigError(f"{model} is named twice.")
-        methods[model] = ours(InpaintPipeline.from_pretrained(model, device=args.device))
+        methods[model] = ours(InpaintPipeline.from_pretrained(model, device=device))
     return methods
 
 
@@ -131,18 +147,6 @@ def _show(tables: dict[float, Figures], photos: int) -> bool:
     print(report.align(rows))
     print(f"{photos} photos; PSNR in dB")
     return met
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m sair_core.evaluation.zoom", description=__doc__)
-    add = parser.add_argument
-    add("--data", required=True, type=Path, help="folder of photos")
-    add("--model", nargs="+", default=[BUNDLED_SAIR], help="names, folders or hub ids")
-    add("--scales", nargs="+", type=float, default=list(BARS_DB), help="default: 2 3 4 6")
-    add("--limit", type=int, default=100, help="photos, spread evenly over the folder (default: %(default)s)")
-    add("--device", default="auto", help="auto, cpu, cuda or mps (default: %(default)s)")
-    add("--json", type=Path, metavar="FILE", help="write the figures")
-    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":

@@ -114,16 +114,18 @@ def test_altered_known_pixels_are_told(photo_folder, capsys):
         (("--workers", "0"), "workers"),
         (("--samples", "0"), "samples"),
         (("--samples", "5"), "needs a model that draws"),
+        (("--methods", "magic"), "got 'magic'"),
+        (("--seed", "0.5"), "--seed must be a whole number, got '0.5'"),
     ],
 )
 def test_wrong_arguments_end_with_a_message(photo_folder, capsys, options, message):
-    assert cli.main(arguments(photo_folder, *options), FAKES) == 1
+    assert cli.main(arguments(photo_folder, *options), FAKES) == 2
     assert message in capsys.readouterr().err
 
 
 def test_missing_opencv_ends_with_a_message(photo_folder, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
-    assert cli.main(arguments(photo_folder), {"sair": mean}) == 1
+    assert cli.main(arguments(photo_folder), {"sair": mean}) == 2
     assert "pip install opencv-python-headless" in capsys.readouterr().err
 
 

@@ -56,8 +56,8 @@ def test_the_command_prints_bars_and_tells_by_its_status(photos, tmp_path, capsy
     out = capsys.readouterr().out
     assert f"{gain:+.2f} dB" in out and "lanczos" in out
     assert status == int(gain < 0.5) and ("missed" in out) == bool(status)
-    assert zoom.main(["--data", str(tmp_path / "none")]) == 1
-    assert zoom.main(["--data", str(tmp_path), "--model", "m", "m"]) == 1
+    assert zoom.main(["--data", str(tmp_path / "none")]) == 2
+    assert zoom.main(["--data", str(tmp_path), "--model", "m", "m"]) == 2
     assert "named twice" in capsys.readouterr().err
 
 
