@@ -106,7 +106,7 @@ def _wait_for_page(address: str, process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's chromium where there is one, else Playwright's own. In CI a missing browser is a failure."""
+    """Debian's chromium where there is one, else Playwright's own. With CI set, none is a failure."""
     with sync_playwright() as playwright:
         executable = shutil.which("chromium") or shutil.which("chromium-browser")
         try:
@@ -114,7 +114,10 @@ def browser() -> Iterator[Browser]:
         except Error as error:
             if os.environ.get("CI"):
                 raise
-            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+            pytest.skip(
+                "No browser starts. Install chromium, or run `python -m playwright install chromium`. "
+                + error.message.splitlines()[0]
+            )
         yield browser
         browser.close()
 

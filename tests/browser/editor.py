@@ -31,6 +31,11 @@ def on_screen(page: Page, widget: str, point: Point) -> Point:
     )
 
 
+def settle(page: Page) -> None:
+    """Wait until what a change of layout sets off, observers and redraws, has run."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 class Editor:
     def __init__(self, page: Page):
         self.page = page

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests.app.fakes import COLOURS, street
-from tests.browser.editor import Editor, Point, on_screen
+from tests.browser.editor import Editor, Point, on_screen, settle
 
 CAR = np.zeros((240, 320), bool)
 CAR[144:192, 48:112] = CAR[144:192, 192:256] = True
@@ -133,9 +133,10 @@ def test_pointing_names_the_place(meaning):
 
 def test_opacity_and_confidence_ask_no_server(meaning):
     meaning.show("sky, road, car")
-    meaning.page.wait_for_timeout(500)  # Gradio's own last requests
     asked = []
-    meaning.page.on("request", lambda request: asked.append(request.url))
+    meaning.page.on(
+        "request", lambda request: asked.append(request.url) if request.method == "POST" else None
+    )
     slider = meaning.root.locator(".size input")
     slider.fill("25")
     assert meaning.root.locator("canvas.labels").evaluate("(canvas) => canvas.style.opacity") == "0.25"
@@ -252,7 +253,7 @@ def test_the_editor_keeps_everything_while_another_tab_is_open(meaning):
     page.set_viewport_size({"width": 1300, "height": 900})
     page.set_viewport_size({"width": 1400, "height": 900})
     meaning.tab("edit")
-    page.wait_for_timeout(300)
+    settle(page)
     assert editor.on_screen((0, 0)) == place and np.array_equal(editor.mask(), painted)
     assert np.array_equal(editor.picture("before"), shown)
     assert editor.root.locator("[data-act=brush]").get_attribute("aria-pressed") == "true"

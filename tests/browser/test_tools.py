@@ -159,12 +159,16 @@ def test_a_photo_can_be_dropped_and_pasted(editor, event):
 
 
 def test_what_is_pasted_into_a_field_opens_no_photo(editor):
+    uploads = []
+    editor.page.on(
+        "request", lambda request: uploads.append(request.url) if "/upload" in request.url else None
+    )
     for field in ("#fill-words :is(input, textarea)", "#mask-radius input[type=number]"):
         give(editor, "paste", field)
-    editor.page.wait_for_timeout(300)
     assert editor.root.get_attribute("data-state") == "empty"
     give(editor, "paste", "#canvas .size input")  # nobody types into a slider
     editor.status("info", "384 x 384 px")
+    assert len(uploads) == 1
 
 
 def test_a_photo_that_comes_during_a_fill_is_told_to_wait(opened):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Download, Page
 
 from tests.app.fakes import gradient, street
-from tests.browser.editor import Editor, Point, on_screen
+from tests.browser.editor import Editor, Point, on_screen, settle
 
 HEIGHT, WIDTH = 240, 320
 OURS_BLUE, PLAIN_BLUE = 255 - 40, 40  # of `gradient()`, as the fake pipeline shows it and as it is
@@ -170,11 +169,18 @@ def test_a_drag_moves_what_is_seen(zoom):
 
 def test_no_old_view_is_ever_shown(zoom):
     """Wheel and drag without a pause: at every moment each side shows what belongs to where the view is."""
+    moments = (
+        None,  # at once
+        "new Promise(requestAnimationFrame)",  # drawn, and no server asked yet
+        "window.sair.sharp.busy",  # asked
+        "window.sair.sharp.got === window.sair.sharp.number",  # answered
+    )
     zoom.page.mouse.move(*zoom.middle())
     for step in range(12):
         zoom.page.mouse.wheel(0, -200 if step % 4 else 350)
         zoom.drag(35 * (-1) ** step, 20)
-        zoom.page.wait_for_timeout((0, 60, 160, 250)[step % 4])
+        if moment := moments[step % 4]:
+            zoom.page.wait_for_function(moment)
         for layer in ("before", "after"):
             zoom.picture(layer)
     zoom.sharp()
@@ -341,7 +347,7 @@ def test_the_view_is_exported_at_its_scale(zoom):
     assert np.abs(seen - np.array(place)).max() < 3
 
 
-def test_progress_moves_and_cancel_is_quick(zoom):
+def test_progress_moves_and_cancel_ends_it(zoom):
     zoom.choose("Whole photo", 24)  # about 4.5 s
     zoom.line("7680 x 5760 px")
     zoom.page.evaluate("""() => {
@@ -355,10 +361,9 @@ def test_progress_moves_and_cancel_is_quick(zoom):
     widths = zoom.page.evaluate("window.widths")
     assert widths == sorted(widths) and widths[-1] < 100
     zoom.drag(40, 0)  # what is in view can be moved meanwhile
-    asked = time.monotonic()
     zoom.page.click("#export-cancel")
     zoom.status("info", "Export cancelled. Nothing was saved.")
-    assert time.monotonic() - asked < 1
+    assert zoom.page.evaluate("Math.max(...window.widths)") < 100
     zoom.choose("Whole photo", 1)
     name, image = zoom.export()
     assert name == "photo-1x.png" and image.size == (WIDTH, HEIGHT)
@@ -428,7 +433,8 @@ def test_the_editor_keeps_everything(zoom):
     zoom.page.mouse.move(*zoom.middle())
     zoom.page.mouse.wheel(0, -300)
     zoom.tab("edit")
-    zoom.page.wait_for_timeout(300)
+    zoom.page.wait_for_function("!window.sair.sharp.timer && !window.sair.sharp.busy")  # nothing more comes
+    settle(zoom.page)
     assert np.array_equal(zoom.editor.mask(), painted)
     assert np.array_equal(zoom.editor.picture("before"), shown)
     assert zoom.editor.root.locator("[data-act=brush]").get_attribute("aria-pressed") == "true"
