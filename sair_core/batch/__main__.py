@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sair_core.batch.config import BatchConfig
-from sair_core.batch.engines import ENGINES
+from sair_core.batch.runners import RUNNERS
 from sair_core.batch.report import DONE, FAILED, REPORT_NAME, SKIPPED, Line
 from sair_core.batch.run import prepare, run
 from sair_core.batch.work import ModelSource, NamedModel
@@ -72,7 +72,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--again", action="store_true", help="do what is done already, too")
     add(
         "--engine",
-        choices=tuple(ENGINES),
+        choices=tuple(RUNNERS),
         default="local",
         help="this process, or Ray (default: %(default)s)",
     )

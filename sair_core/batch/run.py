@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 from sair_core.batch.config import BatchConfig
-from sair_core.batch.engines import ENGINES, MARKS
+from sair_core.batch.runners import RUNNERS, MARKS
 from sair_core.batch.jobs import Job, plan_jobs
 from sair_core.batch.report import Line, Report, parse
 from sair_core.batch.work import ModelSource
@@ -48,7 +48,7 @@ def run(
     Raises ModelNotFoundError and its like, MissingDependencyError; never because of a photo or a mask.
     """
     try:
-        for line in ENGINES[engine](config, model, jobs, workers):
+        for line in RUNNERS[engine](config, model, jobs, workers):
             report.add(line)
             yield line
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sair_core.batch.engines import connect
+from sair_core.batch.runners import connect
 
 ray = pytest.importorskip("ray", reason="the optional extra ray is not installed: pip install 'ray[data]'")
 pytest.importorskip("ray.data", reason="Ray is installed without its data library: pip install 'ray[data]'")

@@ -94,4 +94,4 @@ class RayWorker:
 
 
 # A new engine is one function and one line here.
-ENGINES: dict[str, Engine] = {"local": local, "ray": on_ray}
+RUNNERS: dict[str, Engine] = {"local": local, "ray": on_ray}
