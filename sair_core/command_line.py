@@ -57,10 +57,11 @@ def run_command(
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
-    """Run a command: its own status, ASKED_WRONGLY with a message for a SairError, INTERRUPTED for Ctrl+C."""
+    """Run a command and return its own status; INTERRUPTED for Ctrl+C; ASKED_WRONGLY, with a message, for a
+    SairError and for a file that cannot be read or written."""
     try:
         return command() or DONE
-    except SairError as error:
+    except (SairError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return ASKED_WRONGLY
     except KeyboardInterrupt:
@@ -108,7 +109,7 @@ class _Field:
         if not self.option.positional:
             found |= {"dest": self.name, "required": required and needed}
         if self.hint is bool:
-            return {**found, "action": argparse.BooleanOptionalAction}
+            return {**found, "action": argparse.BooleanOptionalAction if self.default else "store_true"}
         found["metavar"] = self.option.metavar or self._metavar()
         if get_origin(self.hint) is tuple:
             items = get_args(self.hint)

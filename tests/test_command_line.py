@@ -31,6 +31,7 @@ class Asked(Base):
     minutes: float | None = None
     bf16: bool = True
     """the fast kind"""
+    again: bool = False
     twice: bool | None = None
     mode: Literal["a", "b"] = "a"
     start: Annotated[str | None, Option("--from")] = None
@@ -53,11 +54,11 @@ def test_every_kind_of_field_is_read_in_its_type():
     assert read() == Asked(photo=Path("p.png"), output=Path("out.png"))
     found = read(
         "--steps", "7", "--data", "a", "b", "--data", "c", "--pair", "3", "4e-1", "--minutes", "2",
-        "--no-bf16", "--twice", "no", "--mode", "b", "--from", "m", "--name", "12",
+        "--no-bf16", "--again", "--twice", "no", "--mode", "b", "--from", "m", "--name", "12",
     )  # fmt: skip
     assert found == Asked(
         photo=Path("p.png"), output=Path("out.png"), steps=7, data=("a", "b", "c"), pair=(3.0, 0.4),
-        minutes=2.0, bf16=False, twice=False, mode="b", start="m", name="12",
+        minutes=2.0, bf16=False, again=True, twice=False, mode="b", start="m", name="12",
     )  # fmt: skip
 
 
@@ -97,6 +98,8 @@ def test_the_status_tells_how_it_ended(capsys):
     assert run_command(failing, Asked, GIVEN, prog="x") == 2
     assert run_command(interrupted, Asked, GIVEN, prog="x") == 130
     assert capsys.readouterr().err == "error: out of luck\n"
+    assert run_command(lambda asked: asked.photo.read_bytes() and None, Asked, GIVEN, prog="x") == 2
+    assert "p.png" in capsys.readouterr().err
 
 
 def test_help_is_what_stands_beside_the_fields(capsys):

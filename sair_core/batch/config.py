@@ -3,31 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+from sair_core.command_line import Option
 from sair_core.config import require, require_megapixels, strict_dataclass
 from sair_core.semantics.words import parse_labels
+from sair_core.weights.bundled import BUNDLED_SAIR
 
 
 @strict_dataclass
 class BatchConfig:
-    """Fill every photo of a folder and write it under its own name, in its own format, to another folder.
+    """Fill a folder of photos, each written under its own name, in its own format.
 
-    image, output: folders; output must be another one than image. mask: a folder of masks that are matched by
-    stem ("a.jpg" and "a.png"), or one file for all photos; words: what to fill, "person, car": one of the
-    two. fill_with: words for what the model puts there; None: what it sees fit. quality: of JPEG and WebP, 1
-    to 100. keep_gps: leave in the EXIF where a photo was taken. max_megapixels: larger photos fail. again: do
-    what is done already, too. Raises ConfigError (LabelError for words).
+    A run that was stopped, or killed, goes on where it was: what is done and has not changed is skipped. The
+    exit status is 0 when every photo is done, 1 when some failed (report.jsonl says why), 2 for a wrong
+    command.
     """
 
-    image: Path
-    output: Path
-    mask: Path | None = None
+    image: Annotated[Path, Option(metavar="FOLDER")]
+    """folder of photos"""
+    output: Annotated[Path, Option(metavar="FOLDER")]
+    """folder for the results and report.jsonl; another than that of the photos and of the masks"""
+    mask: Annotated[Path | None, Option(metavar="FOLDER|FILE")] = None
+    """white = fill: a folder of masks named as the photos (a.jpg, a.png), or one file for all"""
     words: str | None = None
-    fill_with: str | None = None
+    """instead of --mask: fill all that these name, such as "person, car" """
+    fill_with: Annotated[str | None, Option(metavar="WORDS")] = None
+    """what to put there, for models that know words"""
+    model: str = BUNDLED_SAIR
+    """bundled name, folder or hub id"""
+    device: str = "auto"
+    """auto, cpu, cuda or mps"""
     quality: int = 95
+    """of JPEG and WebP, 1 to 100"""
     keep_gps: bool = False
+    """leave in the EXIF where a photo was taken"""
     max_megapixels: float = 50.0
+    """larger photos fail"""
     again: bool = False
+    """do what is done already, too"""
+    overwrite: bool = False
+    """replace files of the photos' names that --output holds from elsewhere"""
+    engine: str = "local"
+    """local, this process, or ray"""
+    workers: int = 0
+    """of Ray, with a model each; 0 is one a machine"""
 
     def __post_init__(self) -> None:
         require(
@@ -36,6 +56,7 @@ class BatchConfig:
         )
         require(1 <= self.quality <= 100, f"--quality must be from 1 to 100, got {self.quality}.")
         require_megapixels(self.max_megapixels)
+        require(self.workers >= 0, f"--workers must not be negative, got {self.workers}.")
         require(
             self.output.resolve() != self.image.resolve(),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",

@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 
 from sair_core.batch.config import BatchConfig
-from sair_core.batch.runners import RUNNERS, MARKS
 from sair_core.batch.jobs import Job, plan_jobs
-from sair_core.batch.report import Line, Report, parse
+from sair_core.batch.report import REPORT_NAME, Line, Report, parse
+from sair_core.batch.runners import MARKS, RUNNERS
 from sair_core.batch.work import ModelSource
+from sair_core.config import require
 from sair_core.errors import ConfigError
 from sair_core.files import leftovers
 
@@ -19,9 +20,18 @@ def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
     """The report so far and the jobs; what a killed run left behind is put in order.
 
     One run at a time works on an output folder. Raises DataError for folders that hold nothing to do,
-    ConfigError where the output cannot be written.
+    ConfigError where the output cannot be written or holds files that no run has written.
     """
+    known = " or ".join(RUNNERS)
+    require(config.engine in RUNNERS, f"--engine must be {known}, got {config.engine!r}.")
     jobs = plan_jobs(config)  # before anything is written
+    if not config.overwrite and not (config.output / REPORT_NAME).is_file():
+        there = [job.name for job in jobs if (config.output / job.name).exists()]
+        require(
+            not there,
+            f"--output {config.output} holds {', '.join(there[:3])}, which no run has written here. Give an "
+            "empty folder, or --overwrite.",
+        )
     try:
         config.output.mkdir(parents=True, exist_ok=True)
         report = Report(config.output)
@@ -40,15 +50,13 @@ def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
     return report, [dataclasses.replace(job, known=report.key_of(job.name)) for job in jobs]
 
 
-def run(
-    config: BatchConfig, model: ModelSource, report: Report, jobs: list[Job], *, engine: str, workers: int = 0
-) -> Iterator[Line]:
+def run(config: BatchConfig, model: ModelSource, report: Report, jobs: list[Job]) -> Iterator[Line]:
     """Do the jobs, tell of each as it is finished. The report has it by then, and is put in order at the end.
 
     Raises ModelNotFoundError and its like, MissingDependencyError; never because of a photo or a mask.
     """
     try:
-        for line in RUNNERS[engine](config, model, jobs, workers):
+        for line in RUNNERS[config.engine](config, model, jobs):
             report.add(line)
             yield line
     finally:

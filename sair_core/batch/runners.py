@@ -18,26 +18,26 @@ from sair_core.files import replacing
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = ".done"  # in the output folder, while Ray works on it
 
-Engine = Callable[[BatchConfig, ModelSource, Sequence[Job], int], Iterator[Line]]
+Runner = Callable[[BatchConfig, ModelSource, Sequence[Job]], Iterator[Line]]
 
 
-def local(config: BatchConfig, model: ModelSource, jobs: Sequence[Job], workers: int) -> Iterator[Line]:
+def local(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iterator[Line]:
     """One after the other, here: a fill uses all cores or the whole GPU already."""
     worker = Worker(config, model)
     yield from map(worker.run, jobs)
 
 
-def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job], workers: int) -> Iterator[Line]:
+def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iterator[Line]:
     """Mapped over Ray Data, on the cluster that RAY_ADDRESS names, else on a local one; lines in any order.
 
-    workers: processes with a model each; 0: one a machine. Folders and checkpoints must be at the same paths
-    on every machine. A worker that dies is replaced, and what it had not finished is done by another.
+    Folders and checkpoints must be at the same paths on every machine. A worker that dies is replaced, and
+    what it had not finished is done by another.
     Raises MissingDependencyError, and SairError where no worker can load the model.
     """
     model.digest()  # a wrong name ends here, and not in every worker
     ray = connect()
     ray.data.DataContext.get_current().enable_progress_bars = False
-    workers = min(workers or sum(node["Alive"] for node in ray.nodes()), len(jobs))
+    workers = min(config.workers or sum(node["Alive"] for node in ray.nodes()), len(jobs))
     cores = ray.cluster_resources().get("CPU", 1)
     rows = [{"photo": str(job.photo), "mask": str(job.mask or ""), "known": job.known} for job in jobs]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
@@ -93,5 +93,5 @@ class RayWorker:
         return {"line": mark.read_text(encoding="utf-8")}
 
 
-# A new engine is one function and one line here.
-RUNNERS: dict[str, Engine] = {"local": local, "ray": on_ray}
+# A new runner is one function and one line here.
+RUNNERS: dict[str, Runner] = {"local": local, "ray": on_ray}

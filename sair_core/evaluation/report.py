@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sair_core.evaluation.summary import Gain, Record, Summary
+from sair_core.files import replacing
 
 HEADER = ("hole %", "method", "PSNR dB", "SSIM", "L1", "LPIPS", "s/fill", "photos", "sharpness")
 
@@ -148,7 +149,8 @@ def as_json(
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Makes the folder where needed; a figure that is no finite number becomes null."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _finite(value: Any) -> Any:

@@ -223,6 +223,8 @@ def test_masks_beside_their_photos(folders):
         (("--mask", "nowhere"), "no folder and no file nowhere"),
         (("--words", " , "), "No label was given"),
         (("--quality", "0"), "from 1 to 100"),
+        (("--quality", "high"), "--quality must be a whole number, got 'high'"),
+        (("--engine", "magic"), "--engine must be local or ray, got 'magic'"),
         (("--max-megapixels", "0"), "above 0"),
         (("--max-megapixels", "300"), "at most 178"),
     ],
@@ -240,10 +242,18 @@ def test_folders_that_cannot_be(folders, tmp_path, capsys):
     folders.out = tmp_path / "out"
     folders.photos = tmp_path / "none"
     assert folders.run() == 2 and "not a folder" in capsys.readouterr().err
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["--image", "a", "--output", "b"])
-    with pytest.raises(SystemExit, match="2"):
-        cli.main([*folders.arguments(), "--workers", "-1"])
+    assert cli.main(["--image", "a", "--output", "b"]) == 2
+    assert cli.main([*folders.arguments(), "--workers", "-1"]) == 2
+
+
+def test_files_from_elsewhere_are_not_overwritten(folders, capsys):
+    folders.out.mkdir()
+    (folders.out / "b.jpg").write_bytes(b"a holiday")
+    assert folders.run() == 2 and "holds b.jpg, which no run" in capsys.readouterr().err
+    assert [f.name for f in folders.out.iterdir()] == ["b.jpg"]
+    assert (folders.out / "b.jpg").read_bytes() == b"a holiday"
+    assert folders.run("--overwrite") == 0 and set(folders.statuses()) == {"done"}
+    assert folders.run("--again") == 0  # its own files are no longer from elsewhere
 
 
 def test_results_may_lie_beside_the_folder_of_masks(folders):
