@@ -37,7 +37,7 @@ def has_bf16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-def autocast(device: torch.device, enabled: bool = True) -> AbstractContextManager:
+def autocast(device: torch.device, enabled: bool = True) -> AbstractContextManager[object]:
     """bfloat16 autocast where the hardware has it, float32 elsewhere."""
     if enabled and has_bf16(device):
         return torch.autocast(device.type, torch.bfloat16)

@@ -196,7 +196,7 @@ def _resnet_form(tower: ModifiedResNet) -> tuple[DenseForward, int, int]:
 
 
 def _timm_form(tower: TimmModel) -> tuple[DenseForward, int, int]:
-    from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
+    from timm.layers import SelectAdaptivePool2d
 
     trunk = tower.trunk
     refusal = (

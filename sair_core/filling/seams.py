@@ -94,7 +94,7 @@ def _fill_interior(border: np.ndarray, ring: np.ndarray, hole: np.ndarray) -> np
     """
     # A 2 x 2 cell is hole if all of it is. A known cell next to a hole cell always holds a ring pixel.
     odd = [(0, n % 2) for n in hole.shape]
-    cells = _quads(np.pad(hole, odd, mode="edge")).all(axis=0)
+    cells = np.all(_quads(np.pad(hole, odd, mode="edge")), axis=0)
     counts = _quads(np.pad(ring, odd)).sum(axis=0, dtype=border.dtype)
     means = _quads(np.pad(border, [*odd, (0, 0)])).sum(axis=0) / np.maximum(counts, 1)[..., None]
     means[cells] = extend_harmonically(means, cells)
@@ -184,7 +184,7 @@ def _hierarchy(matrix: sparse.csr_array, cells: np.ndarray) -> tuple[list[_Level
 
 def _prolongation(cells: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
     """Bilinear interpolation from the 2 x 2 cells that hold an unknown. Known neighbours count as zero."""
-    coarse = _quads(np.pad(cells, [(0, n % 2) for n in cells.shape])).any(axis=0)
+    coarse = np.any(_quads(np.pad(cells, [(0, n % 2) for n in cells.shape])), axis=0)
     index = _numbered(coarse)
     y, x = np.nonzero(cells)
     rows, cols, weights = [], [], []

@@ -101,7 +101,7 @@ def label_map_of(photo: Path) -> Path | None:
 
 def labelled_files(folder: str | Path) -> list[tuple[Path, Path]]:
     """`(photo, label map)` of every JPEG with a PNG of its name beside it, sorted. Raises DataError."""
-    pairs = [(f, label_map_of(f)) for f in photo_files([folder]) if label_map_of(f) is not None]
+    pairs = [(f, label_map) for f in photo_files([folder]) if (label_map := label_map_of(f)) is not None]
     if not pairs:
         raise DataError(f"{folder} holds no photo with a label map: NAME.jpg with NAME.png beside it.")
     return pairs
