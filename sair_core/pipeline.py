@@ -1,4 +1,4 @@
-"""From photos to photos: crops, working sizes, tensors, compositing. Models know none of it."""
+"""From photos to photos of any size and mode: fills, views, files, maps. Models know tensors only."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from types import TracebackType
+from typing import overload
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from cachetools import LRUCache
 from PIL import Image
 
 from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
-from sair_core.errors import ConfigError, EmptyMaskError, FullMaskError, LabelError
-from sair_core.filling.adapters import FILLERS, Filler, Guide
-from sair_core.filling.fill import fill_crops, reduced
+from sair_core.errors import ConfigError, FullMaskError, LabelError
+from sair_core.filling.adapters import Filler, Guide, filler_of
+from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole, open_hole, reduce_crop
 from sair_core.filling.plan import plan_crops
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
@@ -25,7 +27,7 @@ from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
 from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
-from sair_core.photos.photo import Photo, PhotoSource, load_photo
+from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.reader import SemanticReader
@@ -36,13 +38,18 @@ from sair_core.zoom.cache import FeatureCache, model_key
 from sair_core.zoom.export import export
 from sair_core.zoom.function import PhotoFunction
 
-MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 EXPORT_CACHE_BYTES = 80 * 2**20
 MAX_SEED = 2**32 - 1
+Words = str | Sequence[str]  # "sky, car" or a list
 
 
 class InpaintPipeline:
-    """Fills holes in photos of any size."""
+    """Fills holes in photos of any size, shows photos at any scale and names what is in them.
+
+    It remembers, within limits, what it computed of photos: features of those that were viewed, readings of
+    those that were named, and the last one that was filled to be viewed. `close`, or the end of a `with`
+    block, frees that.
+    """
 
     def __init__(
         self,
@@ -65,22 +72,53 @@ class InpaintPipeline:
         self.bf16 = bf16
         self.mirror = mirror
         self.remove_seams = remove_seams
-        self.filler: Filler = FILLERS[type(model)](model, mirror)
+        self.filler: Filler = filler_of(model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
-        self._cache = FeatureCache()
+        self._features = FeatureCache()
         self._key = model_key()
-        self._filled: tuple[bytes, Photo] | None = None
+        self._filled: LRUCache[bytes, Photo] = LRUCache(1)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path = BUNDLED_SAIR, *, device: str = "auto", **options: bool
+        cls,
+        name_or_path: str | Path = BUNDLED_SAIR,
+        *,
+        device: str = "auto",
+        bf16: bool = True,
+        mirror: bool = True,
+        remove_seams: bool = True,
     ) -> InpaintPipeline:
-        """name_or_path: a bundled name, a checkpoint folder, or a hub id; the rest as in the constructor.
+        """Load a model and build a pipeline around it.
+
+        name_or_path: a bundled name, a checkpoint folder, or a hub id; the rest as in the constructor.
 
         Raises ModelNotFoundError, CheckpointError or DeviceError.
         """
-        return cls(load_model(name_or_path), device=device, **options)
+        model = load_model(name_or_path)
+        return cls(model, device=device, bf16=bf16, mirror=mirror, remove_seams=remove_seams)
+
+    def close(self) -> None:
+        """Free what is remembered of photos, and what was loaded beside the model: the encoder that names
+        pixels, and the SAIR that draws for an SPN.
+
+        The model stays, and the pipeline may be used again: it then begins as if it were new.
+        """
+        self._features.clear()
+        self._filled.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        if self._sair is not self.model:
+            self._sair = None
+
+    def __enter__(self) -> InpaintPipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def draws(self) -> bool:
@@ -89,70 +127,128 @@ class InpaintPipeline:
 
     @overload
     def fill(
-        self, photo: PhotoSource | Photo, mask: MaskSource, *, variations: None = None, **options: Any
+        self,
+        photo: PhotoSource,
+        mask: MaskSource,
+        *,
+        seed: int = 0,
+        variations: None = None,
+        words: Words | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> FillResult: ...
 
     @overload
     def fill(
-        self, photo: PhotoSource | Photo, mask: MaskSource, *, variations: int, **options: Any
+        self,
+        photo: PhotoSource,
+        mask: MaskSource,
+        *,
+        seed: int = 0,
+        variations: int,
+        words: Words | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> list[FillResult]: ...
 
     def fill(
         self,
-        photo: PhotoSource | Photo,
+        photo: PhotoSource,
         mask: MaskSource,
         *,
         seed: int = 0,
         variations: int | None = None,
-        words: str | Sequence[str] | None = None,
+        words: Words | None = None,
         strength: float = 1.0,
         progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> FillResult | list[FillResult]:
         """Fill the hole in a photo.
 
         photo: PIL image, array, path, file bytes or `Photo`; mask: PIL image, array or path, white or True
         = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working
         size and its hole pixels are decoded at the photo's own resolution (an SPN's are enlarged to it).
-        seed: of a model that `draws`; all others give the same fill for any. variations: so many fills, as a
-        list, with the seeds seed, seed + 1, ...; each is what its seed alone would give.
+        seed: of a model that `draws`; all others give the same fill for any.
         words: what to fill with, "grass" or several; only a model with semantics listens. strength: how much
         of what it would have put there gives way to them, in [0, 1].
-        progress: called with a share in [0, 1] and a short text.
+        progress: called with a share in [0, 1] and a short text. cancelled: asked before every step.
+        variations: another way to write `variations(photo, mask, count)`.
 
         Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,
-        PhotoTooLargeError; LabelError for words that cannot be used; ConfigError for a seed out of range and
-        for several variations from a model that has one.
+        PhotoTooLargeError; LabelError for words that cannot be used; ConfigError for a seed out of range;
+        CancelledError soon after `cancelled` says so.
+        """
+        count = 1 if variations is None else variations
+        results = self.variations(
+            photo,
+            mask,
+            count,
+            seed=seed,
+            words=words,
+            strength=strength,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        return results[0] if variations is None else results
+
+    def variations(
+        self,
+        photo: PhotoSource,
+        mask: MaskSource,
+        count: int,
+        *,
+        seed: int = 0,
+        words: Words | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> list[FillResult]:
+        """Fill the hole in a photo `count` times, with the seeds seed, seed + 1, ...
+
+        Each is what `fill` gives with its seed alone; the photo is encoded once. The rest as in `fill`.
+        Raises what `fill` raises, and ConfigError for several variations from a model that has one.
         """
         started = time.perf_counter()
         report = progress or no_progress
-        seeds = self._seeds(seed, 1 if variations is None else variations)
+        seeds = self._seeds(seed, count)
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
-        photo, hole = _opened(photo, mask)
-        guide = None if words is None else self._guide(words, strength)
-        fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
-        place = np.flatnonzero(hole)
-        crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
-        steps = len(crops) * len(seeds)
-        filled = fill_crops(
+        photo, hole = open_hole(photo, mask)
+        photos = fill_hole(
             self.filler,
-            photo.rgb,
+            photo,
             hole,
-            crops,
             seeds,
-            guide,
+            None if words is None else self._guide(words, strength),
             device=self.device,
             bf16=self.bf16,
             remove_seams=self.remove_seams,
+            progress=report,
+            cancelled=cancelled or never_cancelled,
         )
-        for i, (which, flat, rgb01) in enumerate(filled):
-            fills01[which, np.searchsorted(place, flat)] = rgb01
-            report((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
-        photos = [photo.composite(fill01, hole) for fill01 in fills01]
         report(1.0, "Done")
         seconds = (time.perf_counter() - started) / len(seeds)
-        results = [FillResult(filled, hole, seconds, seed) for filled, seed in zip(photos, seeds)]
-        return results[0] if variations is None else results
+        return [FillResult(filled, hole, seconds, seed) for filled, seed in zip(photos, seeds)]
+
+    def priors(
+        self, photo: PhotoSource, mask: MaskSource, *, seed: int = 0, clusters: int = CLUSTERS
+    ) -> list[PriorView]:
+        """Return what an SPN expects in the hole: its priors, coarsest first, as so many clusters.
+
+        Of the crop with the most hole, at its working size; a view for `seed` and one for the next, or one
+        alone where the model does not draw. Raises ConfigError for a SAIR, and what `fill` raises.
+        """
+        if not isinstance(self.model, Spn):
+            raise ConfigError("Only an SPN predicts priors. Choose one that was trained with --model spn.")
+        seeds = self._seeds(seed, 2 if self.draws else 1)
+        photo, hole = open_hole(photo, mask)
+        crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
+        known01 = photo.rgb[crop.slices].astype(np.float32) / 255
+        with autocast(self.device, self.bf16):
+            rgb01, hole01 = reduce_crop(known01, hole[crop.slices], crop, self.device)
+            return read_priors(self.model, rgb01, hole01, seeds, clusters)
 
     def _seeds(self, seed: int, count: int) -> range:
         if count < 1:
@@ -166,25 +262,7 @@ class InpaintPipeline:
             raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {seed} is out of range.")
         return range(seed, seed + count)
 
-    def priors(
-        self, photo: PhotoSource | Photo, mask: MaskSource, *, seed: int = 0, clusters: int = CLUSTERS
-    ) -> list[PriorView]:
-        """What an SPN expects in the hole: its priors, coarsest first, as so many clusters.
-
-        Of the crop with the most hole, at its working size; a view for `seed` and one for the next, or one
-        alone where the model does not draw. Raises ConfigError for a SAIR, and what `fill` raises.
-        """
-        if not isinstance(self.model, Spn):
-            raise ConfigError("Only an SPN predicts priors. Choose one that was trained with --model spn.")
-        seeds = self._seeds(seed, 2 if self.draws else 1)
-        photo, hole = _opened(photo, mask)
-        crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
-        known01 = photo.rgb[crop.slices].astype(np.float32) / 255
-        with autocast(self.device, self.bf16):
-            rgb01, hole01 = reduced(known01, hole[crop.slices], crop, self.device)
-            return read_priors(self.model, rgb01, hole01, seeds, clusters)
-
-    def _guide(self, words: str | Sequence[str], strength: float) -> Guide:
+    def _guide(self, words: Words, strength: float) -> Guide:
         names = parse_labels(words)
         if not self.filler.listens:
             raise LabelError(
@@ -208,20 +286,27 @@ class InpaintPipeline:
     def reader(self) -> SemanticReader:
         """What names pixels: the SAIR's own encoder when it has one, else the bundled one; built at need."""
         if self._reader is None:
-            options = {"device": str(self.device), "bf16": self.bf16, "mirror": self.mirror}
-            encoder = self.sair.semantic_encoder
-            if encoder is not None:
-                text = build_text_encoder(encoder, self.sair.config.semantic)
-                model = None if self.sair.sir is None else self.sair
-                self._reader = SemanticReader(encoder, text, model=model, **options)
+            sair, device = self.sair, str(self.device)
+            encoder, config = sair.semantic_encoder, sair.config.semantic
+            if encoder is None or config is None:
+                self._reader = SemanticReader.from_pretrained(
+                    device=device, bf16=self.bf16, mirror=self.mirror
+                )
             else:
-                self._reader = SemanticReader.from_pretrained(**options)
+                self._reader = SemanticReader(
+                    encoder,
+                    build_text_encoder(encoder, config),
+                    model=None if sair.sir is None else sair,
+                    device=device,
+                    bf16=self.bf16,
+                    mirror=self.mirror,
+                )
         return self._reader
 
     def semantics(
         self,
-        photo: PhotoSource | Photo,
-        labels: str | Sequence[str],
+        photo: PhotoSource,
+        labels: Words,
         mask: MaskSource | None = None,
         *,
         complete: bool = True,
@@ -239,28 +324,28 @@ class InpaintPipeline:
         Raises LabelError, PhotoError and MaskError kinds.
         """
         names = parse_labels(labels)
-        photo = _photo(photo)
+        photo = as_photo(photo)
         hole = None if mask is None else as_mask(mask, photo.size_px)
         if hole is not None and hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
         embedding = self.reader.read(photo.rgb, hole, complete=complete)
         return self.reader.name(embedding, names, denoise=denoise, window=window)
 
-    def mask_from_words(self, photo: PhotoSource | Photo, words: str | Sequence[str]) -> Image.Image:
-        """A mask (PIL "L", 255 = hole) of all that the words name. It is empty when the photo shows none.
+    def mask_from_words(self, photo: PhotoSource, words: Words) -> Image.Image:
+        """Return a mask (PIL "L", 255 = hole) of all that the words name, empty when the photo shows none.
 
         Raises LabelError and PhotoError kinds.
         """
         names = [name for name in parse_labels(words) if name != EVERYTHING_ELSE]
         if not names:
             raise LabelError("Name what should be selected, for example: car, person.")
-        photo = _photo(photo)
+        photo = as_photo(photo)
         found = self.reader.name(self.reader.read(photo.rgb), [*names, EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
 
     def view(
         self,
-        photo: PhotoSource | Photo,
+        photo: PhotoSource,
         mask: MaskSource | None = None,
         centre_yx: tuple[float, float] = (0.0, 0.0),
         scale: float = 1.0,
@@ -271,7 +356,7 @@ class InpaintPipeline:
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Image.Image:
-        """What is seen of a photo through a window: a PIL image, "RGB", of size_px (height, width).
+        """Return what a window shows of a photo: a PIL image, "RGB", of size_px (height, width).
 
         mask: a hole to fill first. centre_yx: the middle of the window, in [-1, 1] over the photo. scale:
         output px per photo px in [1/64, 64]; at 1 these are the photo's own pixels. What lies outside the
@@ -281,14 +366,13 @@ class InpaintPipeline:
 
         Raises ConfigError, PhotoError and MaskError kinds; CancelledError soon after `cancelled` says so.
         """
-        photo, cache = self._seen(photo, mask, cache)
-        window = window or Window.around(photo.size_px, centre_yx, scale, size_px)
-        report, stop = progress or no_progress, cancelled or never_cancelled
-        return Image.fromarray(self._function(photo, cache).render(window, report, stop))
+        function = self._function(photo, mask, self._features if cache is None else cache, cancelled)
+        window = window or Window.around(function.photo.size_px, centre_yx, scale, size_px)
+        return Image.fromarray(function.render(window, progress or no_progress, cancelled or never_cancelled))
 
     def export(
         self,
-        photo: PhotoSource | Photo,
+        photo: PhotoSource,
         path: str | Path,
         *,
         scale: float = 2.0,
@@ -299,7 +383,9 @@ class InpaintPipeline:
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> tuple[int, int]:
-        """Write the whole photo at `scale` times its size, or a window of it, to a file; `(height, width)`.
+        """Write the whole photo at `scale` times its size, or a window of it, to a file.
+
+        Returns the `(height, width)` of what was written.
 
         path: its suffix says the format: .png, .jpg, .webp (at most 100 megapixels, quality 1 to 100) or
         .tif, which goes straight to disk at any size. Alpha and the ICC profile are kept. Rendered piece by
@@ -307,55 +393,42 @@ class InpaintPipeline:
         what is encoded is kept.
         """
         cache = FeatureCache(EXPORT_CACHE_BYTES) if cache is None else cache
-        photo, cache = self._seen(photo, mask, cache)
-        window = window or Window.whole(photo.size_px, scale)
-        rows, columns = window.inside(photo.size_px)
+        function = self._function(photo, mask, cache, cancelled)
+        size_px = function.photo.size_px
+        window = window or Window.whole(size_px, scale)
+        rows, columns = window.inside(size_px)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             raise ConfigError("The window lies outside the photo. Choose a part of the photo.")
         window = window.part(rows, columns)
-        report, stop = progress or no_progress, cancelled or never_cancelled
-        function = self._function(photo, cache)
-        export(function, path, window, quality=quality, progress=report, cancelled=stop)
+        export(
+            function,
+            path,
+            window,
+            quality=quality,
+            progress=progress or no_progress,
+            cancelled=cancelled or never_cancelled,
+        )
         return window.size_px
 
-    def _seen(
-        self, photo: PhotoSource | Photo, mask: MaskSource | None, cache: FeatureCache | None
-    ) -> tuple[Photo, FeatureCache]:
-        """The photo with its hole filled, and the cache for it. The last filled one is remembered."""
-        photo = _photo(photo)
+    def _function(
+        self, photo: PhotoSource, mask: MaskSource | None, cache: FeatureCache, cancelled: Cancelled | None
+    ) -> PhotoFunction:
+        """The photo, its hole filled first, as a function. The last one that was filled is remembered."""
+        photo = as_photo(photo)
         if mask is not None:
             hole = as_mask(mask, photo.size_px)
-            key = _content(photo, hole)
-            if self._filled is None or self._filled[0] != key:
-                self._filled = key, self.fill(photo, hole).photo
-            photo = self._filled[1]
-        return photo, self._cache if cache is None else cache
-
-    def _function(self, photo: Photo, cache: FeatureCache) -> PhotoFunction:
-        options = {"device": self.device, "bf16": self.bf16, "key": self._key}
-        return PhotoFunction(self.sair, photo, cache, **options)
+            key = _digest(photo, hole)
+            if key not in self._filled:
+                self._filled[key] = self.fill(photo, hole, cancelled=cancelled).photo
+            photo = self._filled[key]
+        return PhotoFunction(self.sair, photo, cache, device=self.device, bf16=self.bf16, key=self._key)
 
 
-def _content(photo: Photo, hole: np.ndarray) -> bytes:
-    """A name for a photo with a hole, the same whoever opened it."""
+def _digest(photo: Photo, hole: np.ndarray) -> bytes:
+    """What names a photo with a hole, the same whoever opened it."""
     facts = (photo.size_px, photo.mode, photo.icc_profile, photo.exif)
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=16)
     for array in (photo.rgb, photo.alpha, np.packbits(hole)):
         if array is not None:
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
-
-
-def _opened(photo: PhotoSource | Photo, mask: MaskSource) -> tuple[Photo, np.ndarray]:
-    """The photo, and a mask of it that leaves something to do and something to do it with."""
-    photo = _photo(photo)
-    hole = as_mask(mask, photo.size_px)
-    if not hole.any():
-        raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
-    if hole.all():
-        raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
-    return photo, hole
-
-
-def _photo(photo: PhotoSource | Photo) -> Photo:
-    return photo if isinstance(photo, Photo) else load_photo(photo)

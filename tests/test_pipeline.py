@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -232,6 +234,29 @@ def test_variations_of_an_spn(spn_pipe, bird):
     assert all(np.array_equal(one[~mask], np.asarray(bird)[~mask]) for one in pictures)
     assert np.array_equal(spn_pipe.fill(bird, mask, seed=8).image, pictures[1])
     assert len(spn_pipe.fill(bird, mask, variations=1)) == 1
+
+
+def test_variations_by_their_own_method(spn_pipe, tiny_pipe, bird):
+    mask = disc((bird.height, bird.width), (100, 150), 20)
+    for pipe, count in ((spn_pipe, 3), (tiny_pipe, 1)):
+        results = pipe.variations(bird, mask, count, seed=7)
+        assert [one.seed for one in results] == [*range(7, 7 + count)]
+        same = pipe.fill(bird, mask, seed=7, variations=count)
+        assert all(np.array_equal(a.image, b.image) for a, b in zip(results, same, strict=True))
+    with pytest.raises(ConfigError, match="1 variation or more"):
+        spn_pipe.variations(bird, mask, 0)
+
+
+def test_both_ways_to_fill_take_the_same_and_spell_it_out():
+    fill, several = (
+        inspect.signature(f).parameters for f in (InpaintPipeline.fill, InpaintPipeline.variations)
+    )
+    assert {*fill} - {"variations"} == {*several} - {"count"}
+    methods = inspect.getmembers(InpaintPipeline, inspect.isroutine)
+    for name, method in methods:
+        if not name.startswith("__"):
+            kinds = {p.kind for p in inspect.signature(method).parameters.values()}
+            assert inspect.Parameter.VAR_KEYWORD not in kinds, name
 
 
 def test_variations_where_a_later_crop_sees_an_earlier_fill(spn_pipe):

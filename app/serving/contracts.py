@@ -85,12 +85,12 @@ class Pipeline(Protocol):
 class Painter(Protocol):
     """What the app asks of a pipeline around an SPN."""
 
-    def fill(
+    def variations(
         self,
         photo: Photo,
         mask: np.ndarray,
+        count: int,
         *,
-        variations: int,
         seed: int = 0,
         progress: Progress | None = None,
     ) -> list[FillResult]: ...

@@ -140,7 +140,7 @@ class FillService:
         def work(painter: Painter, report: Progress) -> list[FillResult]:
             if not 1 <= count <= limits().variations:
                 raise ConfigError(f"Ask for 1 to {limits().variations} variations, not {count}.")
-            return painter.fill(photo, mask, variations=count, seed=seed, progress=report)
+            return painter.variations(photo, mask, count, seed=seed, progress=report)
 
         return self._start_painting(work, progress)
 

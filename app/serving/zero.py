@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    from sair_core.filling.priors import PriorView
+    from sair_core.filling.result import FillResult
     from sair_core.photos.photo import Photo
     from sair_core.progress import Cancelled, Progress
     from sair_core.semantics.map import SemanticMap
     from sair_core.window import Window
+    from sair_core.zoom.cache import FeatureCache
 
     from .contracts import Pipeline, Reader
 
@@ -86,29 +89,72 @@ class BorrowingPipeline:
         self.device = pipeline.device
         self.reader = BorrowingReader(reader, self._call)
 
-    def fill(self, photo: Photo, mask: np.ndarray, **options: Any) -> Any:
-        return self._call("fill", photo.size_px, photo, mask, **options)
+    def fill(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+    ) -> FillResult:
+        guide = {"words": words, "strength": strength}
+        return self._call("fill", photo.size_px, photo, mask, seed=seed, progress=progress, **guide)
 
-    def priors(self, photo: Photo, mask: np.ndarray, **options: Any) -> Any:
-        return self._call("priors", photo.size_px, photo, mask, **options)
+    def variations(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        count: int,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> list[FillResult]:
+        return self._call("fill", photo.size_px, photo, mask, variations=count, seed=seed, progress=progress)
+
+    def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]:
+        return self._call("priors", photo.size_px, photo, mask, seed=seed)
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
         return self._call("mask_from_words", photo.size_px, photo, words)
 
     def view(
-        self, photo: Photo, mask: np.ndarray | None = None, *, window: Window, **options: Any
+        self,
+        photo: Photo,
+        mask: np.ndarray | None = None,
+        *,
+        window: Window,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Image.Image:
-        return self._call("view", window.size_px, photo, mask, window=window, **options)
+        return self._call(
+            "view", window.size_px, photo, mask, window=window, progress=progress, cancelled=cancelled
+        )
 
-    def export(self, photo: Photo, path: Path, *, window: Window, **options: Any) -> tuple[int, int]:
-        return self._call("export", window.size_px, photo, path, window=window, **options)
+    def export(
+        self,
+        photo: Photo,
+        path: Path,
+        *,
+        mask: np.ndarray | None = None,
+        window: Window,
+        quality: int = 95,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> tuple[int, int]:
+        return self._call(
+            "export", window.size_px, photo, path, mask=mask, window=window, quality=quality,
+            progress=progress, cancelled=cancelled,
+        )  # fmt: skip
 
     def _call(
         self,
         name: str,
         size_px: tuple[int, int],
         *arguments: Any,
-        cache: object = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
         **options: Any,

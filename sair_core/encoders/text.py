@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from cachetools import LRUCache
 from torch import Tensor, nn
 
 from sair_core.encoders.dense_clip import DenseClip
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from open_clip import CLIP
 
 PROMPTS_AT_ONCE = 256
-KEPT = 4096  # labels
+MAX_LABELS = 4096  # that are remembered: visitors of a host may type new ones for ever
 Tokenizer = Callable[[list[str]], Tensor]
 
 
@@ -31,19 +31,22 @@ class TextEncoder:
     def __init__(self, text: CLIP, tokenizer: Tokenizer):
         """text: a model with open_clip's `encode_text`; tokenizer: prompts to token ids `(N, context)`."""
         self.text, self.tokenizer = text, tokenizer
-        self._known: OrderedDict[str, Tensor] = OrderedDict()
+        self._vectors: LRUCache[str, Tensor] = LRUCache(MAX_LABELS)
 
     def embed(self, labels: Sequence[str]) -> Tensor:
-        """Unit vectors `(len(labels), D)`, float32, on the text tower's device."""
-        new = [label for label in dict.fromkeys(labels) if label not in self._known]
+        """Return unit vectors `(len(labels), D)`, float32, on the text tower's device."""
+        found = {label: self._vectors[label] for label in labels if label in self._vectors}
+        new = [label for label in dict.fromkeys(labels) if label not in found]
         if new:
-            self._known.update(zip(new, embed_labels(self.text, self.tokenizer, new)))
-        for label in labels:
-            self._known.move_to_end(label)
-        found = torch.stack([self._known[label] for label in labels])
-        while len(self._known) > KEPT:  # visitors of a host may type new ones for ever
-            self._known.popitem(last=False)
-        return found
+            # Each in memory of its own: as a row of all, one would keep the others alive.
+            vectors = [vector.clone() for vector in embed_labels(self.text, self.tokenizer, new)]
+            found.update(zip(new, vectors))
+            self._vectors.update(zip(new, vectors))
+        return torch.stack([found[label] for label in labels])
+
+    def clear(self) -> None:
+        """Forget all labels."""
+        self._vectors.clear()
 
 
 def build_text_encoder(encoder: DenseClip, config: SemanticConfig) -> TextEncoder:

@@ -130,7 +130,7 @@ class ModelMethod:
         opened = load_photo(photo)
         if self.samples == 1:
             return self.pipeline.fill(opened, mask, seed=0).photo.rgb
-        fills = self.pipeline.fill(opened, mask, seed=0, variations=self.samples)
+        fills = self.pipeline.variations(opened, mask, self.samples, seed=0)
         return np.stack([fill.photo.rgb for fill in fills])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
@@ -87,4 +88,9 @@ def noise_of(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
 
 
 # A new kind of model is one class and one line here.
-FILLERS = {Sair: SairFiller, Spn: SpnFiller}
+FILLERS: dict[type, Callable[[Any, bool], Filler]] = {Sair: SairFiller, Spn: SpnFiller}
+
+
+def filler_of(model: Sair | Spn, mirror: bool) -> Filler:
+    """Return what fills with a model. mirror: average with what it says of the mirrored crop."""
+    return FILLERS[type(model)](model, mirror)

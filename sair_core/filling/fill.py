@@ -12,32 +12,81 @@ from torch import Tensor
 
 from sair_core.coords import pixel_coords
 from sair_core.devices import autocast
+from sair_core.errors import EmptyMaskError, FullMaskError
 from sair_core.filling.adapters import Filler, Guide
-from sair_core.filling.plan import Crop
+from sair_core.filling.plan import Crop, plan_crops
 from sair_core.filling.seams import remove_seam
 from sair_core.holes import reduce_known
+from sair_core.photos.masks import MaskSource, as_mask
+from sair_core.photos.photo import Photo, PhotoSource, as_photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+
+MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 
 Pixels = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows (N,), columns (N,), colours (fills, N, 3)
 
 
-def fill_crops(
+def open_hole(photo: PhotoSource, mask: MaskSource) -> tuple[Photo, np.ndarray]:
+    """Open a photo and a mask of it, bool `(H, W)`, that leaves something to fill and to fill it from.
+
+    Raises PhotoError kinds, MaskError, MaskSizeError, EmptyMaskError and FullMaskError.
+    """
+    photo = as_photo(photo)
+    hole = as_mask(mask, photo.size_px)
+    if not hole.any():
+        raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
+    if hole.all():
+        raise FullMaskError("The mask covers the whole photo. Leave some of it to fill from.")
+    return photo, hole
+
+
+def fill_hole(
     filler: Filler,
-    rgb: np.ndarray,
+    photo: Photo,
     hole: np.ndarray,
-    crops: Sequence[tuple[Crop, np.ndarray]],
     seeds: Sequence[int],
     guide: Guide | None = None,
     *,
     device: torch.device,
     bf16: bool,
     remove_seams: bool = True,
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Fill the crops of a photo once for every seed.
+    progress: Progress = no_progress,
+    cancelled: Cancelled = never_cancelled,
+) -> list[Photo]:
+    """Fill the hole of a photo once for every seed.
 
-    rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`; crops: of `plan_crops`. Yields the place of a seed among the
-    seeds, places `(N,)` in the flattened photo, and colours float32 `(N, 3)` in [0, 1] for these. What an
-    earlier crop filled is known to the later ones, so a hole cut in two has no seam either. remove_seams:
-    False leaves the model's own colours as they are.
+    hole: bool `(H, W)` with known pixels beside it. remove_seams: False leaves the model's own colours as
+    they are. progress: reports after every crop of every fill. Raises CancelledError, asked as often.
+    """
+    crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
+    fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
+    places = np.flatnonzero(hole)
+    steps = len(crops) * len(seeds)
+    filled = _fill_crops(filler, photo.rgb, hole, crops, seeds, guide, device, bf16, remove_seams)
+    stop_if(cancelled)
+    for i, (which, at, rgb01) in enumerate(filled):
+        fills01[which, np.searchsorted(places, at)] = rgb01
+        progress((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
+        stop_if(cancelled)
+    return [photo.composite(fill01, hole) for fill01 in fills01]
+
+
+def _fill_crops(
+    filler: Filler,
+    rgb: np.ndarray,
+    hole: np.ndarray,
+    crops: Sequence[tuple[Crop, np.ndarray]],
+    seeds: Sequence[int],
+    guide: Guide | None,
+    device: torch.device,
+    bf16: bool,
+    remove_seams: bool,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Fill the crops of a photo, one after the other, for every seed.
+
+    Yields the place of a seed among the seeds, places `(N,)` in the flattened photo, and colours float32
+    `(N, 3)` in [0, 1] for these. What an earlier crop filled is known to the later ones, so a hole cut in two
+    has no seam either.
     """
     done: list[Pixels] = []
     for crop, part in crops:
@@ -55,7 +104,7 @@ def fill_crops(
             for y, x, filled in earlier:
                 known01[y, x] = filled[i]
             if i == 0 or earlier:  # otherwise all seeds see the same
-                encoded = _encode(filler, reduced(known01, open_hole, crop, device), guide, bf16)
+                encoded = _encode(filler, reduce_crop(known01, open_hole, crop, device), guide, bf16)
             filled01 = _decode(filler, encoded, wanted, seed, device, bf16)
             if remove_seams:
                 filled01 = remove_seam(filled01, known01, open_hole)
@@ -65,8 +114,13 @@ def fill_crops(
             done.append((rows + crop.top, columns + crop.left, values))
 
 
-def reduced(known01: np.ndarray, hole: np.ndarray, crop: Crop, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A crop's colours and its hole at the working size: `(1, 3, h, w)` and `(1, 1, h, w)`."""
+def reduce_crop(
+    known01: np.ndarray, hole: np.ndarray, crop: Crop, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Bring a crop's colours and its hole to the working size: `(1, 3, h, w)` and `(1, 1, h, w)`.
+
+    known01: float32 `(H, W, 3)` in [0, 1]; hole: bool `(H, W)`; both of the crop.
+    """
     rgb01 = torch.from_numpy(known01).to(device).permute(2, 0, 1)[None]
     hole01 = torch.from_numpy(hole).to(device)[None, None].float()
     return reduce_known(rgb01, hole01, (crop.work_height, crop.work_width))

@@ -9,11 +9,11 @@ from sair_core.files import digest
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
-from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, CheckpointModel, fetch, read_config
+from sair_core.weights.checkpoint import CONFIG_NAME, WEIGHTS_NAME, fetch, read_config
 from sair_core.weights.network import is_repo
 
 # model_type -> class. A new kind of model is one file and one line here.
-MODELS: dict[str, type[CheckpointModel]] = {model.model_type: model for model in (Sair, Spn)}
+MODELS: dict[str, type[Sair] | type[Spn]] = {model.model_type: model for model in (Sair, Spn)}
 
 
 def bundled_models() -> list[str]:
@@ -21,7 +21,7 @@ def bundled_models() -> list[str]:
     return sorted(f.parent.name for f in BUNDLED.glob(f"*/{CONFIG_NAME}"))
 
 
-def load_model(name: str | Path) -> CheckpointModel:
+def load_model(name: str | Path) -> Sair | Spn:
     """Load a model by bundled name, folder or hub id, on the CPU, ready for inference.
 
     Raises ModelNotFoundError when there is none of that name, CheckpointError when it is damaged.

@@ -150,6 +150,11 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
     )
 
 
+def as_photo(source: PhotoSource) -> Photo:
+    """Return a Photo as it is, of any size; load anything else as `load_photo` does."""
+    return source if isinstance(source, Photo) else load_photo(source)
+
+
 def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
     """The bytes of the file that `write_image` writes."""
     buffer = io.BytesIO()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from cachetools import LRUCache
 from torch import Tensor
 
 from sair_core.coords import grid_coords
@@ -30,7 +30,7 @@ GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of th
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
 BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
 NEVER = -1e4  # as a logit; finite, because 0 * -inf in the interpolation is no number
-KEPT = 8  # photos whose embedding is remembered
+MAX_EMBEDDINGS = 8  # of photos, that are remembered
 STRIP_VALUES = 4_000_000  # logits in memory at once
 
 
@@ -61,19 +61,33 @@ class SemanticReader:
         self.encoder = encoder.to(self.device).eval()
         self.text, self.model = text, model
         self.bf16, self.mirror = bf16, mirror
-        self._known: OrderedDict[bytes, Embedding] = OrderedDict()
+        self._embeddings: LRUCache[bytes, Embedding] = LRUCache(MAX_EMBEDDINGS)
 
     @classmethod
     def from_pretrained(
-        cls, config: SemanticConfig | None = None, *, device: str = "auto", **options: bool
+        cls,
+        config: SemanticConfig | None = None,
+        *,
+        device: str = "auto",
+        bf16: bool = True,
+        mirror: bool = True,
     ) -> SemanticReader:
-        """The bundled encoder, or any that `build_semantic_encoder` finds; raises what that raises."""
+        """Build a reader with the bundled encoder, or any that `build_semantic_encoder` finds.
+
+        The rest as in the constructor. Raises what `build_semantic_encoder` raises.
+        """
         config = config or BUNDLED_CONFIG
         encoder = build_semantic_encoder(config)
-        return cls(encoder, build_text_encoder(encoder, config), device=device, **options)
+        text = build_text_encoder(encoder, config)
+        return cls(encoder, text, device=device, bf16=bf16, mirror=mirror)
+
+    def close(self) -> None:
+        """Free what is remembered of photos and words. The reader may be used again."""
+        self._embeddings.clear()
+        self.text.clear()
 
     def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Embedding:
-        """Meanings of every place; remembered, so that asking for other labels costs nothing.
+        """Return the meaning of every place; remembered, so that asking for other labels costs nothing.
 
         rgb: uint8 `(H, W, 3)`; hole: bool `(H, W)`, never looked into. complete: let the model's SIR say what
         the hole hides; without a model, or with False, it is the encoder's own guess from the rim. What is in
@@ -82,12 +96,9 @@ class SemanticReader:
         hole = None if hole is None or not hole.any() else hole
         complete = complete and self.model is not None and hole is not None
         key = _digest(rgb, hole, complete)
-        if key not in self._known:
-            self._known[key] = Embedding(self._read(rgb, hole, complete), rgb.shape[:2])
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(key)
-        return self._known[key]
+        if key not in self._embeddings:
+            self._embeddings[key] = Embedding(self._read(rgb, hole, complete), rgb.shape[:2])
+        return self._embeddings[key]
 
     def name(
         self,
@@ -97,7 +108,7 @@ class SemanticReader:
         denoise: float = 0.0,
         window: Window | None = None,
     ) -> SemanticMap:
-        """The nearest label of every pixel; labels as `parse_labels` gives them.
+        """Return the nearest label of every pixel; labels as `parse_labels` gives them.
 
         window: the pixels of this window instead, at its scale; beyond the photo its edge goes on.
         denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).

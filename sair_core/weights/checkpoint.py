@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 from safetensors import SafetensorError
@@ -15,6 +15,9 @@ from sair_core.config import from_dict, to_dict
 from sair_core.errors import CheckpointError, ModelNotFoundError
 from sair_core.files import replacing
 from sair_core.weights.network import HUB_ERRORS, hub_or_cache
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 
@@ -32,35 +35,39 @@ class CheckpointModel(nn.Module, ModelHubMixin):
     config: Any
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> CheckpointModel:
-        """A folder or a hub id; options as huggingface-hub's mixin takes them.
+    def from_pretrained(  # type: ignore[override]  # the mixin's arguments for a constructor are its config
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+    ) -> Self:
+        """Load a model from a folder or a hub id, on the CPU; the other arguments are those of `fetch`.
 
         Raises ModelNotFoundError when it cannot be had, CheckpointError when it is damaged.
         """
-        try:
-            return super().from_pretrained(pretrained_model_name_or_path, **options)
-        except HUB_ERRORS as error:
-            raise _not_found(str(pretrained_model_name_or_path), error) from error
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
-
-    @classmethod
-    def _from_pretrained(
-        cls, *, model_id: str, local_files_only: bool = False, **kwargs: Any
-    ) -> CheckpointModel:
-        folder = Path(model_id)
+        folder = Path(pretrained_model_name_or_path)
         if not folder.is_dir():
-            download = {
-                k: kwargs[k] for k in ("revision", "cache_dir", "force_download", "token") if k in kwargs
-            }
-            folder = fetch(model_id, local_files_only=local_files_only, **download)
+            folder = fetch(
+                str(pretrained_model_name_or_path),
+                force_download=force_download,
+                token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                revision=revision,
+            )
         model_type, config = read_config(folder)
         if model_type != cls.model_type:
             raise CheckpointError(f"{folder} holds a {model_type!r} model, not {cls.model_type!r}.")
         model = cls(from_dict(cls.config_class, config))
         model.load_own_state(read_weights(folder), where=str(folder))
         return model
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
 
     def own_state(self) -> dict[str, Tensor]:
         """The state that a checkpoint holds: everything but the parts under `frozen_prefixes`."""
@@ -84,20 +91,38 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         self.load_state_dict(state, strict=False)
 
 
-def fetch(model_id: str, **options: Any) -> Path:
-    """The folder of a hub model, fetched unless it is here already. Raises ModelNotFoundError."""
+def fetch(
+    model_id: str,
+    *,
+    force_download: bool = False,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    revision: str | None = None,
+) -> Path:
+    """Return the folder of a hub model, fetched unless it is here already.
+
+    force_download: fetch it even so. token: of the hub, True for the one of `hf auth login`. cache_dir: where
+    it is kept. local_files_only: never ask the hub. revision: branch, tag or commit.
+    Raises ModelNotFoundError.
+    """
     try:
         with hub_or_cache():
-            return Path(snapshot_download(model_id, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME], **options))
+            folder = snapshot_download(
+                model_id,
+                allow_patterns=[CONFIG_NAME, WEIGHTS_NAME],
+                force_download=force_download,
+                token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                revision=revision,
+            )
     except HUB_ERRORS as error:
-        raise _not_found(model_id, error) from error
-
-
-def _not_found(name: str, error: Exception) -> ModelNotFoundError:
-    return ModelNotFoundError(
-        f"{name!r} is not on this machine and could not be fetched from the hub ({error}). Check the name "
-        "and the network, or give a folder."
-    )
+        raise ModelNotFoundError(
+            f"{model_id!r} is not on this machine and could not be fetched from the hub ({error}). Check the "
+            "name and the network, or give a folder."
+        ) from error
+    return Path(folder)
 
 
 def start_from(model: CheckpointModel, state: dict[str, Tensor]) -> tuple[list[str], list[str]]:

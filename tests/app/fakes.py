@@ -145,12 +145,12 @@ class GreyPainter:
     def grey(seed: int) -> int:
         return 60 * seed % 256
 
-    def fill(self, photo, mask, *, variations, seed=0, progress=None):
+    def variations(self, photo, mask, count, *, seed=0, progress=None):
         fills = []
-        for one in range(seed, seed + variations):
+        for one in range(seed, seed + count):
             time.sleep(self.seconds)
             if progress:
-                progress((one - seed + 1) / (variations + 1), f"Filling {one - seed + 1} of {variations}")
+                progress((one - seed + 1) / (count + 1), f"Filling {one - seed + 1} of {count}")
             self.asked.append(one)
             colours01 = np.full((mask.sum(), 3), self.grey(one) / 255, np.float32)
             fills.append(FillResult(photo.composite(colours01, mask), mask, 0.1, one))

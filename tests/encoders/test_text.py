@@ -56,12 +56,12 @@ def test_labels_are_unit_vectors_averaged_over_prompts_and_remembered(clip):
 
 
 def test_the_labels_asked_for_last_are_remembered(clip, monkeypatch):
-    monkeypatch.setattr("sair_core.encoders.text.KEPT", 2)
+    monkeypatch.setattr("sair_core.encoders.text.MAX_LABELS", 2)
     encoder, config = clip
     text = build_text_encoder(encoder, config)
     text.embed(["car", "sky"])
     assert text.embed(["car", "tree", "road"]).shape == (3, 16)
-    assert list(text._known) == ["tree", "road"]
+    assert list(text._vectors) == ["tree", "road"]
 
 
 def test_an_encoder_without_its_text_tower_says_so(tiny_clip_folder):
@@ -72,4 +72,4 @@ def test_an_encoder_without_its_text_tower_says_so(tiny_clip_folder):
 
 def test_two_models_do_not_share_what_they_remember(clip):
     encoder, config = clip
-    assert TextEncoder(encoder.text, None)._known is not TextEncoder(encoder.text, None)._known
+    assert TextEncoder(encoder.text, None)._vectors is not TextEncoder(encoder.text, None)._vectors

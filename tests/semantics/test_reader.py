@@ -108,7 +108,7 @@ def test_other_labels_on_the_same_photo_do_not_read_it_again(reader, two_colours
 def test_what_is_remembered_is_bounded(reader, two_colours):
     for i in range(12):
         reader.read(np.full_like(two_colours, i))
-    assert len(reader._known) == 8
+    assert len(reader._embeddings) == 8
 
 
 def test_the_hole_is_never_looked_into(reader, two_colours):

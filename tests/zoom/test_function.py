@@ -37,7 +37,8 @@ def exact_pipe(request):
 
 
 def function_of(pipe, rgb, cache=None) -> PhotoFunction:
-    return pipe._function(load_photo(rgb), cache or FeatureCache())
+    options = {"device": pipe.device, "bf16": pipe.bf16, "key": b"a pipeline"}
+    return PhotoFunction(pipe.sair, load_photo(rgb), cache or FeatureCache(), **options)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (37, 51), (1, 1), (1, 700), (1100, 3)])
@@ -91,7 +92,7 @@ def test_a_hole_is_filled_first_and_then_seen(tiny_pipe, bird):
 def test_a_hole_is_filled_once_for_all_views_whoever_opens_the_photo(tiny_pipe, bird, monkeypatch):
     hole, fills = disc((384, 384), (100, 192), 30), []
     real = tiny_pipe.fill
-    monkeypatch.setattr(tiny_pipe, "fill", lambda *args: fills.append(args) or real(*args))
+    monkeypatch.setattr(tiny_pipe, "fill", lambda *a, **k: fills.append(a) or real(*a, **k))
     first = tiny_pipe.view(bird, hole, scale=2.0, size_px=(50, 50))
     again = tiny_pipe.view(np.asarray(bird).copy(), hole.copy(), scale=2.0, size_px=(50, 50))
     assert np.array_equal(first, again) and len(fills) == 1
@@ -102,7 +103,7 @@ def test_a_hole_is_filled_once_for_all_views_whoever_opens_the_photo(tiny_pipe, 
 def test_a_filled_photo_is_seen_at_any_size_that_could_be_opened(tiny_pipe, bird, monkeypatch):
     photo, hole = load_photo(bird), disc((384, 384), (192, 192), 10)
     strict = lambda source, max_megapixels=0.1: load_photo(source, max_megapixels=max_megapixels)  # noqa: E731
-    monkeypatch.setattr("sair_core.pipeline.load_photo", strict)
+    monkeypatch.setattr("sair_core.photos.photo.load_photo", strict)
     assert tiny_pipe.view(photo, hole, scale=2.0, size_px=(40, 40)).size == (40, 40)
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+from cachetools import LRUCache
 from tqdm import tqdm
 
 from sair_core.errors import DataError
@@ -38,7 +38,7 @@ class PhotoStore(Sequence[TrainPhoto]):
 
     def __init__(self, photos: Sequence[TrainPhoto | Path], classes: Classes | None):
         self.photos, self.classes = photos, classes
-        self._opened: OrderedDict[int, TrainPhoto] = OrderedDict()  # the last few: each is asked for twice
+        self._opened: LRUCache[int, TrainPhoto] = LRUCache(OPENED)  # the last few: each is asked for twice
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -49,8 +49,6 @@ class PhotoStore(Sequence[TrainPhoto]):
             return photo
         if place not in self._opened:
             self._opened[place] = open_photo(photo, self.classes)
-            if len(self._opened) > OPENED:
-                self._opened.popitem(last=False)
         return self._opened[place]
 
     def resident(self, device: torch.device) -> list[Pixels] | None:
