@@ -95,24 +95,24 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
 
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
     """Mean figures by hole share, kept in the run's folder."""
-    from sair_core.evaluation.__main__ import ModelMethod
-    from sair_core.evaluation.runner import Plan, evaluate
-    from sair_core.evaluation.samples import list_samples, mask_source
-    from sair_core.evaluation.summary import summarise
+    from sair_core.evaluation.holes import IrregularHoles
+    from sair_core.evaluation.methods import ModelMethod
+    from sair_core.evaluation.runner import Benchmark, evaluate
+    from sair_core.evaluation.samples import list_samples
+    from sair_core.evaluation.summary import Tally, summarise
 
     figures = _measured(args, folder)
     if figures is None:
-        plan = Plan(
+        benchmark = Benchmark(
             methods={"sair": ModelMethod(str(folder / "model"), args.device)},
             samples=list_samples(args.val, args.limit),
-            masks=mask_source("irregular", 0, args.size),
+            holes=IrregularHoles(0),
             size_px=args.size,
-            lpips=None,
         )
-        records = [record for found in evaluate(plan, 1) for record in found]
-        figures = {
-            summary.bin: {name: getattr(summary, name) for name in FIGURES} for summary in summarise(records)
-        }
+        tally = Tally()
+        for found in evaluate(benchmark):
+            tally.add(found)
+        figures = {one.bin: {name: getattr(one.whole, name) for name in FIGURES} for one in summarise(tally)}
         content = {"settings": _settings(args), "figures": figures}
         write_json(folder / MEASURED, content)
     return figures

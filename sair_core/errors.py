@@ -57,6 +57,10 @@ class DeviceError(SairError):
     """The asked device does not exist on this machine."""
 
 
+class MethodError(SairError):
+    """A method that is not ours (a command, a folder of results, a package) gave no fill that can be used."""
+
+
 class MissingDependencyError(SairError):
     """An optional package is needed for what was asked."""
 

@@ -1,4 +1,4 @@
-"""Compare a model with classical baselines on the same photos and masks: `python -m sair_core.evaluation`."""
+"""Compare ways to fill holes on the same photos and masks: `python -m sair_core.evaluation`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import functools
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from tqdm import tqdm
 
 from sair_core.command_line import DONE, INTERRUPTED, SOME_FAILED, Option, run_command
 from sair_core.config import require, strict_dataclass
-from sair_core.errors import ConfigError, MissingDependencyError, SairError
+from sair_core.errors import MissingDependencyError, SairError
 from sair_core.evaluation import report
-from sair_core.evaluation.baselines import BASELINES, METHODS, OPENCV_RADIUS_PX, FillMethod, require_opencv
+from sair_core.evaluation.baselines import BASELINES, OPENCV_RADIUS_PX, FillMethod, require_opencv
+from sair_core.evaluation.features import PACKAGE as FEATURES_PACKAGE
+from sair_core.evaluation.features import load_features
+from sair_core.evaluation.holes import OBJECTS, hole_source
+from sair_core.evaluation.manifest import Manifest, make_manifest
+from sair_core.evaluation.measure import Ruler
+from sair_core.evaluation.methods import ModelMethod, build_methods
 from sair_core.evaluation.perceptual import load_lpips
-from sair_core.evaluation.runner import Plan, evaluate
-from sair_core.evaluation.samples import list_samples, mask_source
-from sair_core.evaluation.summary import Record, gains, summarise
-from sair_core.photos.photo import load_photo
+from sair_core.evaluation.runner import Benchmark, evaluate
+from sair_core.evaluation.samples import list_samples
+from sair_core.evaluation.summary import Tally, gains, summarise
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
+
+SIZE_PX = 256
 
 
 @strict_dataclass
@@ -38,15 +45,21 @@ class FillsOptions:
     samples: int = 1
     """fills of each hole by a model that draws (the paper's: 5)"""
     masks: str = "irregular"
-    """'irregular' (drawn) or a folder of PNG masks, white = hole"""
+    """'irregular' (drawn), 'objects' (labelled objects' outlines, else ellipses) or a folder of PNG masks,
+    white = hole"""
     seed: int = 0
     """of the drawn masks"""
-    size_px: Annotated[int, Option("--size", metavar="PX")] = 256
-    """side of the photos"""
+    size_px: Annotated[int | None, Option("--size", metavar="PX")] = None
+    """side of the photos; 256, but with --masks objects they keep their own size"""
     limit: int | None = None
     """only this many photos, spread evenly over the folder"""
+    manifest: Annotated[Path | None, Option(metavar="FILE")] = None
+    """photos, masks, seed and size of an earlier run, checked to be the same"""
     methods: tuple[str, ...] = ("sair", *BASELINES)
-    """what fills the holes"""
+    """what fills the holes; also patchmatch, spn, and sair-raw, spn-raw: without seam removal and mirror"""
+    method: Annotated[tuple[str, ...], Option(metavar="NAME=SOURCE")] = ()
+    """methods of others: NAME=FOLDER of fills named as --save-masks names masks, or
+    NAME="program {photo} {mask} {output}", which is run for each hole"""
     device: str = "auto"
     """auto, cpu, cuda or mps"""
     workers: int = 1
@@ -55,8 +68,14 @@ class FillsOptions:
     """measure LPIPS, where its weights can be had"""
     save_masks: Annotated[Path | None, Option(metavar="FOLDER")] = None
     """write each mask as PNG (usable as --masks)"""
+    save_fills: Annotated[Path | None, Option(metavar="FOLDER")] = None
+    """write each fill as FOLDER/METHOD/NAME.png (usable as --method)"""
     save_pictures: Annotated[Path | None, Option(metavar="FOLDER")] = None
-    """write the fills side by side, as PNG"""
+    """write a sheet for each mask, the fills side by side, as PNG"""
+    save_manifest: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write what --manifest reads"""
+    markdown: Annotated[Path | None, Option(metavar="FILE")] = None
+    """write the tables as Markdown"""
     json: Annotated[Path | None, Option(metavar="FILE")] = None
     """write everything, single fills included"""
 
@@ -81,131 +100,145 @@ def main(
 
 def compare_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> int:
     """Measure, print and write what was asked for; the exit status. Raises SairError before it measures."""
-    plan, lpips_note = prepare(options, given)
-    records, status = run(plan, options.workers)
-    if not records:
+    manifest = None if options.manifest is None else Manifest.read(options.manifest)
+    if manifest is not None:
+        options = replace(options, masks=manifest.masks, seed=manifest.seed, size_px=manifest.size_px)
+    elif options.size_px is None and options.masks != OBJECTS:
+        options = replace(options, size_px=SIZE_PX)
+    benchmark, missing = prepare(options, manifest, given)
+    tally, status = run(benchmark, options.workers)
+    if not (tally.records or tally.failures):
         print("Nothing was measured.", file=sys.stderr)
         return status or SOME_FAILED
-    show(options, plan, records, lpips_note, complete=status == DONE)
-    return status
+    show(options, benchmark, tally, missing, complete=status == DONE)
+    return status or (SOME_FAILED if tally.failures else DONE)
 
 
-def build_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> dict[str, FillMethod]:
-    """Return the methods asked for, in that order.
-
-    Raises what the pipeline's loading raises, and ConfigError for a method that does not exist and when none
-    can give the samples asked for.
-    """
-    known = {**METHODS, **given}
-    models = {"sair": options.model, "spn": options.spn}
-    for name in options.methods:
-        require(
-            name in known or name in models,
-            f"--methods must be some of {', '.join(dict.fromkeys([*models, *known]))}, got {name!r}.",
-        )
-    methods = {
-        name: known[name] if name in known else ModelMethod(models[name], options.device, options.samples)
-        for name in options.methods
-    }
-    loaded = [method for method in methods.values() if isinstance(method, ModelMethod)]
-    if options.samples > 1 and not any(method.samples > 1 for method in loaded):
-        raise ConfigError("--samples needs a model that draws: add --methods spn, with a probabilistic SPN.")
-    return methods
-
-
-class ModelMethod:
-    """A pipeline as a method on arrays. device: where it runs. samples: fills of each hole; one where the
-    model does not draw."""
-
-    def __init__(self, model: str, device: str, samples: int = 1) -> None:
-        from sair_core.pipeline import InpaintPipeline
-
-        self.pipeline = InpaintPipeline.from_pretrained(model, device=device)
-        self.device = str(self.pipeline.device)
-        self.samples = samples if samples > 1 and self.pipeline.draws else 1
-
-    def __call__(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3), or of several samples
-        (N, H, W, 3)."""
-        opened = load_photo(photo)
-        if self.samples == 1:
-            return self.pipeline.fill(opened, mask, seed=0).photo.rgb
-        fills = self.pipeline.variations(opened, mask, self.samples, seed=0)
-        return np.stack([fill.photo.rgb for fill in fills])
-
-
-def prepare(options: FillsOptions, given: Mapping[str, FillMethod]) -> tuple[Plan, str]:
-    """The plan, and a line on LPIPS if it is missing (else empty). Raises SairError."""
+def prepare(
+    options: FillsOptions, manifest: Manifest | None, given: Mapping[str, FillMethod]
+) -> tuple[Benchmark, dict[str, str]]:
+    """The benchmark, and by measure ("lpips", "features") why it is missing. Raises SairError."""
     # First what fails at once, then what takes seconds to load.
-    samples = list_samples(options.data, options.limit)
-    masks = mask_source(options.masks, options.seed, options.size_px)
+    if manifest is None:
+        samples, digests = list_samples(options.data, options.limit), None
+    else:
+        samples, digests = manifest.find_photos(options.data), manifest.hole_digests
+    holes = hole_source(options.masks, options.seed, options.size_px)
     require_opencv(set(options.methods) - set(given))
-    methods = build_methods(options, given)
-    lpips, note = None, "LPIPS left out (--no-lpips)"
-    if options.lpips:
-        try:
-            lpips, note = load_lpips(), ""
-        except MissingDependencyError as error:
-            note = f"LPIPS unavailable: {error}"
-    plan = Plan(
-        methods=methods,
-        samples=samples,
-        masks=masks,
-        size_px=options.size_px,
-        lpips=lpips,
+    methods = build_methods(
+        options.methods,
+        {"sair": options.model, "spn": options.spn},
+        external=options.method,
+        given=given,
+        device=options.device,
+        samples=options.samples,
+    )
+    ruler, missing = make_ruler(with_lpips=options.lpips)
+    benchmark = Benchmark(
+        methods,
+        samples,
+        holes,
+        options.size_px,
+        ruler,
+        hole_digests=digests,
         mask_folder=options.save_masks,
+        fill_folder=options.save_fills,
         picture_folder=options.save_pictures,
     )
-    return plan, note
+    return benchmark, missing
 
 
-def run(plan: Plan, workers: int) -> tuple[list[Record], int]:
-    """The records and an exit status. An error or Ctrl+C ends it early and keeps what is done."""
-    records: list[Record] = []
-    progress = tqdm(total=len(plan.samples), unit="photo", disable=None)
-    with closing(evaluate(plan, workers)) as photos, progress:
+def make_ruler(*, with_lpips: bool) -> tuple[Ruler, dict[str, str]]:
+    """What to measure with, and by measure why it is missing."""
+    ruler, missing = Ruler(), {}
+    if with_lpips:
+        try:
+            ruler.lpips = load_lpips()
+        except MissingDependencyError as error:
+            missing["lpips"] = f"LPIPS unavailable: {error}"
+    else:
+        missing["lpips"] = "LPIPS left out (--no-lpips)"
+    try:
+        ruler.features = load_features()
+    except MissingDependencyError as error:
+        missing["features"] = f"Fréchet and distance unavailable: {error}"
+    return ruler, missing
+
+
+def run(benchmark: Benchmark, workers: int) -> tuple[Tally, int]:
+    """What was measured, and an exit status. An error or Ctrl+C ends it early and keeps what is done."""
+    tally = Tally()
+    progress = tqdm(total=len(benchmark.samples), unit="photo", disable=None)
+    with closing(evaluate(benchmark, workers)) as photos, progress:
         try:
             for found in photos:
-                records.extend(found)
+                tally.add(found)
                 progress.update()
         except KeyboardInterrupt:
-            return records, INTERRUPTED
+            return tally, INTERRUPTED
         except SairError as error:
             print(f"error: {error}", file=sys.stderr)
-            return records, SOME_FAILED
-    return records, DONE
+            return tally, SOME_FAILED
+    return tally, DONE
 
 
 def show(
-    options: FillsOptions, plan: Plan, records: Sequence[Record], lpips_note: str, complete: bool
+    options: FillsOptions, benchmark: Benchmark, tally: Tally, missing: Mapping[str, str], complete: bool
 ) -> None:
-    """Prints the tables and writes the JSON file if one was asked for."""
-    summaries = summarise(records)
+    """Print the tables and write the files that were asked for."""
+    summaries = summarise(tally)
     advantage = gains(summaries, tuple(BASELINES))
     facts = report.machine_facts()
-    devices = {method.device for method in plan.methods.values() if isinstance(method, ModelMethod)}
+    devices = {method.device for method in benchmark.methods.values() if isinstance(method, ModelMethod)}
     if devices:
         facts["device"] = ", ".join(devices)
-    photos = len({record.photo_index for record in records})
-    times = report.seconds_per_fill(records)
+    photos = len({record.photo_index for record in tally.records})
+    times = report.seconds_per_fill(tally.records)
+    tables = {
+        title: report.fill_table(
+            summaries,
+            inside=inside,
+            with_lpips=benchmark.ruler.lpips is not None,
+            failures=tally.failures,
+            without_features=report.NOT_INSTALLED if benchmark.ruler.features is None else None,
+        )
+        for title, inside in {"Inside the hole": True, "Whole picture": False}.items()
+    }
 
-    print(report.format_table(summaries, with_lpips=plan.lpips is not None))
+    for title, rows in tables.items():
+        print(f"{title}\n{report.align(rows)}\n")
     if any(summary.drawn for summary in summaries):
         print(report.format_drawn(summaries))
-    if lpips_note:
-        print(lpips_note)
+    for note in (*missing.values(), *report.format_failures(tally.failures)):
+        print(note)
     if advantage:
         print(report.format_gains(advantage))
-    altered = {record.method for record in records if record.known_changed_px}
+    altered = {record.method for record in tally.records if record.known_changed_px}
     if altered:
         names = ", ".join(sorted(altered))
         print(f"Pixels outside the hole were altered (and put back before measuring) by: {names}")
     print("seconds per fill (mean): " + ", ".join(f"{name} {value:.3f}" for name, value in times.items()))
-    of, masks = f"{photos} of {len(plan.samples)}", f"{options.masks}, seed {options.seed}"
-    print(f"photos: {of}, {options.size_px} px; masks: {masks}")
+    size = "their own size" if options.size_px is None else f"{options.size_px} px"
+    print(
+        f"photos: {photos} of {len(benchmark.samples)}, {size}; masks: {options.masks}, seed {options.seed}"
+    )
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if not complete:
         print("Stopped early: the figures cover the photos that were done.")
+    if options.markdown:
+        sections = (f"### {title}\n\n{report.markdown(rows)}\n" for title, rows in tables.items())
+        options.markdown.parent.mkdir(parents=True, exist_ok=True)
+        options.markdown.write_text("\n".join(sections), encoding="utf-8")
+    if options.save_manifest:
+        make_manifest(
+            options.data,
+            benchmark.samples,
+            benchmark.holes,
+            masks=options.masks,
+            seed=options.seed,
+            size_px=options.size_px,
+            hole_digests=tally.hole_digests,
+        ).write(options.save_manifest)
     if options.json:
         settings = {
             "complete": complete,
@@ -220,10 +253,11 @@ def show(
             "workers": options.workers,
             "photos": photos,
             "opencv_radius_px": OPENCV_RADIUS_PX,
-            "lpips": lpips_note or "alex, v0.1",
+            "lpips": missing.get("lpips", "alex, v0.1"),
+            "features": missing.get("features", f"EfficientNet-Lite0, {FEATURES_PACKAGE}"),
             "seconds_per_fill": times,
         }
-        content = report.as_json(settings, facts, summaries, advantage, records)
+        content = report.as_json(settings, facts, summaries, advantage, tally)
         report.write_json(options.json, content)
 
 

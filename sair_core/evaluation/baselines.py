@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from sair_core.errors import EmptyMaskError, FullMaskError, MaskSizeError, MissingDependencyError, PhotoError
+from sair_core.filling.seams import remove_seam
 
 FillMethod = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -41,8 +42,17 @@ def biharmonic(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     # Separate regions give the same values and smaller systems to solve.
     filled01 = inpaint_biharmonic(photo, mask, split_into_regions=True, channel_axis=-1)
-    filled = np.rint(np.clip(filled01, 0, 1) * 255).astype(np.uint8)
-    return composite(photo, filled, mask)
+    return composite(photo, _to_uint8(filled01), mask)
+
+
+def harmonic(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The known border extended harmonically, which is the seam removal alone: no model at all.
+
+    What a model is worth is what it adds to this.
+    """
+    _check(photo, mask)
+    known01 = photo.astype(np.float32) / 255
+    return composite(photo, _to_uint8(remove_seam(np.zeros_like(known01), known01, mask)), mask)
 
 
 def mean(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -53,14 +63,23 @@ def mean(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return filled
 
 
-# The three that a model is compared with come first; `mean` is there to check the measurement itself.
-BASELINES: dict[str, FillMethod] = {"telea": telea, "navier-stokes": navier_stokes, "biharmonic": biharmonic}
+# Those that a model is compared with come first; `mean` is there to check the measurement itself.
+BASELINES: dict[str, FillMethod] = {
+    "harmonic": harmonic,
+    "telea": telea,
+    "navier-stokes": navier_stokes,
+    "biharmonic": biharmonic,
+}
 METHODS: dict[str, FillMethod] = {**BASELINES, "mean": mean}
 
 
 def composite(photo: np.ndarray, filled: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`filled` inside the hole, `photo` outside: uint8 (H, W, 3)."""
     return np.where(mask[..., None], filled, photo)
+
+
+def _to_uint8(filled01: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(filled01, 0, 1) * 255).astype(np.uint8)
 
 
 def _inpaint_opencv(

@@ -18,9 +18,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 
     a, b: uint8 (H, W) or (H, W, C) of one shape. Raises PhotoError for other types or different shapes.
     """
-    difference = _difference(a, b)
-    mean_square = float(np.mean(np.square(difference)))
-    return math.inf if mean_square == 0 else 10 * math.log10(255.0**2 / mean_square)
+    return _decibels(_difference(a, b))
 
 
 def l1(a: np.ndarray, b: np.ndarray) -> float:
@@ -37,21 +35,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
     a, b: uint8 (H, W) or (H, W, C) of one shape, sides of at least 11 px (the window).
     Raises PhotoError for other types, different shapes or smaller pictures.
     """
-    _check(a, b)
-    if min(a.shape[:2]) < 11:
-        raise PhotoError(f"SSIM needs pictures of at least 11 x 11 px, got {a.shape[0]} x {a.shape[1]}.")
-    from skimage.metrics import structural_similarity
-
-    value = structural_similarity(
-        a,
-        b,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        channel_axis=-1 if a.ndim == 3 else None,
-        data_range=255,
-    )
-    return float(value)
+    return _structural_similarity(a, b)[0]
 
 
 def gradient(picture: np.ndarray, mask: np.ndarray) -> float:
@@ -68,9 +52,44 @@ def gradient(picture: np.ndarray, mask: np.ndarray) -> float:
     return float(np.hypot(down, right)[inside].mean())
 
 
+def psnr_inside(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """As `psnr`, of the hole's pixels alone; mask: bool (H, W), True = hole, not empty."""
+    return _decibels(_difference(a, b)[mask])
+
+
+def ssim_inside(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """The mean of SSIM's map over the hole's pixels; mask: bool (H, W), True = hole, not empty."""
+    return float(_structural_similarity(a, b)[1][mask].mean())
+
+
 def l1_inside(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
     """As `l1`, of the hole's pixels alone; mask: bool (H, W), True = hole, not empty."""
     return float(np.mean(np.abs(_difference(a, b)[mask]))) / 255
+
+
+def _decibels(difference: np.ndarray) -> float:
+    mean_square = float(np.mean(np.square(difference)))
+    return math.inf if mean_square == 0 else 10 * math.log10(255.0**2 / mean_square)
+
+
+def _structural_similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray]:
+    """SSIM without the half windows at the edge, and its map, of the pictures' shape."""
+    _check(a, b)
+    if min(a.shape[:2]) < 11:
+        raise PhotoError(f"SSIM needs pictures of at least 11 x 11 px, got {a.shape[0]} x {a.shape[1]}.")
+    from skimage.metrics import structural_similarity
+
+    value, places = structural_similarity(
+        a,
+        b,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1 if a.ndim == 3 else None,
+        data_range=255,
+        full=True,
+    )
+    return float(value), places
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:

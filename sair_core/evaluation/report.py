@@ -13,34 +13,64 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sair_core.evaluation.summary import Gain, Record, Summary
+from sair_core.evaluation.summary import Failure, Gain, Record, Summary, Tally
 from sair_core.files import replacing
 
-HEADER = ("hole %", "method", "PSNR dB", "SSIM", "L1", "LPIPS", "s/fill", "photos", "sharpness")
+UNKNOWN = "-"
+NOT_INSTALLED = "not installed"
+FAILED = "failed"
+
+Rows = Sequence[Sequence[str]]  # the first is the header
 
 
-def format_table(summaries: Sequence[Summary], with_lpips: bool) -> str:
-    """One line a bin and method. Without LPIPS its column is left out, likewise that of the sharpness."""
-    rows = [HEADER]
+def fill_table(
+    summaries: Sequence[Summary],
+    *,
+    inside: bool = False,
+    with_lpips: bool = False,
+    failures: Sequence[Failure] = (),
+    without_features: str | None = None,
+) -> Rows:
+    """A row of cells a bin and method, under a header: of the whole pictures or inside the holes.
+
+    Columns without any figure are left out, and LPIPS if asked for; a method that failed on every photo of a
+    bin is a row that says so. without_features: what to say where features could not be measured.
+    """
+    rows: list[dict[str, str]] = []
     for row in summaries:
+        part = row.hole if inside else row.whole
+        features = {"Fréchet": _known(part.frechet, 3), "distance": _known(part.distance, 3)}
+        if without_features is not None:
+            features = dict.fromkeys(features, without_features)
         rows.append(
-            (
-                row.bin,
-                row.method,
-                f"{row.psnr_db:.2f}",
-                f"{row.ssim:.4f}",
-                f"{row.l1:.4f}",
-                _known(row.lpips),
-                f"{row.seconds:.3f}",
-                str(row.photos),
-                _known(row.sharpness, 2),
-            )
+            {
+                "hole %": row.bin,
+                "method": row.method,
+                "PSNR dB": f"{part.psnr_db:.2f}",
+                "SSIM": f"{part.ssim:.4f}",
+                "L1": f"{part.l1:.4f}",
+                "LPIPS": _known(row.lpips) if with_lpips and not inside else UNKNOWN,
+                **features,
+                "gradients": _known(part.gradients, 2),
+                "s/fill": _known(row.seconds, 3),
+                "photos": str(row.photos),
+            }
         )
-    left_out = set() if with_lpips else {"LPIPS"}
-    if all(row.sharpness is None for row in summaries):
-        left_out.add("sharpness")
-    columns = [i for i, name in enumerate(HEADER) if name not in left_out]
-    return align([[row[i] for i in columns] for row in _each_bin_once(rows)])
+    for bin_name, method in _failed(summaries, failures):
+        place = max((i + 1 for i, row in enumerate(rows) if row["hole %"] == bin_name), default=len(rows))
+        rows.insert(place, {"hole %": bin_name, "method": method, "PSNR dB": FAILED, "photos": "0"})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    shown = [name for name in names if any(row.get(name, UNKNOWN) != UNKNOWN for row in rows)]
+    return _each_bin_once([shown, *([row.get(name, UNKNOWN) for name in shown] for row in rows)])
+
+
+def format_failures(failures: Sequence[Failure]) -> list[str]:
+    """A line a method that failed: how often, and the first reason."""
+    lines = []
+    for method in dict.fromkeys(failure.method for failure in failures):
+        reasons = [failure.reason for failure in failures if failure.method == method]
+        lines.append(f"{method} failed on {len(reasons)} holes: {reasons[0]}")
+    return lines
 
 
 def format_drawn(summaries: Sequence[Summary]) -> str:
@@ -68,17 +98,30 @@ def format_gains(gains: Sequence[Gain]) -> str:
     return align(rows, left_columns=4)
 
 
+def _failed(summaries: Sequence[Summary], failures: Sequence[Failure]) -> list[tuple[str, str]]:
+    """Bin and method of those that gave nothing there."""
+    measured = {(row.bin, row.method) for row in summaries}
+    return list(dict.fromkeys((f.bin, f.method) for f in failures if (f.bin, f.method) not in measured))
+
+
 def _known(value: float | None, digits: int = 4) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
 
 
-def _each_bin_once(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+def _each_bin_once(rows: Rows) -> Rows:
     """The first cell of a row left empty where it is that of the row above."""
     before = [None, *(row[0] for row in rows)]
     return [("" if row[0] == above else row[0], *row[1:]) for row, above in zip(rows, before)]
 
 
-def align(rows: Sequence[Sequence[str]], left_columns: int = 2) -> str:
+def markdown(rows: Rows) -> str:
+    """Rows of cells as a Markdown table; the first two columns are flush left, the others flush right."""
+    head, *rest = rows
+    marks = [*[":--"] * 2, *["--:"] * (len(head) - 2)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *rest))
+
+
+def align(rows: Rows, left_columns: int = 2) -> str:
     """Rows of cells as text; the first `left_columns` columns are flush left, the others flush right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     lines = []
@@ -133,16 +176,17 @@ def as_json(
     facts: Mapping[str, object],
     summaries: Sequence[Summary],
     gains: Sequence[Gain],
-    records: Sequence[Record],
+    tally: Tally,
 ) -> dict[str, object]:
     """Everything, with the values of every single fill, ordered by photo; ready for `json.dumps`."""
-    ordered = sorted(records, key=lambda record: (record.photo_index, record.bin))
+    ordered = sorted(tally.records, key=lambda record: (record.photo_index, record.bin))
     return {
         **settings,
         "machine": dict(facts),
         "summary": [asdict(summary) for summary in summaries],
         "gain_over_best_baseline": [asdict(gain) for gain in gains],
         "fills": [asdict(record) for record in ordered],
+        "failures": [asdict(failure) for failure in tally.failures],
     }
 
 
@@ -162,8 +206,9 @@ def _finite(value: Any) -> Any:
 
 
 def seconds_per_fill(records: Sequence[Record]) -> dict[str, float]:
-    """Mean seconds per fill of each method, over all bins."""
+    """Mean seconds per fill of each method, over all bins; without those whose fills were made before."""
     times: dict[str, list[float]] = {}
     for record in records:
-        times.setdefault(record.method, []).append(record.seconds)
+        if record.seconds is not None:
+            times.setdefault(record.method, []).append(record.seconds)
     return {method: math.fsum(values) / len(values) for method, values in times.items()}

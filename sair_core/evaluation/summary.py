@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from sair_core.evaluation.baselines import METHODS
-from sair_core.photos import masks
+from sair_core.evaluation.realism import Texture, add_textures, frechet
+
+ALL = "all"  # the bin of all bins
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,26 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What one method made of one photo and mask. `hole_share` in [0, 1], `l1` on pixel values in [0, 1].
+class Figures:
+    """A fill beside the truth, of the whole picture or of the hole alone. `l1` on pixel values in [0, 1].
 
-    `known_changed_px`: pixels outside the hole that the method altered; they are put back before measuring.
-    `gradient`, `gradient_true`: `metrics.gradient` of the fill and of what the hole hides. `drawn`: of a
-    method that gives several samples; all else is of the first.
+    distance, gradients: as in `realism`; None where they cannot be had.
+    """
+
+    psnr_db: float
+    ssim: float
+    l1: float
+    distance: float | None = None
+    gradients: float | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one method made of one photo and mask.
+
+    hole_share: in [0, 1]. seconds: None for fills that were made before. known_changed_px: pixels outside the
+    hole that the method altered; they are put back before measuring. drawn: of a method that gives several
+    samples; all else is of the first.
     """
 
     photo: str
@@ -43,34 +60,93 @@ class Record:
     bin: str
     method: str
     hole_share: float
-    psnr_db: float
-    ssim: float
-    l1: float
+    whole: Figures
+    hole: Figures
     lpips: float | None
-    seconds: float
+    seconds: float | None
     known_changed_px: int
-    gradient: float | None = None
-    gradient_true: float | None = None
     drawn: Drawn | None = None
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Means over the photos of one bin and method; `seconds` is the median (the first fill warms up).
+class Failure:
+    """A fill that a method could not give, and why."""
 
-    `sharpness`: the mean gradient inside the holes, filled over true: 1 is as sharp as the photos, less is
-    blurred. A ratio of means, because plain areas have next to no gradient to divide by.
+    photo: str
+    bin: str
+    method: str
+    reason: str
+
+
+class Textures(NamedTuple):
+    """What a Fréchet distance is computed from: moments of features, filled and true."""
+
+    filled: Texture
+    true: Texture
+
+    def plus(self, other: Textures) -> Textures:
+        return Textures(add_textures(self.filled, other.filled), add_textures(self.true, other.true))
+
+
+Key = tuple[str, str]  # bin, method
+
+
+class Tally:
+    """All that was measured, photo after photo.
+
+    Features are kept as sums: their memory does not grow with the number of photos.
     """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.failures: list[Failure] = []
+        self.hole_digests: dict[str, str] = {}
+        self._inside: dict[Key, Textures] = {}
+        self._whole: dict[Key, Textures] = {}
+
+    def add_textures(self, key: Key, inside: Textures, whole: Textures) -> None:
+        """Add the features of one fill: of its filled places, and of all."""
+        for sums, found in ((self._inside, inside), (self._whole, whole)):
+            sums[key] = sums[key].plus(found) if key in sums else found
+
+    def add(self, other: Tally) -> None:
+        """Add what was measured of other photos."""
+        self.records += other.records
+        self.failures += other.failures
+        self.hole_digests |= other.hole_digests
+        for key, inside in other._inside.items():
+            self.add_textures(key, inside, other._whole[key])
+
+    def frechet(self, bins: Iterable[str], method: str, *, inside: bool) -> float | None:
+        """Fréchet distance over the holes of these bins; None where no features were measured."""
+        sums = self._inside if inside else self._whole
+        found = [sums[name, method] for name in bins if (name, method) in sums]
+        if not found:
+            return None
+        total = found[0]
+        for one in found[1:]:
+            total = total.plus(one)
+        return frechet(*total)
+
+
+@dataclass(frozen=True)
+class Means(Figures):
+    """Of many fills: means, but the median of `gradients`, and the Fréchet distance of all their features."""
+
+    frechet: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The photos of one bin and method. seconds: the median (the first fill warms up)."""
 
     bin: str
     method: str
     photos: int
-    psnr_db: float
-    ssim: float
-    l1: float
-    lpips: float | None
-    seconds: float
-    sharpness: float | None = None
+    whole: Means
+    hole: Means
+    lpips: float | None = None
+    seconds: float | None = None
     drawn: Drawn | None = None
 
 
@@ -86,29 +162,19 @@ class Gain:
     ssim_baseline: str
 
 
-def summarise(records: Sequence[Record]) -> list[Summary]:
-    """One summary a bin and method, bins in rising order, methods in the order of the records."""
-    names = list(dict.fromkeys(record.method for record in records))
+def summarise(tally: Tally) -> list[Summary]:
+    """A summary for each bin and method, in the order of the records; of several bins, all of them last."""
+    bins = list(dict.fromkeys(record.bin for record in tally.records))
+    methods = list(dict.fromkeys(record.method for record in tally.records))
+    groups: dict[str, list[str]] = {name: [name] for name in bins}
+    if len(bins) > 1:
+        groups[ALL] = bins
     summaries = []
-    for bin_name in map(masks.bin_name, masks.BINS):
-        for name in names:
-            rows = [record for record in records if (record.bin, record.method) == (bin_name, name)]
-            if not rows:
-                continue
-            summaries.append(
-                Summary(
-                    bin=bin_name,
-                    method=name,
-                    photos=len(rows),
-                    psnr_db=_mean(row.psnr_db for row in rows),
-                    ssim=_mean(row.ssim for row in rows),
-                    l1=_mean(row.l1 for row in rows),
-                    lpips=_mean_of_known(row.lpips for row in rows),
-                    seconds=float(np.median([row.seconds for row in rows])),
-                    sharpness=_sharpness(rows),
-                    drawn=_drawn([row.drawn for row in rows if row.drawn is not None]),
-                )
-            )
+    for name, members in groups.items():
+        for method in methods:
+            rows = [row for row in tally.records if row.method == method and row.bin in members]
+            if rows:
+                summaries.append(_summary(name, members, method, rows, tally))
     return summaries
 
 
@@ -120,26 +186,47 @@ def gains(summaries: Sequence[Summary], baselines: Sequence[str]) -> list[Gain]:
         rivals = [row for row in rows if row.method in baselines]
         if not rivals:
             continue
-        best_psnr = max(rivals, key=lambda row: row.psnr_db)
-        best_ssim = max(rivals, key=lambda row: row.ssim)
+        best_psnr = max(rivals, key=lambda row: row.whole.psnr_db)
+        best_ssim = max(rivals, key=lambda row: row.whole.ssim)
         for row in rows:
             if row.method not in METHODS:
                 found.append(
                     Gain(
                         bin=bin_name,
                         method=row.method,
-                        psnr_db=row.psnr_db - best_psnr.psnr_db,
+                        psnr_db=row.whole.psnr_db - best_psnr.whole.psnr_db,
                         psnr_baseline=best_psnr.method,
-                        ssim=row.ssim - best_ssim.ssim,
+                        ssim=row.whole.ssim - best_ssim.whole.ssim,
                         ssim_baseline=best_ssim.method,
                     )
                 )
     return found
 
 
-def _sharpness(rows: Sequence[Record]) -> float | None:
-    filled, true = (_mean_of_known(values) for values in zip(*((r.gradient, r.gradient_true) for r in rows)))
-    return filled / true if filled is not None and true else None
+def _summary(name: str, bins: Sequence[str], method: str, rows: Sequence[Record], tally: Tally) -> Summary:
+    seconds = [row.seconds for row in rows if row.seconds is not None]
+    return Summary(
+        bin=name,
+        method=method,
+        photos=len({row.photo_index for row in rows}),
+        whole=_means([row.whole for row in rows], tally.frechet(bins, method, inside=False)),
+        hole=_means([row.hole for row in rows], tally.frechet(bins, method, inside=True)),
+        lpips=_mean_of_known(row.lpips for row in rows),
+        seconds=float(np.median(seconds)) if seconds else None,
+        drawn=_drawn([row.drawn for row in rows if row.drawn is not None]),
+    )
+
+
+def _means(rows: Sequence[Figures], frechet_distance: float | None) -> Means:
+    gradients = [row.gradients for row in rows if row.gradients is not None]
+    return Means(
+        psnr_db=_mean(row.psnr_db for row in rows),
+        ssim=_mean(row.ssim for row in rows),
+        l1=_mean(row.l1 for row in rows),
+        distance=_mean_of_known(row.distance for row in rows),
+        gradients=float(np.median(gradients)) if gradients else None,
+        frechet=frechet_distance,
+    )
 
 
 def _drawn(rows: Sequence[Drawn]) -> Drawn | None:

@@ -36,10 +36,22 @@ def test_known_pixels_are_kept_and_the_hole_is_not_read(name):
     assert np.array_equal(filled, fill(name, photo, mask))
 
 
-@pytest.mark.parametrize("name", ["telea", "navier-stokes", "biharmonic"])
+@pytest.mark.parametrize("name", ["harmonic", "telea", "navier-stokes", "biharmonic"])
 def test_interpolation_beats_the_mean_on_a_smooth_photo(name):
     photo, mask = pattern(1), a_mask()
     assert psnr(fill(name, photo, mask), photo) > psnr(mean(photo, mask), photo) + 3
+
+
+def test_harmonic_is_the_solution_of_laplaces_equation():
+    """A plane has no curvature: it is its own harmonic extension."""
+    y, x = np.mgrid[:60, :72]
+    plane = np.repeat((x + 2 * y)[..., None], 3, axis=2).astype(np.uint8)
+    mask = np.zeros((60, 72), bool)
+    mask[20:40, 20:50] = True  # away from the edge, where there is no border
+    assert np.array_equal(METHODS["harmonic"](plane, mask), plane)
+    bump = plane.copy()
+    bump[30, 35] = 255  # hidden
+    assert np.array_equal(METHODS["harmonic"](bump, mask), plane)
 
 
 def test_channels_are_not_exchanged():

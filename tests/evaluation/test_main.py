@@ -5,7 +5,7 @@ import pytest
 
 from sair_core.errors import MissingDependencyError, SairError
 from sair_core.evaluation import __main__ as cli
-from sair_core.evaluation.baselines import mean
+from sair_core.evaluation.baselines import BASELINES, mean
 from sair_core.filling.result import FillResult
 from sair_core.photos.photo import load_photo
 from tests.evaluation.conftest import SIZE_PX
@@ -19,11 +19,12 @@ def half_mean(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(autouse=True)
-def no_lpips(monkeypatch):
+def no_networks(monkeypatch):
     def unavailable() -> None:
         raise MissingDependencyError("no weights here.")
 
     monkeypatch.setattr(cli, "load_lpips", unavailable)
+    monkeypatch.setattr(cli, "load_features", unavailable)
 
 
 def arguments(photo_folder, *more: str) -> list[str]:
@@ -44,14 +45,14 @@ def test_table_gain_and_json(photo_folder, tmp_path, capsys):
     assert all(word in out for word in ("seconds per fill", "torch:", "date:", "processor:"))
     result = json.loads(target.read_text())
     assert result["complete"] and result["photos"] == 3 and result["seed"] == 0
-    assert len(result["fills"]) == 3 * 3 * 4 and len(result["summary"]) == 3 * 4
+    assert len(result["fills"]) == 3 * 3 * 5 and len(result["summary"]) == 4 * 5
     assert result["lpips"].startswith("LPIPS unavailable")
     assert {fill["lpips"] for fill in result["fills"]} == {None}
     by_key = {(row["bin"], row["method"]): row for row in result["summary"]}
     for gain in result["gain_over_best_baseline"]:
-        best = max(by_key[gain["bin"], name]["psnr_db"] for name in ("telea", "navier-stokes", "biharmonic"))
-        assert gain["psnr_db"] == pytest.approx(by_key[gain["bin"], "sair"]["psnr_db"] - best)
-    assert set(result["seconds_per_fill"]) == {"sair", "telea", "navier-stokes", "biharmonic"}
+        best = max(by_key[gain["bin"], name]["whole"]["psnr_db"] for name in BASELINES)
+        assert gain["psnr_db"] == pytest.approx(by_key[gain["bin"], "sair"]["whole"]["psnr_db"] - best)
+    assert set(result["seconds_per_fill"]) == {"sair", *BASELINES}
 
 
 def test_same_seed_same_figures_and_a_limit_changes_no_mask(photo_folder, tmp_path):
@@ -60,7 +61,7 @@ def test_same_seed_same_figures_and_a_limit_changes_no_mask(photo_folder, tmp_pa
         options = ("--methods", "sair", "--json", str(target), *more)
         assert cli.main(arguments(photo_folder, *options), {"sair": mean}) == 0
         rows = json.loads(target.read_text())["fills"]
-        return {(row["photo"], row["bin"]): (row["hole_share"], row["psnr_db"]) for row in rows}
+        return {(row["photo"], row["bin"]): (row["hole_share"], row["whole"]["psnr_db"]) for row in rows}
 
     whole = fills("whole.json")
     assert fills("again.json", "--workers", "2") == whole
@@ -166,11 +167,64 @@ def test_an_spn_beside_a_sair(photo_folder, tmp_path, monkeypatch, capsys):
     arguments_ = arguments(photo_folder, *options, "--device", "cpu", "--json", str(target))
     assert cli.main(arguments_, {"sair": mean}) == 0
     out = capsys.readouterr().out
-    assert "sharpness" in out and "best of" in out and "altered" not in out
+    assert "gradients" in out and "best of" in out and "altered" not in out
     result = json.loads(target.read_text())
     assert result["samples"] == 3 and result["spn"] == str(tmp_path / "spn")
     by_method = {row["method"]: row for row in result["summary"] if row["bin"] == "20-40"}
-    assert by_method["sair"]["drawn"] is None and by_method["sair"]["sharpness"] == 0
+    assert by_method["sair"]["drawn"] is None and by_method["sair"]["hole"]["gradients"] > 0
     drawn = by_method["spn"]["drawn"]
     assert drawn["samples"] == 3 and drawn["diversity_l1"] > 0 and drawn["diversity_lpips"] is None
-    assert drawn["psnr_db"] >= by_method["spn"]["psnr_db"]
+    assert drawn["psnr_db"] >= by_method["spn"]["whole"]["psnr_db"]
+
+
+def test_features_that_are_missing_are_no_numbers(photo_folder, tmp_path, capsys):
+    target = tmp_path / "r.md"
+    assert cli.main(arguments(photo_folder, "--methods", "mean", "--markdown", str(target))) == 0
+    out = capsys.readouterr().out
+    assert "Fréchet and distance unavailable: no weights here." in out and "not installed" in out
+    assert target.read_text().count("| not installed | not installed |") == 2 * 4
+
+
+def test_objects_keep_their_photos_size(photo_folder, tmp_path, capsys, monkeypatch):
+    sizes = set()
+
+    def look(photo, mask):
+        sizes.add((photo.shape, mask.shape))
+        return mean(photo, mask)
+
+    options = ["--data", str(photo_folder), "--masks", "objects", "--methods", "sair"]
+    assert cli.main(options, {"sair": look}) == 0
+    assert sizes == {((60, 72, 3), (60, 72))}
+    assert "photos: 3 of 3, their own size; masks: objects, seed 0" in capsys.readouterr().out
+    assert cli.main([*options, "--size", "64"], {"sair": look}) == 2
+
+
+def test_a_manifest_repeats_a_run(photo_folder, tmp_path, capsys):
+    def figures(*options: str) -> list:
+        json_file = str(tmp_path / "r.json")
+        status = cli.main(["--data", str(photo_folder), "--methods", "mean", "--json", json_file, *options])
+        assert status == 0, capsys.readouterr().err
+        fills = json.loads((tmp_path / "r.json").read_text())["fills"]
+        return [{name: value for name, value in fill.items() if name != "seconds"} for fill in fills]
+
+    manifest = str(tmp_path / "m.json")
+    first = figures("--masks", "objects", "--seed", "5", "--limit", "2", "--save-manifest", manifest)
+    assert len(first) == 2 and figures("--manifest", manifest) == first
+    (photo_folder / "a.png").write_bytes((photo_folder / "b.png").read_bytes())
+    assert cli.main(["--data", str(photo_folder), "--manifest", manifest, "--methods", "mean"]) == 2
+    assert "another photo than the manifest's" in capsys.readouterr().err
+
+
+def test_methods_of_others_in_the_same_table(photo_folder, tmp_path, capsys):
+    fills = str(tmp_path / "fills")
+    options = ("--methods", "mean", "--limit", "1")
+    assert cli.main(arguments(photo_folder, *options, "--save-fills", fills)) == 0
+    others = ("--method", f"copy={fills}/mean", "bad=no-such-program {photo} {mask} {output}")
+    assert cli.main(arguments(photo_folder, *options, *others)) == 1  # some failed
+    out = capsys.readouterr().out
+    assert "bad failed on 3 holes: it cannot be run" in out
+    rows = [line.split() for line in out.splitlines()]
+    # In two tables: three bins that failed, and three that did not and all of them together.
+    assert sum(row[:2] == ["bad", "failed"] and row[-1] == "0" for row in rows) == 2 * 3
+    assert sum(row[:1] == ["copy"] and row[-1] == "1" for row in rows) == 2 * 4
+    assert cli.main(arguments(photo_folder, *options, "--method", f"mean={fills}/mean")) == 2

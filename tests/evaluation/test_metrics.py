@@ -7,7 +7,7 @@ import pytest
 
 from sair_core.errors import PhotoError
 from sair_core.evaluation import l1, psnr, ssim
-from sair_core.evaluation.metrics import gradient, l1_inside
+from sair_core.evaluation.metrics import gradient, l1_inside, psnr_inside, ssim_inside
 
 
 def test_hand_values():
@@ -93,3 +93,20 @@ def test_l1_of_the_hole_alone():
     mask = np.zeros((16, 16), bool)
     mask[:8] = True
     assert l1_inside(a, b, mask) == pytest.approx(10 / 255)
+
+
+def test_psnr_and_ssim_of_the_hole_alone():
+    a = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    mask = np.zeros((32, 32), bool)
+    mask[:8] = True
+    b = np.where(mask[..., None], a // 2, a)
+    inside = float(np.mean((a[:8].astype(float) - b[:8]) ** 2))
+    assert psnr_inside(a, b, mask) == pytest.approx(10 * math.log10(255**2 / inside))
+    assert psnr_inside(a, b, mask) == pytest.approx(
+        psnr(a, b) - 10 * math.log10(4)
+    )  # a quarter of the pixels
+    assert psnr_inside(a, b, ~mask) == math.inf
+    assert ssim_inside(a, b, mask) < ssim(a, b) < 1
+    far = np.zeros_like(mask)
+    far[20:] = True  # further than half a window away
+    assert ssim_inside(a, b, far) == pytest.approx(1)

@@ -1,0 +1,143 @@
+"""One photo with one hole, and how a fill of it is measured."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import numpy as np
+
+from sair_core.evaluation import metrics
+from sair_core.evaluation.baselines import composite
+from sair_core.evaluation.features import LiteFeatures, Maps
+from sair_core.evaluation.perceptual import PerceptualMetric
+from sair_core.evaluation.realism import (
+    Texture,
+    feature_distance,
+    filled_places,
+    gradient_ratio,
+    texture,
+)
+from sair_core.evaluation.samples import Sample
+from sair_core.evaluation.summary import Drawn, Figures, Record, Tally, Textures
+from sair_core.photos.masks import hole_ratio
+
+# Identical pictures have an infinite PSNR, and no mean over photos survives one. 8-bit pictures of 256 px
+# that differ anywhere stay below 102 dB, real fills below 60.
+PSNR_CAP_DB = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One photo with one hole: uint8 (H, W, 3) and bool (H, W), True = hole.
+
+    true_maps: features of the photo; None leaves out what needs them.
+    """
+
+    sample: Sample
+    bin: str
+    photo: np.ndarray
+    mask: np.ndarray
+    true_maps: Maps | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its files, in every folder that an evaluation reads or writes."""
+        return f"{self.sample.index:05d}_{self.sample.path.stem}_{self.bin}"
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the hole: its size and pixels."""
+        content = f"{self.mask.shape}".encode() + np.packbits(self.mask).tobytes()
+        return hashlib.sha256(content).hexdigest()
+
+    @cached_property
+    def true_textures(self) -> tuple[Texture, Texture]:
+        """Of the photo, at the places that the hole hides and everywhere."""
+        assert self.true_maps is not None
+        return textures(self.true_maps, self.mask)
+
+
+def textures(maps: Maps, mask: np.ndarray) -> tuple[Texture, Texture]:
+    """The textures of the places that are mostly hole, and of all places."""
+    return texture(maps, filled_places(maps, mask)), texture(maps, [None] * len(maps))
+
+
+class Ruler:
+    """Measures fills with what there is to measure with."""
+
+    def __init__(self, lpips: PerceptualMetric | None = None, features: LiteFeatures | None = None):
+        """None leaves LPIPS, or the figures of features, out."""
+        self.lpips, self.features = lpips, features
+
+    def measure(
+        self, case: Case, method: str, samples: np.ndarray, seconds: float | None, tally: Tally
+    ) -> np.ndarray:
+        """Add a fill to the tally, and return its first sample inside the photo, uint8 (H, W, 3).
+
+        samples: uint8 (N, H, W, 3); seconds: what each took.
+        """
+        results = [composite(case.photo, sample, case.mask) for sample in samples]
+        result = results[0]
+        whole, hole = self._compare(case, method, result, tally)
+        record = Record(
+            photo=case.sample.path.name,
+            photo_index=case.sample.index,
+            bin=case.bin,
+            method=method,
+            hole_share=hole_ratio(case.mask),
+            whole=whole,
+            hole=hole,
+            lpips=None if self.lpips is None else self.lpips(case.photo, result),
+            seconds=seconds,
+            known_changed_px=int(np.count_nonzero((samples[0] != result).any(axis=-1))),
+            drawn=self._drawn(case, results),
+        )
+        tally.records.append(record)
+        return result
+
+    def _compare(self, case: Case, method: str, result: np.ndarray, tally: Tally) -> tuple[Figures, Figures]:
+        """Over the whole picture, and inside the hole."""
+        photo, mask = case.photo, case.mask
+        whole_distance = hole_distance = None
+        if self.features is not None and case.true_maps is not None:
+            maps = self.features(result)
+            whole_distance = feature_distance(maps, case.true_maps)
+            hole_distance = feature_distance(maps, case.true_maps, mask)
+            inside, everywhere = map(Textures, textures(maps, mask), case.true_textures)
+            tally.add_textures((case.bin, method), inside, everywhere)
+        whole = Figures(
+            psnr_db=min(metrics.psnr(photo, result), PSNR_CAP_DB),
+            ssim=metrics.ssim(photo, result),
+            l1=metrics.l1(photo, result),
+            distance=whole_distance,
+            gradients=gradient_ratio(result, photo, np.ones_like(mask)),
+        )
+        hole = Figures(
+            psnr_db=min(metrics.psnr_inside(photo, result, mask), PSNR_CAP_DB),
+            ssim=metrics.ssim_inside(photo, result, mask),
+            l1=metrics.l1_inside(photo, result, mask),
+            distance=hole_distance,
+            gradients=gradient_ratio(result, photo, mask),
+        )
+        return whole, hole
+
+    def _drawn(self, case: Case, results: Sequence[np.ndarray]) -> Drawn | None:
+        """Of one sample alone there is nothing to say."""
+        if len(results) < 2:
+            return None
+        photo, lpips = case.photo, self.lpips
+        pairs = list(itertools.combinations(results, 2))
+        best = max(results, key=lambda result: metrics.psnr(photo, result))
+        return Drawn(
+            samples=len(results),
+            psnr_db=min(metrics.psnr(photo, best), PSNR_CAP_DB),
+            ssim=metrics.ssim(photo, best),
+            l1=metrics.l1(photo, best),
+            diversity_l1=fmean(metrics.l1_inside(a, b, case.mask) for a, b in pairs),
+            diversity_lpips=None if lpips is None else fmean(lpips(a, b) for a, b in pairs),
+        )

@@ -1,0 +1,98 @@
+"""The rows of a table of fills: models, baselines, and what others have made."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sair_core.errors import ConfigError
+from sair_core.evaluation.baselines import METHODS, FillMethod
+from sair_core.evaluation.external import FinishedFills, read_method
+from sair_core.evaluation.patchmatch import PatchMatch
+from sair_core.photos.photo import load_photo
+
+Method = FillMethod | FinishedFills
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model as a row: which one, with what options of the pipeline around it and of its `fill`."""
+
+    model: str
+    pipeline: Mapping[str, Any] = field(default_factory=dict)
+    fill: Mapping[str, Any] = field(default_factory=dict)
+
+
+RAW = {"mirror": False, "remove_seams": False}  # what the model alone says
+
+# One more way to fill is one line here.
+MODEL_ROWS = {
+    "sair": ModelRow("sair"),
+    "spn": ModelRow("spn"),
+    "sair-raw": ModelRow("sair", RAW),
+    "spn-raw": ModelRow("spn", RAW),
+}
+
+
+class ModelMethod:
+    """A pipeline as a method on arrays. device: where it runs. samples: fills of each hole; one where the
+    model does not draw."""
+
+    def __init__(self, model: str, device: str, samples: int = 1, row: ModelRow | None = None) -> None:
+        from sair_core.pipeline import InpaintPipeline
+
+        row = row or ModelRow(model)
+        self.pipeline = InpaintPipeline.from_pretrained(model, device=device, **row.pipeline)
+        self.options = row.fill
+        self.device = str(self.pipeline.device)
+        self.samples = samples if samples > 1 and self.pipeline.draws else 1
+
+    def __call__(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3), or of several samples
+        (N, H, W, 3)."""
+        opened = load_photo(photo)
+        if self.samples == 1:
+            return self.pipeline.fill(opened, mask, seed=0, **self.options).photo.rgb
+        fills = self.pipeline.variations(opened, mask, self.samples, seed=0, **self.options)
+        return np.stack([fill.photo.rgb for fill in fills])
+
+
+def build_methods(
+    names: Collection[str],
+    models: Mapping[str, str],
+    *,
+    external: Iterable[str] = (),
+    given: Mapping[str, FillMethod] | None = None,
+    device: str = "auto",
+    samples: int = 1,
+) -> dict[str, Method]:
+    """The rows asked for, in that order, then the external ones.
+
+    names: of models (MODEL_ROWS), baselines (METHODS), "patchmatch", or of `given`, which goes before them.
+    models: name, folder or hub id for each model that a row has. external: "NAME=FOLDER" or "NAME=COMMAND",
+    as `read_method` takes them. samples: fills of each hole by a model that draws.
+
+    Raises ConfigError for a name that does not exist, is there twice, and when no model can give the samples;
+    and what loading a model raises.
+    """
+    known: dict[str, FillMethod] = {**METHODS, "patchmatch": PatchMatch(), **(given or {})}
+    methods: dict[str, Method] = {}
+    for name in names:
+        if name in known:
+            methods[name] = known[name]
+        elif name in MODEL_ROWS:
+            row = MODEL_ROWS[name]
+            methods[name] = ModelMethod(models[row.model], device, samples, row)
+        else:
+            choices = ", ".join(dict.fromkeys((*MODEL_ROWS, *known)))
+            raise ConfigError(f"--methods must be some of {choices}, got {name!r}.")
+    for name, method in map(read_method, external):
+        if name in methods:
+            raise ConfigError(f"There are two methods called {name!r}.")
+        methods[name] = method
+    if samples > 1 and not any(isinstance(m, ModelMethod) and m.samples > 1 for m in methods.values()):
+        raise ConfigError("--samples needs a model that draws: add --methods spn, with a probabilistic SPN.")
+    return methods

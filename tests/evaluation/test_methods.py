@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+import sair_core.pipeline
+from sair_core.errors import ConfigError
+from sair_core.evaluation.baselines import mean
+from sair_core.evaluation.external import FinishedFills
+from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod, build_methods
+from sair_core.photos.photo import load_photo
+from tests.evaluation.conftest import pattern
+
+MODELS = {"sair": "a", "spn": "b"}
+
+
+@pytest.fixture
+def loaded(monkeypatch, tiny_pipe):
+    """Every model is the untrained one; what was asked for is recorded."""
+    asked = []
+
+    class Loader(sair_core.pipeline.InpaintPipeline):
+        @classmethod
+        def from_pretrained(cls, name, **options):
+            asked.append((name, options))
+            return cls(tiny_pipe.model, **options)
+
+    monkeypatch.setattr(sair_core.pipeline, "InpaintPipeline", Loader)
+    return asked
+
+
+def test_rows_come_in_the_order_asked_for(loaded, tmp_path):
+    given = {"mean": lambda photo, mask: photo}
+    methods = build_methods(
+        ["spn", "mean", "harmonic", "sair-raw"],
+        MODELS,
+        external=[f"lama={tmp_path}"],
+        given=given,
+        device="cpu",
+    )
+    assert list(methods) == ["spn", "mean", "harmonic", "sair-raw", "lama"]
+    assert methods["mean"] is given["mean"] and methods["lama"] == FinishedFills(tmp_path)
+    raw = {"device": "cpu", "mirror": False, "remove_seams": False}
+    assert loaded == [("b", {"device": "cpu"}), ("a", raw)]
+
+
+def test_a_raw_row_is_what_the_model_alone_says(loaded, tiny_pipe):
+    photo, mask = pattern(1), np.zeros((60, 72), bool)
+    mask[20:40, 20:40] = True
+    rows = build_methods(["sair", "sair-raw"], MODELS, device="cpu")
+    plain, raw = (fill(photo, mask) for fill in rows.values())
+    assert np.array_equal(plain, tiny_pipe.fill(load_photo(photo), mask).photo.rgb)
+    assert np.array_equal(raw[~mask], photo[~mask]) and not np.array_equal(raw, plain)
+
+
+def test_options_of_a_row_reach_the_fill(loaded, monkeypatch):
+    told = {}
+    fill = sair_core.pipeline.InpaintPipeline.fill
+
+    def listening(self, photo, mask, **options):
+        told.update(options)
+        return fill(self, photo, mask, seed=options["seed"])
+
+    monkeypatch.setattr(sair_core.pipeline.InpaintPipeline, "fill", listening)
+    row = MODEL_ROWS["sair"].__class__("sair", fill={"strength": 0.5})
+    ModelMethod("a", "cpu", row=row)(pattern(0), np.eye(60, 72, dtype=bool))
+    assert told == {"seed": 0, "strength": 0.5}
+
+
+def test_what_cannot_be_is_refused(tmp_path, loaded):
+    for names, external, message in (
+        (["magic"], (), "--methods must be some of sair, .*patchmatch.* got 'magic'"),
+        (["mean"], [f"mean={tmp_path}"], "two methods called 'mean'"),
+        (["mean"], [f"a={tmp_path}", f"a={tmp_path}"], "two methods called 'a'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            build_methods(names, MODELS, external=external)
+    with pytest.raises(ConfigError, match="needs a model that draws"):
+        build_methods(["sair"], MODELS, device="cpu", samples=3)  # a SAIR does not
+    assert build_methods(["mean"], MODELS)["mean"] is mean
