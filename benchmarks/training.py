@@ -14,10 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sair_core.evaluation.report import machine_facts
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.config import TrainConfig
-from sair_core.training.loop import on_device, run
-from sair_core.training.tasks.sair import FillTask
+from sair_core.training.loop import run, to_device
+from sair_core.training.tasks.sair import SairTask
 
 BAR, WAITING_BAR = 0.95, 0.05
 WARM = 5  # steps before the clock starts
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps=args.steps + WARM, final_share=float(args.final), device=args.device,
             validate_every=MANY, save_every=MANY,
         )  # fmt: skip
-        task = FillTask(config, Engine(config.device, config.bf16))
+        task = SairTask(config, Backend(config.device, config.bf16))
         task.validation.photos = task.validation.photos[:1]  # validations are not timed
         phase = config.phase(0.0)
         batches = [batch for _, batch in islice(task.loader(phase, 0), args.steps + WARM)]
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return value
 
         for place, batch in enumerate(batches):
-            timed(on_device(batch, task.engine), place * config.batch)
+            timed(to_device(batch, task.backend), place * config.batch)
         bare = _rate(ends, config.shape(phase)[1])
         ends.clear()
         task.step = timed

@@ -1,10 +1,10 @@
-"""Device, precision and processes of a training, through accelerate."""
+"""The backend that a training computes on: device, precision and processes, through accelerate."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -13,20 +13,20 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from sair_core.devices import has_bf16, pick_device
-
-Batch = dict[str, Tensor]
-Batches = Generator[tuple[range, Batch], None, None]  # without end; close them to let their workers go
+from sair_core.training.data.loader import Batch
 
 
-class Engine:
+class Backend:
     """One process, or one of several that `accelerate launch` or `torchrun` started.
 
-    Attributes: device; rank and processes; is_main: whether this process validates, saves and reports.
+    device: where this process computes. rank: its number among all `processes`. is_main: whether it
+    validates, saves and logs. is_local_main: whether it is the first one on its machine; local_main_rank: the
+    rank of that one.
     """
 
     def __init__(self, device: str = "auto", bf16: bool = True, accumulate: int = 1):
-        """bf16: bfloat16 where the hardware has it. accumulate: parts that a batch is computed in, for less
-        memory; the gradients are those of the whole.
+        """device: auto, cpu, cuda, cuda:N or mps. bf16: compute in bfloat16 where the hardware has it.
+        accumulate: parts that a batch is computed in, for less memory; the gradients are those of the whole.
 
         Raises DeviceError.
         """
@@ -46,8 +46,8 @@ class Engine:
         self.rank: int = self._accelerator.process_index
         self.processes: int = self._accelerator.num_processes
         self.is_main: bool = self._accelerator.is_main_process
-        self.is_first_here: bool = self._accelerator.is_local_main_process
-        self.first_here: int = self.rank - self._accelerator.local_process_index  # this machine's first
+        self.is_local_main: bool = self._accelerator.is_local_main_process
+        self.local_main_rank: int = self.rank - self._accelerator.local_process_index
 
     @property
     def precision(self) -> str:
@@ -56,16 +56,19 @@ class Engine:
 
     @property
     def share(self) -> tuple[int, int]:
-        """`(rank, processes)`, for `data.batches`."""
+        """`(rank, processes)`, as loaders take it."""
         return self.rank, self.processes
 
     def prepare(self, loss: nn.Module) -> nn.Module:
-        """A module whose forward returns a loss, in this precision and with gradients shared by all."""
-        return self._accelerator.prepare_model(loss)
+        """Wrap a module whose forward returns a loss: it computes in this precision, and all processes share
+        its gradients."""
+        prepared: nn.Module = self._accelerator.prepare_model(loss)
+        return prepared
 
-    def autocast(self) -> AbstractContextManager:
-        """The precision of this run, for what is computed outside a prepared module."""
-        return self._accelerator.autocast()
+    def autocast(self) -> AbstractContextManager[None]:
+        """Return a context in this precision, for what is computed outside a prepared module."""
+        context: AbstractContextManager[None] = self._accelerator.autocast()
+        return context
 
     def optimise(
         self,
@@ -75,13 +78,14 @@ class Engine:
         *arguments: object,
         clip_norm: float,
     ) -> float:
-        """One step on a batch: backward, clip, step; the loss, averaged over the processes.
+        """Take one step on a batch (backward, clip, step) and return the loss, averaged over the processes.
 
-        loss: prepared; called with (a part of) the batch and the arguments. When loss or gradient is not
-        finite anywhere, no process takes the step, and it returns NaN.
+        loss: prepared; called with (a part of) the batch and the arguments. clip_norm: largest norm of the
+        gradient. Where the loss or a gradient of any process is not finite, no process takes the step, and
+        NaN is returned.
         """
         optimiser.zero_grad(set_to_none=True)
-        parts = list(_parts(batch, self.accumulate))
+        parts = list(_split(batch, self.accumulate))
         total = torch.zeros((), device=self.device)
         for i, (part, weight) in enumerate(parts, start=1):
             # Gradients are exchanged once, with the last part.
@@ -98,23 +102,23 @@ class Engine:
         return value
 
     def mean(self, value: Tensor | float) -> float:
-        """A number, averaged over the processes."""
+        """Return a number averaged over the processes."""
         if self.processes == 1:
             return float(value)
         value = torch.as_tensor(value, dtype=torch.float32, device=self.device)
         return self._accelerator.reduce(value, "mean").item()
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so in any process."""
+        """Return whether a flag is set in any process."""
         return self.mean(float(flag)) > 0
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process has come to this call."""
         self._accelerator.wait_for_everyone()
 
 
-def _parts(batch: Mapping[str, Tensor], count: int) -> Iterator[tuple[Batch, float]]:
-    """A batch in at most `count` parts, each with its share of the whole."""
+def _split(batch: Mapping[str, Tensor], count: int) -> Iterator[tuple[Batch, float]]:
+    """Yield a batch in at most `count` parts, each with its share of the whole, in (0, 1]."""
     whole = len(next(iter(batch.values())))
     size = -(-whole // count)
     for start in range(0, whole, size):

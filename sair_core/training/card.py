@@ -11,7 +11,7 @@ from huggingface_hub import ModelCardData
 
 from sair_core.errors import CheckpointError, DataError
 from sair_core.training.curves import OTHERS, read_log
-from sair_core.training.monitor import CURVES_NAME, duration
+from sair_core.training.monitor import CURVES_NAME, format_duration
 from sair_core.training.state import MODEL
 from sair_core.weights.checkpoint import read_config
 
@@ -30,6 +30,7 @@ def model_card(run: Path, repo: str) -> str:
     rows = read_log(run)
     steps, seconds = int(max(row["step"] for row in rows)), max(row["seconds"] for row in rows)
     data = ", ".join(f"`{folder}`" for folder in config["data"])
+    length = f"{steps} steps in {format_duration(seconds)}"
     network = facts.get("perceptual")
     perceptual = f" Perceptual losses with the maps of {network}." if network else ""
     return f"""---
@@ -49,7 +50,7 @@ InpaintPipeline.from_pretrained("{repo}").fill("photo.jpg", "mask.png").image.sa
 ## Training
 
 - Photos: {data}. The weights are bound to their terms.
-- {steps} steps in {duration(seconds)}, squares of {config["size_px"]}, then {config["final_size_px"]} px.
+- {length}, squares of {config["size_px"]}, then {config["final_size_px"]} px.
 - The whole configuration is in `train.json`.{perceptual}
 
 ![Loss and validation over the steps]({CURVES_NAME})

@@ -13,22 +13,23 @@ from torch import Tensor
 from sair_core.config import to_dict
 from sair_core.devices import keep_freed_memory
 from sair_core.errors import CheckpointError, NotFiniteError
-from sair_core.training.backend import Batch, Batches, Engine
+from sair_core.training.backend import Backend
 from sair_core.training.config import RunConfig
-from sair_core.training.monitor import Report, told
+from sair_core.training.data.loader import Batch, Batches
+from sair_core.training.monitor import Monitor, show_setup
 from sair_core.training.schedule import Schedule, share_done
-from sair_core.training.start import begin_folder, write_configuration
+from sair_core.training.start import prepare_folder, write_configuration
 from sair_core.training.state import (
     BEST,
     MODEL,
     PREVIOUS,
-    Progress,
+    Counters,
     drop_latest,
+    explain_full_disk,
     load_run,
     require_finite,
     save_picture,
     save_run,
-    saving,
 )
 from sair_core.training.stopping import StopSignals
 from sair_core.training.task import Task, TaskClass
@@ -43,27 +44,22 @@ SETTLED = 200  # steps after which that is judged
 
 
 def train(
-    task_class: TaskClass,
-    config: RunConfig,
-    *,
-    resume: str | None = None,
-    show_progress: bool = True,
+    task_class: TaskClass, config: RunConfig, *, resume: str | None = None, show_progress: bool = True
 ) -> Path:
     """Train a task and return the folder of the trained model, `OUTPUT/model`, which holds averaged weights.
 
-    The run folder gets `train.json` (the configuration, and the task's facts) and what
-    `run` writes. resume: LATEST or PREVIOUS continues the run in that folder. show_progress: draw a progress
-    bar.
+    The run folder gets `train.json` (the configuration, and the task's facts) and what `run` writes.
+    resume: LATEST or PREVIOUS continues the run in that folder. show_progress: draw a progress bar.
 
     Raises DataError for folders without photos, ConfigError when the folder already holds a run and none is
     resumed, CheckpointError when there is nothing to resume, and what `run` raises.
     """
     keep_freed_memory()
-    folder = begin_folder(config.output, resume)
-    with told(folder):
-        engine = Engine(config.device, config.bf16, config.accumulate)
-        task = task_class(config, engine, resume is not None)
-    if engine.is_main:
+    folder = prepare_folder(config.output, resume)
+    with show_setup(folder):
+        backend = Backend(config.device, config.bf16, config.accumulate)
+        task = task_class(config, backend, resume is not None)
+    if backend.is_main:
         write_configuration(folder, train=to_dict(config), **task.facts)
     run(task, config, folder, resume=resume, show_progress=show_progress)
     return folder / MODEL
@@ -72,47 +68,44 @@ def train(
 def run(
     task: Task, schedule: Schedule, folder: Path, *, resume: str | None = None, show_progress: bool = True
 ) -> None:
-    """Train until the schedule ends or the process is asked to stop.
+    """Train a task until the schedule ends or the process is asked to stop.
 
-    `folder` gets what `Report` writes, `state.pt` and the one before it (to resume), `validation/STEP.png`,
+    `folder` gets what `Monitor` writes, `state.pt` and the one before it (to resume), `validation/STEP.png`,
     and what the task exports: `model/`, the latest, and `best/`. resume: LATEST or PREVIOUS. Ctrl+C and
     SIGTERM end the run after the present step, with its state saved. When the loss or a weight stops being a
     number, or the loss climbs away, the run goes back to the last good state at half the rate, three times.
 
-    Raises CheckpointError when there is nothing to resume, the disk is full, or nothing helped.
+    Raises CheckpointError when there is nothing to resume or the disk is full, NotFiniteError when going back
+    did not help.
     """
-    engine = task.engine
-    progress = Progress() if resume is None else load_run(folder, task.learners, task.average, resume)
+    backend = task.backend
+    counters = Counters() if resume is None else load_run(folder, task.learners, task.average, resume)
     if resume == PREVIOUS:
-        engine.wait()
-        if engine.is_main:
+        backend.wait()
+        if backend.is_main:
             drop_latest(folder)
-        engine.wait()
-    with Report(folder, schedule, progress, engine, show_progress) as report, StopSignals() as stop:
-        under_way = _Run(task, schedule, folder, progress, report)
+        backend.wait()
+    with Monitor(folder, schedule, counters, backend, show_progress) as monitor, StopSignals() as stop:
+        trainer = Trainer(task, schedule, folder, counters, monitor)
         if resume is None:
-            under_way.preflight()
-        under_way.go(lambda: engine.any(stop.asked))
+            trainer.preflight()
+        trainer.fit(lambda: backend.any(stop.requested))
 
 
-class _Run:
-    """A training under way."""
+class Trainer:
+    """One run: a task, trained step by step by a schedule."""
 
-    def __init__(self, task: Task, schedule: Schedule, folder: Path, progress: Progress, report: Report):
+    def __init__(self, task: Task, schedule: Schedule, folder: Path, counters: Counters, monitor: Monitor):
         self.task, self.schedule, self.folder = task, schedule, folder
-        self.progress, self.report = progress, report
-        self.engine = task.engine
+        self.counters, self.monitor = counters, monitor
+        self.backend = task.backend
         self.model = next(iter(task.learners.values())).model
-        self._begin_afresh()
-
-    def _begin_afresh(self) -> None:
-        """At the start and after a setback."""
         self.phase: int | None = None
         self.loader: Batches | None = None
-        self.lowest_loss, self.judged_from = math.inf, self.progress.step
+        self.lowest_loss, self.judged_from = math.inf, counters.step
 
     def preflight(self) -> None:
-        """Everything once before it counts: a validation, a save and two steps, which are taken back.
+        """Do everything once before it counts: a validation, a save and two steps, which are taken back.
 
         What is wrong with the photos, the memory or the disk shows in the first minute, not after an hour.
         """
@@ -124,7 +117,7 @@ class _Run:
         loader = self.task.loader(self.schedule.phase(0.0), 0)
         numbers, batch = next(loader)
         loader.close()
-        batch, seconds = on_device(batch, self.engine), []
+        batch, seconds = to_device(batch, self.backend), []
         for _ in range(2):  # the first takes memory and time that the others do not
             begun = time.perf_counter()
             if not math.isfinite(self.task.step(batch, numbers.start)):
@@ -133,111 +126,116 @@ class _Run:
                 )
             seconds.append(time.perf_counter() - begun)
         load_run(self.folder, self.task.learners, self.task.average)
-        self.report.preflight(validated - started, saved - validated, seconds[-1], len(numbers))
+        self.monitor.log_preflight(validated - started, saved - validated, seconds[-1], len(numbers))
 
-    def go(self, asked_to_stop: Callable[[], bool]) -> None:
-        """To the end of the schedule, or until asked to stop."""
-        schedule, progress = self.schedule, self.progress
-        while (share := share_done(schedule, progress)) < 1 and not asked_to_stop():
+    def fit(self, stop_requested: Callable[[], bool]) -> None:
+        """Train to the end of the schedule, or until a stop is requested."""
+        schedule, counters = self.schedule, self.counters
+        while (share := share_done(schedule, counters.step, counters.seconds)) < 1 and not stop_requested():
             try:
                 self.step(share)
-                if progress.step % schedule.validate_every == 0:
+                if counters.step % schedule.validate_every == 0:
                     self.validate()
-                if progress.step % schedule.save_every == 0:
+                if counters.step % schedule.save_every == 0:
                     self.save()
             except NotFiniteError as error:
                 self.set_back(error)
-        self._end_loader()
-        if share >= 1 and progress.step % schedule.validate_every:
+        self._close_loader()
+        if share >= 1 and counters.step % schedule.validate_every:
             self.validate()
-        if progress.step % schedule.save_every:
+        if counters.step % schedule.save_every:
             self.save()
-        self.report.ended(stopped=share < 1)
+        self.monitor.log_end(stopped=share < 1)
 
     def step(self, share: float) -> None:
-        """One step, this share of the schedule done. Raises NotFiniteError when the run has diverged."""
-        schedule, progress = self.schedule, self.progress
-        if schedule.phase(share) != self.phase:
-            self._end_loader()
-            self.phase = schedule.phase(share)
-            self.loader = self.task.loader(self.phase, progress.samples)
-        rate = progress.rate_factor * schedule.rate(progress.step, share)
+        """Take one step, this share of the schedule done. Raises NotFiniteError when the run has diverged."""
+        schedule, counters = self.schedule, self.counters
+        loader = self._loader(schedule.phase(share))
+        rate = counters.rate_factor * schedule.rate(counters.step, share)
         for learner in self.task.learners.values():
             learner.set_rate(rate)
         started = time.perf_counter()
-        numbers, batch = next(self.loader)
+        numbers, batch = next(loader)
         waited = time.perf_counter() - started
-        loss = self.task.step(on_device(batch, self.engine), numbers.start)
-        progress.samples = numbers.stop
-        progress.seconds += self.engine.mean(time.perf_counter() - started)
-        progress.waited += self.engine.mean(waited)
-        self.report.step(loss)
-        self._judge(loss)
-        progress.step += 1
-        self.task.average.update(self.model, progress.step - 1)
-        if progress.step % LOG_EVERY == 0:
-            self.report.note(loss=self.report.smooth_loss, rate=rate)
-
-    def _judge(self, loss: float) -> None:
-        smooth = self.report.smooth_loss
-        if self.progress.step - self.judged_from > SETTLED:
-            self.lowest_loss = min(self.lowest_loss, smooth)
-        if not math.isfinite(loss) or smooth > DIVERGED * self.lowest_loss:
-            raise NotFiniteError(f"The loss is {smooth:.4g} at step {self.progress.step}.")
+        loss = self.task.step(to_device(batch, self.backend), numbers.start)
+        counters.samples = numbers.stop
+        counters.seconds += self.backend.mean(time.perf_counter() - started)
+        counters.waited += self.backend.mean(waited)
+        self.monitor.update(loss)
+        self._require_convergence(loss)
+        counters.step += 1
+        self.task.average.update(self.model, counters.step - 1)
+        if counters.step % LOG_EVERY == 0:
+            self.monitor.log(loss=self.monitor.smooth_loss, rate=rate)
 
     def validate(self) -> None:
-        """Figures and a picture of the averaged model; the best one is exported."""
-        task, progress = self.task, self.progress
-        if self.engine.is_main:
-            with task.average.swapped_into(self.model), saving(self.folder):
+        """Log figures and a picture of the averaged model, and export it when it is the best so far."""
+        task, counters = self.task, self.counters
+        if self.backend.is_main:
+            with task.average.swap_into(self.model), explain_full_disk(self.folder):
                 figures, picture = task.validate()
-                save_picture(picture, self.folder / "validation" / f"{progress.step:06d}.png")
-            self.report.validated(figures)
+                save_picture(picture, self.folder / "validation" / f"{counters.step:06d}.png")
+            self.monitor.log_validation(figures)
             first = next(iter(figures.values()))
-            if progress.best is None or first > progress.best:
-                progress.best = first
-                if progress.step:
-                    with saving(self.folder):
+            if counters.best is None or first > counters.best:
+                counters.best = first
+                if counters.step:
+                    with explain_full_disk(self.folder):
                         task.export(self.folder / BEST)
-        self.engine.wait()
+        self.backend.wait()
 
     def save(self) -> None:
-        """The model and the state. Raises NotFiniteError for weights that are not numbers."""
+        """Save the model and the state. Raises NotFiniteError for weights that are not numbers."""
         task = self.task
-        require_finite(task.learners, task.average, self.progress.step)  # in every process: all go back
-        if self.engine.is_main:
-            with saving(self.folder):
+        require_finite(task.learners, task.average, self.counters.step)  # in every process: all go back
+        if self.backend.is_main:
+            with explain_full_disk(self.folder):
                 task.export(self.folder / MODEL)  # first: a state can be resumed only where there is a model
-            save_run(self.folder, task.learners, task.average, self.progress)
-        self.engine.wait()
+            save_run(self.folder, task.learners, task.average, self.counters)
+        self.backend.wait()
 
     def set_back(self, error: NotFiniteError) -> None:
-        """Back to the last good state at a lower rate; the samples that led here are not seen again.
+        """Go back to the last good state at a lower rate; the samples since are not drawn again.
 
-        Raises NotFiniteError, saying what happened, when that was done MAX_SETBACKS times.
+        Raises NotFiniteError when that was done MAX_SETBACKS times.
         """
-        progress = self.progress
-        if progress.setbacks == MAX_SETBACKS:
+        counters = self.counters
+        if counters.setbacks == MAX_SETBACKS:
             raise NotFiniteError(
                 f"{error} It happened {MAX_SETBACKS + 1} times, each time at half the rate of the one "
                 f"before. {self.folder} keeps the last good state. Look at the photos of the last pictures "
                 "in it, or start again with a lower --learning-rate."
             ) from error
         good = load_run(self.folder, self.task.learners, self.task.average)
-        progress.setbacks += 1
-        progress.rate_factor *= SETBACK_FACTOR
-        progress.step, progress.best, progress.log[:] = good.step, good.best, good.log
-        self.report.set_back(error)
-        self._end_loader()
-        self._begin_afresh()
+        counters.setbacks += 1
+        counters.rate_factor *= SETBACK_FACTOR
+        counters.step, counters.best, counters.log[:] = good.step, good.best, good.log
+        self.monitor.log_setback(error)
+        self._close_loader()
+        self.lowest_loss, self.judged_from = math.inf, counters.step
 
-    def _end_loader(self) -> None:
-        """Lets its workers go now: at the interpreter's end they would wait for a word that nobody sends."""
+    def _require_convergence(self, loss: float) -> None:
+        """Raise NotFiniteError when the loss is not a number, or has climbed far above its lowest."""
+        smooth = self.monitor.smooth_loss
+        if self.counters.step - self.judged_from > SETTLED:
+            self.lowest_loss = min(self.lowest_loss, smooth)
+        if not math.isfinite(loss) or smooth > DIVERGED * self.lowest_loss:
+            raise NotFiniteError(f"The loss is {smooth:.4g} at step {self.counters.step}.")
+
+    def _loader(self, phase: int) -> Batches:
+        """Return the batches of a phase, from the next sample on."""
+        if self.loader is None or phase != self.phase:
+            self._close_loader()
+            self.phase, self.loader = phase, self.task.loader(phase, self.counters.samples)
+        return self.loader
+
+    def _close_loader(self) -> None:
+        """Let the loader's workers end now: at the interpreter's end they would wait for ever."""
         if self.loader is not None:
             self.loader.close()
             self.loader = None
 
 
-def on_device(batch: Batch, engine: Engine) -> dict[str, Tensor]:
-    """A batch where the engine computes."""
-    return {name: value.to(engine.device, non_blocking=True) for name, value in batch.items()}
+def to_device(batch: Batch, backend: Backend) -> dict[str, Tensor]:
+    """Return a batch on the device of the backend."""
+    return {name: value.to(backend.device, non_blocking=True) for name, value in batch.items()}

@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:  # it imports torch, and `--help` should not
-    from sair_core.training.state import Progress
+from typing import Protocol
 
 
 class Schedule(Protocol):
-    """How long a run is, and how often it is looked at and saved. Training configurations are schedules."""
+    """How long a run is, and how often it is validated and saved. Training configurations are schedules."""
 
-    steps: int
-    minutes: float | None
-    validate_every: int
-    save_every: int
+    @property
+    def steps(self) -> int: ...
 
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate at a step; progress in [0, 1]."""
+    @property
+    def minutes(self) -> float | None: ...
+
+    @property
+    def validate_every(self) -> int: ...
+
+    @property
+    def save_every(self) -> int: ...
+
+    def rate(self, step: int, share: float, /) -> float:
+        """Return the learning rate of a step; share: how much of the run is done, in [0, 1]."""
         ...
 
-    def phase(self, progress: float) -> int:
-        """Number of the part of the run; a new one asks the task for another loader."""
+    def phase(self, share: float, /) -> int:
+        """Return the number of the part of the run; a new one asks the task for another loader."""
         ...
 
 
-def share_done(schedule: Schedule, progress: Progress) -> float:
-    """How much of the run is done, by the clock or by steps."""
+def share_done(schedule: Schedule, step: int, seconds: float) -> float:
+    """Return how much of a run is done after so many steps and seconds of training; 1 or more at its end."""
     if schedule.minutes is not None:
-        return progress.seconds / (60 * schedule.minutes)
-    return progress.step / schedule.steps
+        return seconds / (60 * schedule.minutes)
+    return step / schedule.steps
 
 
-def cosine(progress: float, step: int, warmup_steps: int) -> float:
-    """Factor on the highest rate: linear warm-up over steps, then cosine to zero; progress in [0, 1]."""
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))) * warmup(step, warmup_steps)
+def cosine(share: float, step: int, warmup_steps: int) -> float:
+    """Return the factor on the highest rate: linear warm-up, then half a cosine to 0 at share 1."""
+    return 0.5 * (1 + math.cos(math.pi * min(share, 1.0))) * warmup(step, warmup_steps)
 
 
-def halving(progress: float, step: int, warmup_steps: int, halve_every: float) -> float:
-    """Factor on the highest rate: halved every `halve_every` of the run, after a linear warm-up."""
-    halvings = math.floor(progress / halve_every) if halve_every else 0
+def halving(share: float, step: int, warmup_steps: int, halve_every: float) -> float:
+    """Return the factor on the highest rate: linear warm-up, then halved every `halve_every` of the run."""
+    halvings = math.floor(share / halve_every) if halve_every else 0
     return 0.5**halvings * warmup(step, warmup_steps)
 
 
 def warmup(step: int, steps: int) -> float:
-    """Grows linearly to 1 in the first `steps` steps."""
+    """Return a factor that grows linearly to 1 in the first `steps` steps."""
     return min(1.0, (step + 1) / max(1, steps))

@@ -21,9 +21,12 @@ C = TypeVar("C")
 logger = logging.getLogger(__name__)
 
 
-def begin_folder(output: str, resume: str | None) -> Path:
-    """The run folder. Raises ConfigError when it holds a run that is not to be resumed, CheckpointError when
-    it holds none that can be."""
+def prepare_folder(output: str, resume: str | None) -> Path:
+    """Return the run folder, without what a killed process left half written.
+
+    Raises ConfigError when it holds a run that is not to be resumed, CheckpointError when it holds none that
+    can be.
+    """
     folder = Path(output)
     if resume is not None:
         find_state(folder, resume)
@@ -32,21 +35,24 @@ def begin_folder(output: str, resume: str | None) -> Path:
             f"{folder} already holds a run. Continue it with --resume {LATEST} or name another --output."
         )
     for half in leftovers(folder, {STATE_NAME, "log.csv"}) if folder.is_dir() else ():
-        half.unlink(missing_ok=True)  # a killed process's
+        half.unlink(missing_ok=True)
     return folder
 
 
 def write_configuration(folder: Path, **parts: Any) -> None:
-    """`train.json`: the effective configuration, part by part."""
+    """Write `train.json`: the effective configuration, part by part."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "train.json") as path:
         path.write_text(json.dumps(parts, indent=2) + "\n", encoding="utf-8")
 
 
-def configured(config: RunConfig, config_class: type[C], preset: Callable[[str], C], resume: bool) -> C:
-    """What to build: what the run was, when it is resumed; what `--preset` names; what `--from` is; "lite".
+def choose_model_config(
+    config: RunConfig, config_class: type[C], preset: Callable[[str], C], resume: bool
+) -> C:
+    """Return the configuration of the model to build.
 
-    Raises ConfigError when `--from` is of another kind.
+    That of the run when it is resumed, else what `--preset` names, else that of `--from`, else "lite". Raises
+    ConfigError when `--from` is of another kind.
     """
     if resume:
         return from_dict(config_class, read_config(Path(config.output) / MODEL)[1])
@@ -58,8 +64,8 @@ def configured(config: RunConfig, config_class: type[C], preset: Callable[[str],
     return found
 
 
-def begin_with(model: CheckpointModel, start: str) -> None:
-    """Copy what fits of another model's weights (bundled name, folder, hub id) and say what does not.
+def load_start_weights(model: CheckpointModel, start: str) -> None:
+    """Copy what fits of another model's weights (bundled name, folder, hub id) and log what does not.
 
     Raises ConfigError when not even half fits, and what `load_model` raises.
     """

@@ -9,19 +9,20 @@ import threading
 class StopSignals:
     """Ctrl+C and SIGTERM ask the loop to stop after the present step; a second one interrupts at once."""
 
-    asked = False
+    requested = False
 
     def __enter__(self) -> StopSignals:
-        self.kept = {}
+        self._handlers = {}
         if threading.current_thread() is threading.main_thread():  # elsewhere Python sets no handlers
-            self.kept = {kind: signal.signal(kind, self._ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+            for kind in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[kind] = signal.signal(kind, self._request)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for kind, handler in self.kept.items():
+        for kind, handler in self._handlers.items():
             signal.signal(kind, handler)
 
-    def _ask(self, *_: object) -> None:
-        if self.asked:
+    def _request(self, *_: object) -> None:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True

@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from sair_core.training.backend import Batch, Batches, Engine
-from sair_core.training.state import Average, Learner
+from sair_core.training.average import Average
+from sair_core.training.backend import Backend
+from sair_core.training.data.loader import Batch, Batches
+from sair_core.training.optimisers import Learner
 
 
 class Task(Protocol):
@@ -19,7 +21,7 @@ class Task(Protocol):
     `train.json` beside the configuration of the run; at least "model", the configuration of the model.
     """
 
-    engine: Engine
+    backend: Backend
     learners: Mapping[str, Learner]
     average: Average
     facts: Mapping[str, Any]
@@ -55,7 +57,7 @@ class Task(Protocol):
 class TaskClass(Protocol):
     """How a task is made; a class with this constructor is what a task module offers."""
 
-    def __call__(self, config: Any, engine: Engine, resume: bool = False) -> Task:
+    def __call__(self, config: Any, backend: Backend, resume: bool = False) -> Task:
         """config: of the task's own configuration class. resume: the run is continued, so its weights will be
         loaded afterwards and none are needed to begin with."""
         ...

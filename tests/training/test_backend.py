@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.state import PREVIOUS, STATE_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,10 +25,10 @@ class Square(nn.Module):
 
 
 def stepped(accumulate, x, factor=1.0):
-    engine = Engine("cpu", bf16=False, accumulate=accumulate)
-    loss = engine.prepare(Square())
+    backend = Backend("cpu", bf16=False, accumulate=accumulate)
+    loss = backend.prepare(Square())
     optimiser = torch.optim.SGD(loss.parameters(), lr=0.1)
-    value = engine.optimise(loss, optimiser, {"x": x}, factor, clip_norm=100.0)
+    value = backend.optimise(loss, optimiser, {"x": x}, factor, clip_norm=100.0)
     return value, [p.detach().clone() for p in loss.parameters()]
 
 
@@ -48,12 +48,12 @@ def test_no_step_is_taken_when_loss_or_gradient_is_not_finite(x):
 
 
 def test_the_gradient_is_clipped_and_one_process_is_the_main_one():
-    engine = Engine("cpu", bf16=False)
-    assert engine.is_main and engine.share == (0, 1) and engine.mean(3) == 3 and not engine.any(False)
-    loss = engine.prepare(Square())
+    backend = Backend("cpu", bf16=False)
+    assert backend.is_main and backend.share == (0, 1) and backend.mean(3) == 3 and not backend.any(False)
+    loss = backend.prepare(Square())
     before = [p.detach().clone() for p in loss.parameters()]
     optimiser = torch.optim.SGD(loss.parameters(), lr=1.0)
-    engine.optimise(loss, optimiser, {"x": torch.randn(4, 3)}, 1e3, clip_norm=0.5)
+    backend.optimise(loss, optimiser, {"x": torch.randn(4, 3)}, 1e3, clip_norm=0.5)
     moved = sum((p.detach() - b).square().sum() for p, b in zip(loss.parameters(), before)).sqrt()
     assert moved == pytest.approx(0.5, rel=1e-3)
 
@@ -79,21 +79,21 @@ def trained(photo_folder, output, batch, processes):
                     "MASTER_PORT": port}  # fmt: skip
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         running.append(subprocess.Popen(command, cwd=ROOT, env=env, **pipes))
-    told = [process.communicate(timeout=300) for process in running]
-    assert all(p.returncode == 0 for p in running), told
-    return torch.load(output / STATE_NAME, weights_only=True), told
+    outputs = [process.communicate(timeout=300) for process in running]
+    assert all(p.returncode == 0 for p in running), outputs
+    return torch.load(output / STATE_NAME, weights_only=True), outputs
 
 
 def test_two_processes_learn_what_one_does_with_twice_the_batch(photo_folder, tmp_path):
     """Started as torchrun and `accelerate launch` do it: by environment variables."""
-    (two, told) = trained(photo_folder, tmp_path / "two", 2, processes=2)
+    (two, outputs) = trained(photo_folder, tmp_path / "two", 2, processes=2)
     (one, _) = trained(photo_folder, tmp_path / "one", 4, processes=1)
     assert one["progress"]["samples"] == two["progress"]["samples"] == 24
     losses = [[row["loss"] for row in s["progress"]["log"] if "loss" in row] for s in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     for key, value in one["average"].items():
         torch.testing.assert_close(two["average"][key], value, rtol=1e-3, atol=1e-5)
-    assert "photos a second" in told[0][1] and "photos a second" not in told[1][1]  # the main one tells
+    assert "photos a second" in outputs[0][1] and "photos a second" not in outputs[1][1]  # the main one tells
     run = tmp_path / "two"
     left = {p.name for p in run.iterdir()}
     assert {"state.pt", f"{PREVIOUS}-state.pt", "model", "best", "curves.png", "log.csv"} <= left

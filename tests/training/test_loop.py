@@ -18,10 +18,10 @@ from sair_core.models import presets
 from sair_core.models.load import load_model
 from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.monitor import PROGRESS_NAME
-from sair_core.training.tasks.sair import FillTask, train
+from sair_core.training.tasks.sair import SairTask, train
 from sair_core.training.tasks.spn import SpnTask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,8 +128,8 @@ def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path
                "--save-every", "1000000"]  # fmt: skip
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 120
-    told = run / PROGRESS_NAME
-    while time.monotonic() < deadline and not (told.exists() and json.loads(told.read_text())["step"]):
+    status = run / PROGRESS_NAME
+    while time.monotonic() < deadline and not (status.exists() and json.loads(status.read_text())["step"]):
         time.sleep(0.2)
     os.killpg(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=60)
@@ -147,8 +147,8 @@ def test_from_begins_with_weights_and_names_what_does_not_fit(tiny_run, tmp_path
     wider = dataclasses.replace(presets.PRESETS["lite"], decoder=Part("liif", {"hidden": 24}))
     monkeypatch.setitem(presets.PRESETS, "lite", wider)
     train(dataclasses.replace(config, output=str(tmp_path / "third")), show_progress=False)
-    told = [r.getMessage() for r in caplog.records if "air.decoder.last.weight" in r.getMessage()]
-    assert len(told) == 2 and "appearance_encoder" not in " ".join(told)
+    messages = [r.getMessage() for r in caplog.records if "air.decoder.last.weight" in r.getMessage()]
+    assert len(messages) == 2 and "appearance_encoder" not in " ".join(messages)
 
 
 def test_a_start_that_fits_nowhere_is_refused(tiny_run, tmp_path, monkeypatch):
@@ -165,7 +165,7 @@ def test_squared_error_is_added_to_the_loss(tiny_run):
     values = []
     for weight in (0.0, 5.0):
         config = tiny_run(preset="tiny", squared_weight=weight)
-        task = FillTask(config, Engine("cpu", bf16=False))
+        task = SairTask(config, Backend("cpu", bf16=False))
         numbers, batch = next(task.loader(0, 0))
         features = task.model.encode(batch["rgb01"], batch["hole01"])
         values.append(task.loss(batch, numbers.start).item())
@@ -184,4 +184,4 @@ def test_a_fine_tuned_model_is_what_it_began_with(tiny_run, tmp_path, monkeypatc
     train(dataclasses.replace(config, steps=3), resume="latest", show_progress=False)
     assert load_model(second).config == presets.PRESETS["tiny"]
     with pytest.raises(ConfigError, match="another kind of model"):
-        SpnTask(SpnTrainConfig(data=config.data, output="x", start=str(second)), Engine("cpu"))
+        SpnTask(SpnTrainConfig(data=config.data, output="x", start=str(second)), Backend("cpu"))

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sair_core.errors import DataError
 from sair_core.training.curves import draw_curves, main, read_log
-from sair_core.training.monitor import PROGRESS_NAME, duration
+from sair_core.training.monitor import PROGRESS_NAME, format_duration
 from sair_core.training.tasks.sair import train
 
 
@@ -15,9 +15,13 @@ def test_whoever_watches_the_folder_knows_how_the_run_goes(tiny_run, tmp_path, c
     caplog.set_level("INFO")
     train(tiny_run(preset="tiny"), show_progress=False)
     run = tmp_path / "run"
-    told = json.loads((run / PROGRESS_NAME).read_text())
-    assert told["state"] == "finished" and (told["step"], told["share"], told["eta_seconds"]) == (4, 1, 0)
-    assert told["loss"] > 0 and told["seconds"] >= 0 and told["message"] == ""
+    status = json.loads((run / PROGRESS_NAME).read_text())
+    assert status["state"] == "finished" and (status["step"], status["share"], status["eta_seconds"]) == (
+        4,
+        1,
+        0,
+    )
+    assert status["loss"] > 0 and status["seconds"] >= 0 and status["message"] == ""
     text = caplog.text
     assert "8 photos" in text and "corrupt.jpg" in text and "tiny.png" in text  # the scan
     assert "2 photos (25 %) are held back for validation, drawn with seed 0" in text
@@ -31,8 +35,8 @@ def test_what_fails_before_the_first_step_is_told(tiny_run, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError):
         train(tiny_run(preset="tiny", data=(str(tmp_path / "empty"),)), show_progress=False)
-    told = json.loads((tmp_path / "run" / PROGRESS_NAME).read_text())
-    assert told["state"] == "failed" and "holds no photos" in told["message"]
+    status = json.loads((tmp_path / "run" / PROGRESS_NAME).read_text())
+    assert status["state"] == "failed" and "holds no photos" in status["message"]
 
 
 def test_the_best_model_and_the_latest_are_both_kept(tiny_run, tmp_path):
@@ -63,4 +67,4 @@ def test_curves_of_several_runs_are_in_one_picture(tmp_path):
 
 @pytest.mark.parametrize("seconds, text", [(20, "20 s"), (200, "3 min"), (7500, "2 h 5 min")])
 def test_durations_are_told_in_words(seconds, text):
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text

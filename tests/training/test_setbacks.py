@@ -25,15 +25,15 @@ def poisoned(monkeypatch):
     """`poisoned(bad)`: samples whose number `bad` says so have no numbers in them."""
 
     def apply(bad):
-        real = fill.batches
+        real = fill.load_pictures
 
-        def batches(samples, batch, start, *rest):
+        def load_pictures(samples, batch, start, *rest):
             for numbers, item in real(samples, batch, start, *rest):
                 if bad(numbers.start):
                     item["target01"][:] = float("nan")
                 yield numbers, item
 
-        monkeypatch.setattr(fill, "batches", batches)
+        monkeypatch.setattr(fill, "load_pictures", load_pictures)
 
     return apply
 
@@ -42,7 +42,7 @@ def saved(run, name="state.pt"):
     return torch.load(Path(run) / name, weights_only=True)
 
 
-def told(run):
+def status(run):
     return json.loads((run / PROGRESS_NAME).read_text())
 
 
@@ -53,7 +53,7 @@ def test_a_bad_batch_sets_the_run_back_and_it_goes_on(tiny_run, tmp_path, poison
     # Samples 6 and 7 were bad: back to step 2, and on with sample 8.
     assert end["step"] == 6 and end["setbacks"] == 1 and end["rate_factor"] == 0.5 and end["samples"] == 16
     assert "Back to step 2, at 0.5 of the rate" in caplog.text
-    assert load_model(tmp_path / "run" / "model") and told(tmp_path / "run")["state"] == "finished"
+    assert load_model(tmp_path / "run" / "model") and status(tmp_path / "run")["state"] == "finished"
 
 
 def test_after_three_setbacks_it_stops_with_a_report_and_the_last_good_state(tiny_run, tmp_path, poisoned):
@@ -64,13 +64,13 @@ def test_after_three_setbacks_it_stops_with_a_report_and_the_last_good_state(tin
     assert good["progress"]["step"] == 2 and good["progress"]["setbacks"] == 0
     weights = good["learners"]["model"]["model"]
     assert all(torch.isfinite(v).all() for v in weights.values())
-    end = told(tmp_path / "run")
+    end = status(tmp_path / "run")
     assert end["state"] == "failed" and "It happened 4 times" in end["message"] and end["loss"] is None
 
 
 def test_a_loss_that_climbs_away_is_a_setback(tiny_run, monkeypatch, caplog):
     monkeypatch.setattr(loop, "SETTLED", 2)
-    real = fill.FillTask.step
+    real = fill.SairTask.step
     climbed = []
 
     def step(task, batch, first_sample):
@@ -80,13 +80,13 @@ def test_a_loss_that_climbs_away_is_a_setback(tiny_run, monkeypatch, caplog):
             return 1e4
         return loss
 
-    monkeypatch.setattr(fill.FillTask, "step", step)
+    monkeypatch.setattr(fill.SairTask, "step", step)
     train(tiny_run(preset="tiny", steps=10, final_share=0.0), show_progress=False)
     assert climbed == [12] and "The loss is" in caplog.text and "Back to step 6" in caplog.text
 
 
 def test_weights_that_are_no_numbers_are_never_saved(tiny_run, tmp_path, monkeypatch):
-    real = fill.FillTask.step
+    real = fill.SairTask.step
 
     def step(task, batch, first_sample):
         loss = real(task, batch, first_sample)
@@ -94,7 +94,7 @@ def test_weights_that_are_no_numbers_are_never_saved(tiny_run, tmp_path, monkeyp
             next(task.model.parameters()).data[:] = torch.nan
         return loss
 
-    monkeypatch.setattr(fill.FillTask, "step", step)
+    monkeypatch.setattr(fill.SairTask, "step", step)
     with pytest.raises(NotFiniteError):
         train(tiny_run(preset="tiny", steps=12, final_share=0.0), show_progress=False)
     for name in ("state.pt", "previous-state.pt"):
@@ -116,7 +116,7 @@ def test_a_full_disk_leaves_the_last_state_whole(tiny_run, tmp_path, monkeypatch
     with pytest.raises(CheckpointError, match="disk is full.*--resume latest"):
         train(tiny_run(preset="tiny", steps=6), show_progress=False)
     run = tmp_path / "run"
-    assert saved(run)["progress"]["step"] == 2 and told(run)["state"] == "failed"
+    assert saved(run)["progress"]["step"] == 2 and status(run)["state"] == "failed"
     assert not list(run.glob(".state.pt.*"))
     monkeypatch.setattr(state.torch, "save", real)
     train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
@@ -124,9 +124,9 @@ def test_a_full_disk_leaves_the_last_state_whole(tiny_run, tmp_path, monkeypatch
 
 
 def test_torchs_own_words_for_a_full_disk_are_understood(tmp_path):
-    with pytest.raises(CheckpointError, match="disk is full"), state.saving(tmp_path):
+    with pytest.raises(CheckpointError, match="disk is full"), state.explain_full_disk(tmp_path):
         raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
-    with pytest.raises(RuntimeError, match="another"), state.saving(tmp_path):
+    with pytest.raises(RuntimeError, match="another"), state.explain_full_disk(tmp_path):
         raise RuntimeError("another")
 
 
@@ -169,7 +169,7 @@ def test_where_there_is_a_state_there_is_a_model(tiny_run, tmp_path, monkeypatch
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fill.FillTask, "export", stop)
+    monkeypatch.setattr(fill.SairTask, "export", stop)
     with pytest.raises(KeyboardInterrupt):
         train(tiny_run(preset="tiny"), show_progress=False)
     monkeypatch.undo()
@@ -211,7 +211,7 @@ main({arguments!r})
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert saved(run)["progress"]["step"] == 2 and list(run.glob(".state.pt.*"))
-    assert told(run)["state"] == "running" and told(run)["pid"] == process.pid
+    assert status(run)["state"] == "running" and status(run)["pid"] == process.pid
     from sair_core.training.__main__ import main
 
     started = time.monotonic()

@@ -40,13 +40,13 @@ class NamedPhoto:
 
 
 def load_labelled(folders: Sequence[str | Path], classes: Classes) -> list[TrainPhoto]:
-    """Photos with label maps; unusable ones are logged and skipped. Raises DataError when none is left."""
+    """Open photos that have label maps; unusable ones are logged. Raises DataError when none is left."""
     photos = load_photos([photo for folder in folders for photo, _ in labelled_files(folder)], classes)
     return [photo for photo in photos if photo.ids is not None]
 
 
 def load_named(folders: Sequence[str | Path]) -> list[NamedPhoto]:
-    """Photos whose file names say what they show; the others are left out."""
+    """Open photos whose file names say what they show; the others are left out."""
     photos = []
     for path in photo_files(folders) if folders else ():
         word = word_of(path.stem)
@@ -56,13 +56,13 @@ def load_named(folders: Sequence[str | Path]) -> list[NamedPhoto]:
 
 
 def word_of(stem: str) -> str | None:
-    """What a file name says that its photo shows; None when it says nothing."""
+    """Return what a file name says that its photo shows; None when it says nothing."""
     prefix, _, rest = stem.partition("_")
     return NAMED[prefix](rest).lower() if prefix in NAMED and rest else None
 
 
 def photo_weights(photos: Sequence[TrainPhoto], classes: int) -> np.ndarray:
-    """Share of the draws of each photo, `(N,)`: more for rare classes, half for partial sources."""
+    """Return each photo's share of the draws, `(N,)`: more for rare classes, half for partial sources."""
     shown = np.array([np.bincount(p.ids.ravel(), minlength=256)[:classes] > 0 for p in photos])
     repeat = np.sqrt(RARE / shown.mean(axis=0).clip(1e-6)).clip(1, None)
     weights = np.where(shown, repeat, 1).max(axis=1) * np.where([p.partial for p in photos], 0.5, 1.0)
@@ -70,7 +70,7 @@ def photo_weights(photos: Sequence[TrainPhoto], classes: int) -> np.ndarray:
 
 
 def class_weights(photos: Sequence[TrainPhoto], classes: int) -> torch.Tensor:
-    """Weight of each class in the loss, `(classes,)`: inverse fourth root of its share of pixels, bounded.
+    """Return the weight of each class, `(classes,)`: bounded inverse fourth root of its share of pixels.
 
     More would name rare things more often than they are there, as rare ones are shown more often already.
     """
@@ -79,16 +79,16 @@ def class_weights(photos: Sequence[TrainPhoto], classes: int) -> torch.Tensor:
     return torch.from_numpy((share.max() / share.clip(1e-9)) ** 0.25).clamp(1, 3).float()
 
 
-def strung_together(samples: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """A batch of samples."""
+def collate(samples: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Join samples into a batch."""
     return {name: torch.cat([sample[name] for sample in samples]) for name in samples[0]}
 
 
-class AlignSamples(Dataset):
+class AlignSamples(Dataset[dict[str, torch.Tensor]]):
     """Sample `i` depends on `(seed, i)` alone: `batch` labelled crops, `named_batch` named ones, in turn.
 
-    A sample is `rgb01 (1, 3, S, S)`, `ids (1, S / 4, S / 4)` (255 = void) and `word (1,)`, a place in `words`
-    or -1.
+    A sample is `rgb01 (1, 3, S, S)`, `ids (1, S / 4, S / 4)` (255 = void) and `word (1,)`, an index of
+    `words` or NO_WORD.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class AlignSamples(Dataset):
         self.labelled, self.named = labelled, named
         self.size_px, self.enlarge, self.seed = size_px, enlarge, seed
         self.batch, self.named_batch = batch, named_batch if named else 0
-        self.place = {word: i for i, word in enumerate(words)}
+        self.indices = {word: i for i, word in enumerate(words)}
         self.weights = photo_weights(labelled, classes)
         counts = sum(np.bincount(p.ids.ravel(), minlength=256) for p in labelled)
         self.rarity = np.argsort(np.argsort(counts)) + np.where(np.arange(256) == VOID, 1000, 0)
@@ -121,7 +121,7 @@ class AlignSamples(Dataset):
         else:
             named = self.named[rng.integers(len(self.named))]
             rgb, ids = named.rgb, np.full(named.rgb.shape[:2], VOID, np.uint8)
-            word = self.place[named.word]
+            word = self.indices[named.word]
         rgb, ids = self._crop(rng, rgb, ids)
         rgb01 = recolour(rng, torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).float() / 255)
         return {
@@ -158,7 +158,7 @@ class AlignSamples(Dataset):
 
 
 def recolour(rng: np.random.Generator, rgb01: torch.Tensor) -> torch.Tensor:
-    """Random gamma, exposure, contrast, saturation and tint; `(3, H, W)` in [0, 1] in and out."""
+    """Change gamma, exposure, contrast, saturation and tint at random; `(3, H, W)` in [0, 1] in and out."""
     gamma, gain, contrast = np.exp(rng.normal(0, [0.2, 0.15, 0.15]))
     saturation = 0.0 if rng.random() < 0.05 else np.exp(rng.normal(0, 0.3))
     tint = torch.from_numpy(np.exp(rng.normal(0, 0.06, (3, 1, 1)))).float()

@@ -1,4 +1,4 @@
-"""What the image tower is taught: each pixel near the words for it, and away from all others."""
+"""The loss of the image tower: each pixel near the words for it, and away from all others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from sair_core.errors import ConfigError
 from sair_core.photos.folders import VOID, Classes
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
-from sair_core.training.backend import Batch
+from sair_core.training.data.loader import Batch
 
 SIMILAR = 0.35  # words nearer than this (cosine) are related: not held against each other
 NAME_SHARE = 0.7  # how often a class goes by its name; else by one of its synonyms
 SHOWN_SHARE = 0.15  # of a photo known by a word only: this much of it, at least, is taken to show it
 
 
-class Aligned(nn.Module):
+class AlignedEncoder(nn.Module):
     """A dense encoder with a temperature that is learned; the text tower stands beside it, frozen."""
 
     def __init__(self, encoder: DenseClip):
@@ -32,25 +32,25 @@ class Aligned(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(20.0).log())
 
     def own_state(self) -> dict[str, Tensor]:
-        """Everything but the text tower, which no longer changes."""
+        """Return all state but that of the text tower, which no longer changes."""
         return {k: v for k, v in self.state_dict().items() if not k.startswith("encoder.text.")}
 
     def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
-        """Load what `own_state` gave. Raises ConfigError when it belongs to another model."""
+        """Load what `own_state` returned. Raises ConfigError when it belongs to another model."""
         if state.keys() != self.own_state().keys():
             raise ConfigError(f"{where} belongs to another trunk. Resume with the run's own configuration.")
         self.load_state_dict(state, strict=False)
 
     def forward(self, rgb01: Tensor) -> Tensor:
-        """Unit vectors `(B, D, h, w)`, float32."""
+        """Return unit vectors `(B, D, h, w)`, float32."""
         return F.normalize(self.encoder(rgb01).float(), dim=1)
 
     def scale(self) -> Tensor:
-        """Temperature's inverse, at most 100 as in CLIP."""
+        """Return the inverse of the temperature, at most 100 as in CLIP."""
         return self.log_scale.exp().clamp(max=100)
 
 
-class Words:
+class WordEmbeddings:
     """Embeddings of the classes' names and synonyms, and of other words, from the frozen text tower."""
 
     def __init__(self, classes: Classes, named: Sequence[str], text: nn.Module, tokenizer: Any):
@@ -68,7 +68,7 @@ class Words:
         )
 
     def draw_names(self, rng: np.random.Generator) -> Tensor:
-        """One word for each class, `(classes, D)`: its name, or now and then a synonym."""
+        """Draw one word for each class, `(classes, D)`: its name, or now and then a synonym."""
         return torch.stack(
             [e[0 if rng.random() < NAME_SHARE else rng.integers(len(e))] for e in self.embedded]
         )
@@ -83,7 +83,7 @@ def pixel_loss(
     scale: Tensor,
     weights: Tensor,
 ) -> Tensor:
-    """Weighted cross-entropy of labelled pixels.
+    """Return the weighted cross-entropy of labelled pixels; 0 where there are none.
 
     found `(B, D, h, w)` unit; ids `(B, H, W)`, 255 = void; names `(C, D)` and distractors `(K, D)` unit;
     related bool `(C, K)`: distractors that are not held against a class; weights `(C,)`. Cosines are sampled
@@ -104,7 +104,7 @@ def pixel_loss(
 
 
 def photo_loss(found: Tensor, word: Tensor, against: Tensor, scale: Tensor) -> Tensor:
-    """Cross-entropy of photos that show a word somewhere: asked where they are nearest to it.
+    """Return the cross-entropy of photos that show a word somewhere, at the cells nearest to it.
 
     found `(B, D, h, w)` unit, word `(B, D)` and against `(K, D)` unit.
     """
@@ -121,13 +121,13 @@ def photo_loss(found: Tensor, word: Tensor, against: Tensor, scale: Tensor) -> T
 class AlignLoss(nn.Module):
     """Cross-entropy over cosine logits: pixels against class words, whole photos against their word."""
 
-    def __init__(self, model: Aligned, words: Words, weights: Tensor, config: AlignConfig):
+    def __init__(self, model: AlignedEncoder, words: WordEmbeddings, weights: Tensor, config: AlignConfig):
         """weights `(classes,)`: of the classes."""
         super().__init__()
         self.model, self.words, self.weights, self.config = model, words, weights, config
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
-        """Batch as AlignSamples makes it, and the number of its first sample, to draw words by."""
+        """Return the loss of a batch; the number of its first sample seeds the words drawn."""
         rgb01 = batch["rgb01"]
         found = self.model(rgb01.contiguous(memory_format=torch.channels_last))
         scale = self.model.scale()

@@ -1,4 +1,4 @@
-"""The image tower learns to put each pixel near the words for it."""
+"""The task of the text-aligned encoder: the image tower learns to put each pixel near the words for it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ from sair_core.training.align.config import AlignConfig
 from sair_core.training.align.data import (
     AlignSamples,
     class_weights,
+    collate,
     load_labelled,
     load_named,
-    strung_together,
 )
-from sair_core.training.align.loss import Aligned, AlignLoss, Words
+from sair_core.training.align.loss import AlignedEncoder, AlignLoss, WordEmbeddings
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text
-from sair_core.training.backend import Batch, Batches, Engine
+from sair_core.training.average import Average
+from sair_core.training.backend import Backend
+from sair_core.training.data.loader import Batch, Batches, load_batches
 from sair_core.training.data.photos import split
-from sair_core.training.data.samples import numbered
 from sair_core.training.loop import run
-from sair_core.training.monitor import told
-from sair_core.training.start import begin_folder, write_configuration
-from sair_core.training.state import Average, Learner, adamw
+from sair_core.training.monitor import show_setup
+from sair_core.training.optimisers import Learner, adamw
+from sair_core.training.start import prepare_folder, write_configuration
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ WORDS_FILE = "words.json"
 
 
 def align(config: AlignConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train a text-aligned dense encoder; returns the folder of the open_clip model, `OUTPUT/model`.
+    """Train a text-aligned dense encoder and return the folder of the open_clip model, `OUTPUT/model`.
 
     First the text tower is taught words by a sentence encoder, then the image tower is trained against it.
     The run folder holds what `loop.run` promises, `words.json` (how well the words were learned) and
@@ -56,16 +57,16 @@ def align(config: AlignConfig, *, resume: str | None = None, show_progress: bool
     Raises DataError, MissingDependencyError (no sentence encoder), ConfigError, CheckpointError.
     """
     keep_freed_memory()
-    folder = begin_folder(config.output, resume)
+    folder = prepare_folder(config.output, resume)
     write_configuration(folder, align=to_dict(config), model=model_config(config))
-    with told(folder):
-        task = AlignTask(config, Engine(config.device, config.bf16), folder, resume is not None)
+    with show_setup(folder):
+        task = AlignTask(config, Backend(config.device, config.bf16), resume is not None)
     run(task, config, folder, resume=resume, show_progress=show_progress)
     return folder / "model"
 
 
 def model_config(config: AlignConfig) -> dict[str, Any]:
-    """The open_clip configuration of what is trained."""
+    """Return the open_clip configuration of what is trained."""
     return {
         "model_cfg": {
             "embed_dim": config.embed_dim,
@@ -89,11 +90,11 @@ def model_config(config: AlignConfig) -> dict[str, Any]:
 
 
 class AlignTask:
-    """Cross-entropy over cosine logits: pixels against class words, whole photos against their word."""
+    """Training of the encoder's image tower, after its text tower was taught words by a sentence encoder."""
 
-    def __init__(self, config: AlignConfig, engine: Engine, folder: Path, resume: bool):
-        """folder: the run's; `model/` in it gets the text tower at once."""
-        self.config, self.engine = config, engine
+    def __init__(self, config: AlignConfig, backend: Backend, resume: bool = False):
+        """The run folder gets `model/` with the text tower at once. resume: it is there already."""
+        self.config, self.backend = config, backend
         self.classes = read_classes(config.labelled[0])
         photos = load_labelled(config.labelled, self.classes)
         self.photos, held = split(photos, config.val_share, config.seed)
@@ -104,13 +105,13 @@ class AlignTask:
             len(held),
             len(self.named),
         )
-        clip, tokenizer = _clip_with_words(config, folder, self.classes, resume)
+        clip, tokenizer = _build_clip(config, self.classes, resume)
         torch.manual_seed(config.seed)
-        self.model = Aligned(clip).to(engine.device, memory_format=torch.channels_last)
-        self.words = Words(self.classes, [p.word for p in self.named], clip.text, tokenizer)
+        self.model = AlignedEncoder(clip).to(backend.device, memory_format=torch.channels_last)
+        self.words = WordEmbeddings(self.classes, [p.word for p in self.named], clip.text, tokenizer)
         self.validation = Validation(held, self.words.names)
-        weights = class_weights(self.photos, len(self.classes.names)).to(engine.device)
-        self.loss = engine.prepare(AlignLoss(self.model, self.words, weights, config))
+        weights = class_weights(self.photos, len(self.classes.names)).to(backend.device)
+        self.loss = backend.prepare(AlignLoss(self.model, self.words, weights, config))
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
@@ -130,18 +131,18 @@ class AlignTask:
             seed=config.seed,
         )
         count = config.batch + samples.named_batch
-        return numbered(samples, count, first_sample, config.workers, self.engine.share, strung_together)
+        return load_batches(samples, count, first_sample, config.workers, self.backend.share, collate)
 
     def step(self, batch: Batch, first_sample: int) -> float:
         self.model.train()
         optimiser = self.learners["model"].optimiser
-        return self.engine.optimise(
+        return self.backend.optimise(
             self.loss, optimiser, batch, first_sample, clip_norm=self.config.clip_norm
         )
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         self.model.eval()
-        return self.validation(self.model, self.engine)
+        return self.validation(self.model, self.backend)
 
     def export(self, folder: Path) -> None:
         clip = self.model.encoder
@@ -154,10 +155,13 @@ class AlignTask:
         _save_clip(folder, model_config(self.config), state)
 
 
-def _clip_with_words(
-    config: AlignConfig, folder: Path, classes: Classes, resume: bool
-) -> tuple[DenseClip, Any]:
-    """The model to train, its text tower taught: now, in an earlier sitting, or in the model begun with."""
+def _build_clip(config: AlignConfig, classes: Classes, resume: bool) -> tuple[DenseClip, Any]:
+    """Return the model to train and its tokenizer.
+
+    Its text tower is that of the run when it is resumed, else that of the model to begin with, else it is
+    taught now.
+    """
+    folder = Path(config.output)
     model_folder = folder / "model"
     if config.start and not resume:
         _copy_clip(Path(config.start), model_folder)
@@ -184,7 +188,7 @@ def _copy_clip(source: Path, folder: Path) -> None:
 
 
 def _save_clip(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
-    """An open_clip folder in half precision, each file replaced in one step."""
+    """Write an open_clip folder in half precision, each file replaced in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {
         k: (v.half() if v.is_floating_point() else v).detach().cpu().contiguous() for k, v in state.items()

@@ -1,4 +1,4 @@
-"""How well the encoder names held-back photos, and a picture of it."""
+"""Validation of the encoder: how well it names the pixels of held-back photos."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from torch import Tensor
 
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.photos.folders import VOID
-from sair_core.training.align.loss import Aligned
-from sair_core.training.backend import Engine
+from sair_core.training.align.loss import AlignedEncoder
+from sair_core.training.backend import Backend
 from sair_core.training.data.photos import TrainPhoto
 
 
 class Validation:
-    """Held-back photos, whole, enlarged twice as in use: pixel accuracy and mean IoU."""
+    """Pixel accuracy and mean IoU over held-back photos, whole and enlarged twice, as the encoder is used."""
 
     def __init__(self, photos: list[TrainPhoto], names: Tensor):
         self.photos, self.names = photos[:96], names
 
     @torch.inference_mode()
-    def __call__(self, model: Aligned, engine: Engine) -> tuple[dict[str, float], Image.Image]:
-        """Figures in [0, 1] and a picture: photo, what was found, what is true, for eight photos."""
-        device, names = engine.device, self.names.to(engine.device)
+    def __call__(self, model: AlignedEncoder, backend: Backend) -> tuple[dict[str, float], Image.Image]:
+        """Return figures in [0, 1] and a picture: photo, classes found, true classes, for eight photos."""
+        device, names = backend.device, self.names.to(backend.device)
         confusion = Confusion(len(names))
         shown = []
         for photo in self.photos:
             rgb01 = torch.from_numpy(photo.rgb.copy()).to(device).permute(2, 0, 1)[None].float() / 255
             large = F.interpolate(rgb01, scale_factor=2, mode="bilinear", align_corners=False)
-            with engine.autocast():
+            with backend.autocast():
                 found = model(large)
             cosines = torch.einsum("bdhw,nd->bnhw", found, names)
             ids = F.interpolate(cosines, photo.ids.shape, mode="bilinear").argmax(dim=1)[0].cpu().numpy()

@@ -1,4 +1,4 @@
-"""The text tower learns where words lie from a sentence encoder that knows them."""
+"""Teaching the text tower: it learns from a sentence encoder where words lie."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ HELD_SHARE = 0.02  # of the everyday words: to see how words lie that were never
 
 @dataclass(frozen=True)
 class Phrases:
-    """What is taught. names: of things; they come inside the prompt templates, too. everyday: other words.
-    captions: of two names."""
+    """What is taught. names: of things, also inside prompt templates. everyday: other words. captions: of two
+    names."""
 
     names: tuple[str, ...]
     everyday: tuple[str, ...]
@@ -37,7 +37,7 @@ class Phrases:
 
 
 def gather_phrases(class_words: Sequence[str], everyday: Sequence[str], seed: int) -> Phrases:
-    """Names from the classes, ADE20K, COCO and ImageNet; captions drawn from them by seed."""
+    """Gather names from the classes, ADE20K, COCO and ImageNet, and captions drawn from them by seed."""
     from open_clip import IMAGENET_CLASSNAMES
 
     all_names = [*class_words, *vocabulary("ade20k"), *vocabulary("coco"), *IMAGENET_CLASSNAMES]
@@ -68,12 +68,12 @@ class MiniLm:
         self.model = AutoModel.from_pretrained(folder).eval()
 
     def everyday_words(self) -> list[str]:
-        """Whole English words that the sentence encoder has a token of its own for, about 20,000."""
+        """Return the English words that the sentence encoder has a token of its own for, about 20,000."""
         return sorted(w for w in self.tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
 
     @torch.inference_mode()
     def __call__(self, phrases: Sequence[str], batch: int = 256) -> Tensor:
-        """Unit vectors `(N, 384)`: the mean over tokens, as that model is used."""
+        """Return unit vectors `(N, 384)`: the mean over tokens, as that model is used."""
         found = []
         for i in tqdm(range(0, len(phrases), batch), desc="teacher", leave=False):
             tokens = self.tokenizer(
@@ -85,8 +85,8 @@ class MiniLm:
         return torch.cat(found)
 
 
-class Space:
-    """From the teacher's space to ours: centred, its main directions, unit norm.
+class Projection:
+    """From the teacher's space to the text tower's: centred, its main directions, unit norm.
 
     Sentence vectors share a large common part, which would leave all words at small angles; without it
     unrelated words are about orthogonal.
@@ -99,7 +99,7 @@ class Space:
         self.directions = directions[:dimensions]
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """`(N, D)` to unit vectors `(N, dimensions)`."""
+        """Project `(N, D)` to unit vectors `(N, dimensions)`."""
         return F.normalize((vectors - self.mean) @ self.directions.T, dim=-1)
 
 
@@ -116,7 +116,7 @@ class TextSamples:
         self.names, self.words = len(phrases.names), len(phrases.names) + len(phrases.everyday)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        """`(token ids (batch, context), places (batch,))`."""
+        """Return `(token ids (batch, context), places (batch,))`."""
         rng = np.random.default_rng([self.seed, 6, step])
         places = np.where(
             rng.random(self.batch) < 0.5,
@@ -134,14 +134,14 @@ class TextSamples:
 def teach_text(
     text: nn.Module, tokenizer: Tokenizer, teacher: MiniLm, class_words: Sequence[str], config: AlignConfig
 ) -> dict[str, float]:
-    """Train the text tower in place; returns the cosine to the teacher, on names and on words held back."""
+    """Train the text tower in place; return the cosine to the teacher, on names and on words held back."""
     everyday = np.random.default_rng([config.seed, 7]).permutation(teacher.everyday_words()).tolist()
     held = everyday[: round(HELD_SHARE * len(everyday))]
     phrases = gather_phrases(class_words, everyday[len(held) :], config.seed)
     samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)
     known = teacher(samples.targets)
-    space = Space(known, config.embed_dim)
-    targets = space(known)
+    project = Projection(known, config.embed_dim)
+    targets = project(known)
     device = next(text.parameters()).device
     text.requires_grad_(True).train()
     trained = [p for p in text.parameters() if p.requires_grad]
@@ -163,7 +163,9 @@ def teach_text(
         bar.set_postfix_str(f"cosine {1 - loss.item():.3f}", refresh=False)
     text.requires_grad_(False).eval()
     figures = {
-        name: float(F.cosine_similarity(_bare(text, tokenizer, words), space(teacher(words))).mean())
+        name: float(
+            F.cosine_similarity(_encode_words(text, tokenizer, words), project(teacher(words))).mean()
+        )
         for name, words in (("names", list(phrases.names)), ("held_words", held))
     }
     logger.info("text tower: %s", figures)
@@ -171,7 +173,7 @@ def teach_text(
 
 
 @torch.inference_mode()
-def _bare(text: nn.Module, tokenizer: Tokenizer, words: Sequence[str]) -> Tensor:
+def _encode_words(text: nn.Module, tokenizer: Tokenizer, words: Sequence[str]) -> Tensor:
     device = next(text.parameters()).device
     return torch.cat(
         [

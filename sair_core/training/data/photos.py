@@ -1,4 +1,4 @@
-"""Photos of a training: each file opened once, looked at, and kept as it will be used."""
+"""Photos of a training: files opened, checked and reduced to the size that they are trained with."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class TrainPhoto:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Bytes of memory that it takes."""
         return self.rgb.nbytes + (0 if self.ids is None else self.ids.nbytes)
 
 
 def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
-    """A file as it is trained with: long side at most MAX_SIDE_PX; with `classes`, its label map, too.
+    """Open a file as it is trained with: long side at most MAX_SIDE_PX; with `classes`, its label map, too.
 
     Raises PhotoError when it cannot be used, DataError when its label map cannot.
     """
@@ -54,8 +54,8 @@ def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
     if min(rgb.shape[:2]) < MIN_SIDE_PX:
         raise PhotoError(f"{rgb.shape[1]} x {rgb.shape[0]} px is too small, {MIN_SIDE_PX} px is the least")
     ids = None
-    if classes is not None and label_map_of(path) is not None:
-        ids = read_label_map(label_map_of(path), rgb.shape[:2], len(classes.names))
+    if classes is not None and (label_map := label_map_of(path)) is not None:
+        ids = read_label_map(label_map, rgb.shape[:2], len(classes.names))
     if max(rgb.shape[:2]) > MAX_SIDE_PX:
         image = Image.fromarray(rgb)
         image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
@@ -67,9 +67,9 @@ def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
 def open_photos(
     paths: Sequence[Path], classes: Classes | None = None
 ) -> Iterator[tuple[Path, TrainPhoto | Unusable]]:
-    """Each path in order with its photo, or with the error that says why it cannot be used."""
+    """Yield each path in order with its photo, or with the error that says why it cannot be used."""
 
-    def attempt(path: Path) -> TrainPhoto | Unusable:
+    def open_or_explain(path: Path) -> TrainPhoto | Unusable:
         try:
             return open_photo(path, classes)
         except (PhotoError, DataError) as error:
@@ -78,11 +78,11 @@ def open_photos(
     rest = iter(paths)
     with ThreadPoolExecutor() as pool:
         while group := list(islice(rest, AT_ONCE)):
-            yield from zip(group, pool.map(attempt, group))
+            yield from zip(group, pool.map(open_or_explain, group))
 
 
 def load_photos(paths: Sequence[Path], classes: Classes | None = None) -> list[TrainPhoto]:
-    """All photos that can be used; the others are logged. Raises DataError when none is left."""
+    """Open all photos that can be used; the others are logged. Raises DataError when none is left."""
     photos = []
     for path, photo in open_photos(paths, classes):
         if isinstance(photo, TrainPhoto):
@@ -95,7 +95,7 @@ def load_photos(paths: Sequence[Path], classes: Classes | None = None) -> list[T
 
 
 def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T]]:
-    """`(training, validation)`: a seeded random share, at least one photo, is held back for validation.
+    """Return `(training, validation)`: a seeded random share, at least one photo, is held back.
 
     Raises DataError when there are not two photos to split.
     """

@@ -1,4 +1,4 @@
-"""What folders hold, before anything is trained on them: each file opened, a reason for each left out."""
+"""Scan folders before anything is trained on them: open each file, give a reason for each one left out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sair_core.errors import DataError
 from sair_core.photos.folders import CLASSES_NAME, PHOTO_SUFFIXES, Classes, label_map_of, without_label_maps
+from sair_core.progress import Progress, no_progress
 from sair_core.training.data.photos import TrainPhoto, open_photos
 
 SHOWN = 5  # names of skipped files in a summary
@@ -17,7 +18,7 @@ SHOWN = 5  # names of skipped files in a summary
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is left out."""
+    """A file that is left out, and why."""
 
     path: Path
     reason: str
@@ -40,10 +41,10 @@ class Scan:
     others: dict[str, int]
 
     def summary(self) -> str:
-        """A few lines: how many, how large, what is left out and why."""
+        """Return a few lines: how many photos, how large, what is left out and why."""
         short = sorted(min(size) for size in self.sizes_px)
         lines = [
-            f"{_photos(len(self.photos))}, short side {short[0]} to {short[-1]} px"
+            f"{_count_photos(len(self.photos))}, short side {short[0]} to {short[-1]} px"
             f" (median {short[len(short) // 2]}), {self.size_bytes / 2**20:.0f} MB in memory"
         ]
         if self.labelled:
@@ -54,7 +55,7 @@ class Scan:
         if len(self.skipped) > SHOWN:
             lines.append(f"  and {len(self.skipped) - SHOWN} more")
         if self.others:
-            lines.append(f"other files, not looked at: {_counts(self.others)}")
+            lines.append(f"other files, not looked at: {_format_counts(self.others)}")
         return "\n".join(lines)
 
 
@@ -63,19 +64,19 @@ def scan(
     classes: Classes | None = None,
     *,
     keep: Callable[[TrainPhoto], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Scan:
     """Open every photo of flat folders.
 
     Left out are files that are damaged or no photo at all, tiny ones, and all but the first of files with the
     same content (a copy with a label map goes before one without). classes: of the label maps, which are
     otherwise not read; a label map that cannot be used leaves its photo out. keep: called with each usable
-    photo, in the order of `Scan.photos`. progress: called with files done and files in all.
+    photo, in the order of `Scan.photos`.
 
     Raises DataError when a folder cannot be listed, or when no photo can be used; it names what was found.
     """
-    files, others = _list(folders)
-    copies = _copies(files)
+    files, others = _list_files(folders)
+    copies = _find_copies(files)
     unique = [f for f in files if f not in copies]
     photos, sizes, labelled, size_bytes = [], [], 0, 0
     skipped = [Skipped(copy, f"the same file as {first.name}") for copy, first in copies.items()]
@@ -89,15 +90,14 @@ def scan(
                 keep(photo)
         else:
             skipped.append(Skipped(path, str(photo)))
-        if progress is not None:
-            progress(done, len(unique))
+        progress(done / len(unique), f"Opening photos: {done} of {len(unique)}")
     if not photos:
-        raise DataError(_nothing(folders, skipped, others))
+        raise DataError(_explain_none(folders, skipped, others))
     return Scan(tuple(photos), tuple(skipped), labelled, tuple(sizes), size_bytes, others)
 
 
-def _list(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, int]]:
-    """Files with a photo's suffix, label maps not among them, and the number of others by suffix."""
+def _list_files(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, int]]:
+    """Return the files with a photo's suffix, without label maps, and the number of others by suffix."""
     files: list[Path] = []
     others: Counter[str] = Counter()
     for folder in map(Path, folders):
@@ -122,8 +122,8 @@ def _list(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, int]]:
     return files, dict(others)
 
 
-def _copies(files: Sequence[Path]) -> dict[Path, Path]:
-    """Files whose content another one has, with that other one."""
+def _find_copies(files: Sequence[Path]) -> dict[Path, Path]:
+    """Return the files whose content another one has, with that other one."""
     by_size: dict[int, list[Path]] = {}
     for file in files:
         try:
@@ -146,18 +146,18 @@ def _copies(files: Sequence[Path]) -> dict[Path, Path]:
     return copies
 
 
-def _nothing(folders: Sequence[str | Path], skipped: Sequence[Skipped], others: dict[str, int]) -> str:
+def _explain_none(folders: Sequence[str | Path], skipped: Sequence[Skipped], others: dict[str, int]) -> str:
     where = ", ".join(map(str, folders))
     if skipped:
         reasons = "; ".join(f"{s.path.name}: {s.reason}" for s in skipped[:SHOWN])
-        return f"None of the {_photos(len(skipped))} in {where} can be used ({reasons})."
-    found = f" It holds {_counts(others)}." if others else " It is empty."
+        return f"None of the {_count_photos(len(skipped))} in {where} can be used ({reasons})."
+    found = f" It holds {_format_counts(others)}." if others else " It is empty."
     return f"{where} holds no photos.{found} Give a folder with JPEG, PNG, WebP, BMP or TIFF files."
 
 
-def _counts(others: dict[str, int]) -> str:
+def _format_counts(others: dict[str, int]) -> str:
     return ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
 
 
-def _photos(count: int) -> str:
+def _count_photos(count: int) -> str:
     return f"{count} photo" + ("s" if count != 1 else "")

@@ -1,6 +1,6 @@
-"""Training of what lies between a photo's pixels: photos reduced, and asked for what they were.
+"""The task of a SAIR's `detail`, what lies between a photo's pixels: from reduced photos to their originals.
 
-It reads and trains `Sair.detail` alone. A model's fills and meanings stay as they are, to the bit.
+It reads and trains `Sair.detail` alone. A model's fills and semantics stay as they are, to the bit.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.photo import load_photo
 from sair_core.training import loop
-from sair_core.training.backend import Batch, Batches, Engine
+from sair_core.training.average import Average
+from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig
+from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.data.samples import Plan, batches
-from sair_core.training.data.store import photos_and_held
-from sair_core.training.start import configured
-from sair_core.training.state import Average, Learner, adamw
+from sair_core.training.data.samples import SampleSpec
+from sair_core.training.data.store import load_split
+from sair_core.training.optimisers import Learner, adamw
+from sair_core.training.start import choose_model_config
 from sair_core.training.tasks.validation import SHOWN
 from sair_core.weights.checkpoint import save_checkpoint, start_from
 from sair_core.window import Window
@@ -53,36 +55,36 @@ def train(config: DetailTrainConfig, *, resume: str | None = None, show_progress
 
 
 class DetailTask:
-    """Finer pixels of reduced photos."""
+    """Training of a SAIR's `detail`: finer pixels of reduced photos."""
 
-    def __init__(self, config: DetailTrainConfig, engine: Engine, resume: bool = False):
-        """resume: the weights to begin with will be loaded from the run."""
-        self.config, self.engine = config, engine
+    def __init__(self, config: DetailTrainConfig, backend: Backend, resume: bool = False):
+        """resume: no weights are needed to begin with, those of the run will be loaded."""
+        self.config, self.backend = config, backend
         torch.manual_seed(config.seed)
-        self.model = _model(config, resume)
-        self.photos, held = photos_and_held(config, None, engine)
-        self.resident = self.photos.resident(engine.device)
-        self.model.to(engine.device, memory_format=torch.channels_last)
+        self.model = _build_model(config, resume)
+        self.photos, held = load_split(config, None, backend)
+        self.pixels = self.photos.load_pixels(backend.device)
+        self.model.to(backend.device, memory_format=torch.channels_last)
         self.model.requires_grad_(False).detail.requires_grad_(True)
         self.validation = DetailValidation(held)
-        self.loss = engine.prepare(DetailLoss(self.model))
+        self.loss = backend.prepare(DetailLoss(self.model))
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"detail": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         self.facts = {"model": to_dict(self.model.config)}
         count = sum(p.numel() for p in self.model.detail.parameters())
-        logger.info("%.0f thousand parameters on %s, %s", count / 1e3, engine.device, engine.precision)
+        logger.info("%.0f thousand parameters on %s, %s", count / 1e3, backend.device, backend.precision)
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         size_px, batch = self.config.shape(phase)
         scale_max = self.model.config.detail.largest_scale
         samples = FinerSamples(self.photos, size_px, self.config.queries, scale_max, self.config.seed)
-        share, workers = self.engine.share, self.config.workers
-        return batches(samples, batch, first_sample, workers, share, self.resident)
+        share, workers = self.backend.share, self.config.workers
+        return load_pictures(samples, batch, first_sample, workers, share, self.pixels)
 
     def step(self, batch: Batch, first_sample: int) -> float:
         optimiser = self.learners["detail"].optimiser
-        return self.engine.optimise(
+        return self.backend.optimise(
             self.loss, optimiser, batch, first_sample, clip_norm=self.config.clip_norm
         )
 
@@ -90,51 +92,51 @@ class DetailTask:
         return self.validation(self.enlarge)
 
     def enlarge(self, rgb: np.ndarray, scale: float) -> np.ndarray:
-        """A whole photo as a view shows it, uint8."""
+        """Return a whole photo as a view at that scale shows it, uint8."""
         photo, cache = load_photo(rgb), FeatureCache()
-        options = {"device": self.engine.device, "bf16": self.config.bf16, "key": model_key()}
+        options = {"device": self.backend.device, "bf16": self.config.bf16, "key": model_key()}
         return PhotoFunction(self.model, photo, cache, **options).render(Window.whole(photo.size_px, scale))
 
     def export(self, folder: Path) -> None:
-        save_checkpoint(folder, self.average.half(), self.model.model_type, self.model.config)
+        save_checkpoint(folder, self.average.to_half(), self.model.model_type, self.model.config)
 
 
-def _model(config: DetailTrainConfig, resume: bool) -> Sair:
-    """The model to begin with; where it has no `detail`, with the preset's, untrained."""
+def _build_model(config: DetailTrainConfig, resume: bool) -> Sair:
+    """Return the model to begin with; where it has no `detail`, with the preset's, untrained."""
     if resume:
-        return Sair(configured(config, SairConfig, preset, resume))
-    begun = Sair(preset(config.preset or "lite")) if config.start is None else load_model(config.start)
-    if not isinstance(begun, Sair):
+        return Sair(choose_model_config(config, SairConfig, preset, resume))
+    start = Sair(preset(config.preset or "lite")) if config.start is None else load_model(config.start)
+    if not isinstance(start, Sair):
         raise ConfigError(f"{config.start} is no SAIR. Name one with --from, such as sair-lite.")
-    if begun.detail is not None:
-        return begun
+    if start.detail is not None:
+        return start
     detail = preset(config.preset or "lite").detail
     require(detail is not None, "this preset has no detail to train. Name another, such as lite.")
-    model = Sair(dataclasses.replace(begun.config, detail=detail), begun.semantic_encoder)
-    start_from(model, begun.own_state())
+    model = Sair(dataclasses.replace(start.config, detail=detail), start.semantic_encoder)
+    start_from(model, start.own_state())
     return model
 
 
-class FinerSamples(Dataset):
-    """Plans by number, as `data.FillSamples`: squares of photos at their own resolution, reduced by 1 to
+class FinerSamples(Dataset[list[SampleSpec]]):
+    """Samples by number, as `FillSamples`: squares of photos at their own resolution, reduced by 1 to
     `scale_max`, without a hole."""
 
     def __init__(self, photos: Sequence[TrainPhoto], size_px: int, queries: int, scale_max: float, seed: int):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.scale_max, self.seed = scale_max, seed
 
-    def __getitem__(self, index: int) -> list[Plan]:
+    def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = np.random.default_rng([self.seed, 5, index])
-        place = int(rng.integers(len(self.photos)))
-        height, width = self.photos[place].rgb.shape[:2]
+        photo = int(rng.integers(len(self.photos)))
+        height, width = self.photos[photo].rgb.shape[:2]
         size_px, short = self.size_px, min(height, width)
         # As fine as was asked, or as the photo is; one that is smaller than the picture is enlarged to it.
         fine_px = max(size_px, min(short, round(size_px * rng.uniform(1, self.scale_max))))
         side = min(short, fine_px)
         top, left = (int(rng.integers(n - side + 1)) for n in (height, width))
         no_hole = np.zeros((size_px, size_px), bool)
-        chosen = rng.integers(fine_px**2, size=self.queries)
-        return [Plan(place, top, left, side, bool(rng.random() < 0.5), fine_px, no_hole, chosen)]
+        queries = rng.integers(fine_px**2, size=self.queries)
+        return [SampleSpec(photo, top, left, side, bool(rng.random() < 0.5), fine_px, no_hole, queries)]
 
 
 class DetailLoss(nn.Module):
@@ -145,7 +147,7 @@ class DetailLoss(nn.Module):
         self.model = model
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
-        """Batch as `data.batches` makes it, without holes."""
+        """Return the loss of a batch as `load_pictures` yields it, without holes."""
         rgb01 = batch["rgb01"]
         size = rgb01.shape[-2:]
         features = self.model.encode_view(rgb01)
@@ -163,14 +165,17 @@ class DetailValidation:
 
     def __init__(self, photos: Sequence[TrainPhoto]):
         side = VALIDATED_PX
-        self.photos = [_centre(p.rgb, side) for p in photos]
+        self.photos = [_crop_centre(p.rgb, side) for p in photos]
         self.scales = [SCALES[i % len(SCALES)] for i in range(len(photos))]
-        self.small = [_resized(p, round(side / s)) for p, s in zip(self.photos, self.scales)]
-        self.plain = [_resized(small, side, Image.Resampling.LANCZOS) for small in self.small]
+        self.small = [_resize(p, round(side / s)) for p, s in zip(self.photos, self.scales)]
+        self.plain = [_resize(small, side, Image.Resampling.LANCZOS) for small in self.small]
 
     def __call__(self, enlarge: Enlarge) -> tuple[dict[str, float], Image.Image]:
-        """Mean PSNR in dB, how much that is over Lanczos, the same at each scale (`over_x2`), and a grid:
-        rows Lanczos, the model, true."""
+        """Return figures and a picture of enlargements.
+
+        Figures: mean PSNR in dB, and how much that is over Lanczos, overall and at each scale (`over_x2`).
+        The picture has rows Lanczos, the model, true.
+        """
         found = [enlarge(small, scale) for small, scale in zip(self.small, self.scales)]
         scores = [psnr(one, true) for one, true in zip(found, self.photos)]
         over = [score - psnr(plain, true) for score, plain, true in zip(scores, self.plain, self.photos)]
@@ -183,13 +188,13 @@ class DetailValidation:
         return figures, Image.fromarray(grid)
 
 
-def _centre(rgb: np.ndarray, side: int) -> np.ndarray:
-    """The middle of a photo at its own resolution; one that is smaller is enlarged."""
+def _crop_centre(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Return the middle of a photo at its own resolution; one that is smaller is enlarged."""
     if min(rgb.shape[:2]) < side:
         return centre_square(rgb, side)
     top, left = ((n - side) // 2 for n in rgb.shape[:2])
     return rgb[top : top + side, left : left + side]
 
 
-def _resized(rgb: np.ndarray, side: int, method: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
+def _resize(rgb: np.ndarray, side: int, method: Image.Resampling = Image.Resampling.BICUBIC) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).resize((side, side), method))

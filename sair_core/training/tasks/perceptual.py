@@ -21,7 +21,7 @@ VGG_CHANNELS = (64, 128, 256, 512, 512)
 
 
 def build_perceptual(timeout_seconds: float = 4.0) -> tuple[FrozenFeatures, str]:
-    """VGG19 where torchvision has its weights or fetches them, else the bundled encoder; and which it is.
+    """Return VGG19 where torchvision has its weights or fetches them, else the bundled encoder; and its name.
 
     Both give five maps. The name ("vgg19" or the encoder's) belongs in the model card.
     """
@@ -39,7 +39,7 @@ def build_perceptual(timeout_seconds: float = 4.0) -> tuple[FrozenFeatures, str]
 
 
 class Stages(nn.Module):
-    """A network cut into stages: the outputs of all of them."""
+    """A network cut into stages; returns the outputs of all of them."""
 
     def __init__(self, stages: list[nn.Module]):
         super().__init__()
@@ -54,13 +54,13 @@ class Stages(nn.Module):
 
 
 def _vgg19(timeout_seconds: float) -> Stages:
-    """Raises OSError when the weights cannot be had."""
+    """Return the five stages of VGG19. Raises OSError when the weights cannot be had."""
     from torchvision.models import VGG19_Weights, vgg19
 
     weights = VGG19_Weights.IMAGENET1K_V1
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(weights.url).path).name
     if not cached.is_file():
-        # Asks first: torch's own download has no time limit.
+        # First whether it answers: torch's own download has no time limit.
         ask(weights.url, timeout_seconds)
     network = vgg19()
     network.load_state_dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))

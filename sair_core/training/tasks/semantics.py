@@ -1,4 +1,4 @@
-"""What keeps a SAIR's semantics in the space of words, and what makes its colours listen to them."""
+"""Semantic supervision of a SAIR: it keeps the semantics in the text space, and colours guided by them."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from sair_core.photos.folders import VOID, Classes
 from sair_core.semantics.map import palette
 from sair_core.semantics.words import label_presets
 
-KNOWN_SHARE = 0.5  # of a hole's queried pixels must have a class, before that class is its word
+KNOWN_SHARE = 0.5  # of a hole's queried pixels must be of one class before the hole is named after it
 
 
-class Meaning:
-    """The teacher is the unmasked picture, seen by the model's own encoder; and classes, where known."""
+class SemanticSupervision:
+    """Targets for the semantics: the unmasked picture's, from the model's own encoder, and known classes."""
 
     def __init__(self, model: Sair, classes: Classes | None, queries: int):
-        """queries: pixels a photo asked for their meaning. classes: None where no photo has a map."""
+        """queries: pixels a photo at which losses are taken. classes: None where no photo has a label map."""
         self.model, self.queries = model, queries
         text = build_text_encoder(model.semantic_encoder, model.config.semantic)
         self.names = None if classes is None else text.embed(classes.names).clone()  # (classes, D)
-        everyday = dict.fromkeys(word for words in label_presets().values() for word in words)
-        self.shown = text.embed(tuple(everyday)).clone() if self.names is None else self.names
+        preset_words = dict.fromkeys(word for words in label_presets().values() for word in words)
+        self.shown = text.embed(tuple(preset_words)).clone() if self.names is None else self.names
 
     @torch.no_grad()
-    def teach(self, rgb01: Tensor) -> Tensor:
-        """Embedding `(B, D, h, w)` of the whole picture."""
+    def embed(self, rgb01: Tensor) -> Tensor:
+        """Return the target: the embedding `(B, D, h, w)` of the unmasked picture."""
         return self.model.semantic_encoder(rgb01, torch.zeros_like(rgb01[:, :1]))
 
-    def words(self, rng: np.random.Generator, teacher: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """What to fill the holes with, as a user's words would say it.
+    def draw_guidance(self, rng: np.random.Generator, target: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Draw what the holes are to be filled with, as a user's words would name it.
 
-        Either the teacher's whole map, or one vector for each photo `(B, D)`: the word for the class that
-        most of its hole belongs to, or where nobody knows the teacher's mean over the hole.
+        Either the whole target, or one vector for each photo `(B, D)`: the word for the class that most of
+        its hole belongs to, or where that is unknown the target's mean over the hole.
         """
         if rng.random() < 0.5:
-            return teacher
-        hole = hole_share(batch["hole01"], teacher.shape[-2:])
-        mean = (teacher * hole).sum((2, 3)) / hole.sum((2, 3)).clamp_min(1e-6)
+            return target
+        hole = hole_share(batch["hole01"], target.shape[-2:])
+        mean = (target * hole).sum((2, 3)) / hole.sum((2, 3)).clamp_min(1e-6)
         words = F.normalize(mean.float(), dim=1)
         if self.names is None:
             return words
@@ -52,25 +52,25 @@ class Meaning:
         known = most.values > KNOWN_SHARE * batch["ids"].shape[1]
         return torch.where(known[:, None], self.names.to(words)[most.indices], words)
 
-    def map(self, features: SairFeatures, size_px: tuple[int, int]) -> np.ndarray:
-        """uint8 `(H, W, 3)`: the completed semantics of one picture as colours of the nearest names."""
+    def draw_map(self, features: SairFeatures, size_px: tuple[int, int]) -> np.ndarray:
+        """Draw the completed semantics of one picture in colours of the nearest names, uint8 `(H, W, 3)`."""
         coords = grid_coords(size_px, device=features.projected.device).flatten(0, 1)[None]
         found = F.normalize(self.model.decode_semantics(features, coords).float(), dim=-1)
         ids = (found[0] @ self.shown.to(found).T).argmax(dim=-1)
         return palette(len(self.shown))[ids.cpu().numpy()].reshape(*size_px, 3)
 
     def losses(
-        self, features: SairFeatures, teacher: Tensor, batch: dict[str, Tensor]
+        self, features: SairFeatures, target: Tensor, batch: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """`1 - cos(c_p, teacher_p)` over queried pixels, and cross-entropy over those whose class is known.
+        """Return `1 - cos(c_p, target_p)` over queried pixels, and cross-entropy over those of known class.
 
-        The second is 0 where none is.
+        The second is 0 where there are none.
         """
         step = max(1, batch["coords_yx"].shape[1] // self.queries)
         coords, ids = batch["coords_yx"][:, ::step], batch["ids"][:, ::step]
         found = F.normalize(self.model.decode_semantics(features, coords).float(), dim=-1)
-        target = F.normalize(sample(teacher.float(), coords), dim=-1)
-        distance = 1 - (found * target).sum(-1).mean()
+        wanted = F.normalize(sample(target.float(), coords), dim=-1)
+        distance = 1 - (found * wanted).sum(-1).mean()
         known = ids != VOID
         if self.names is None or not known.any():
             return distance, found.sum() * 0

@@ -1,4 +1,4 @@
-"""Training of an SPN: priors from a pretext model, fills against a discriminator (SPN paper, 3.3)."""
+"""The task of an SPN: priors from a pretext model, fills against a discriminator (SPN paper, 3.3)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, composite
 from sair_core.training import loop
-from sair_core.training.backend import Batch, Batches, Engine
+from sair_core.training.average import Average
+from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
-from sair_core.training.data.samples import FillSamples, batches
-from sair_core.training.data.store import photos_and_held
-from sair_core.training.start import begin_with, configured
-from sair_core.training.state import Average, Learner
+from sair_core.training.data.loader import Batch, Batches, load_pictures
+from sair_core.training.data.samples import FillSamples
+from sair_core.training.data.store import load_split
+from sair_core.training.optimisers import Learner
+from sair_core.training.start import choose_model_config, load_start_weights
 from sair_core.training.tasks.perceptual import build_perceptual
 from sair_core.training.tasks.spn_losses import (
     SpnWeights,
@@ -41,7 +43,7 @@ from sair_core.training.tasks.spn_losses import (
     kl_loss,
     prior_loss,
 )
-from sair_core.training.tasks.validation import Validation, as_tensors, filled_in
+from sair_core.training.tasks.validation import Validation, paste_fill, to_tensors
 from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -56,39 +58,39 @@ def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: b
 
 
 class SpnTask:
-    """Generator and discriminator, a step each on every batch."""
+    """Training of an SPN: generator and discriminator take a step each on every batch."""
 
-    def __init__(self, config: SpnTrainConfig, engine: Engine, resume: bool = False):
-        """resume: the weights to begin with will be loaded from the run."""
-        self.config, self.engine = config, engine
+    def __init__(self, config: SpnTrainConfig, backend: Backend, resume: bool = False):
+        """resume: no weights are needed to begin with, those of the run will be loaded."""
+        self.config, self.backend = config, backend
         torch.manual_seed(config.seed)
-        chosen = configured(config, SpnConfig, partial(spn_preset, probabilistic=True), resume)
+        chosen = choose_model_config(config, SpnConfig, partial(spn_preset, probabilistic=True), resume)
         if config.probabilistic is not None:
             chosen = dataclasses.replace(chosen, probabilistic=config.probabilistic)
         self.model = Spn(chosen)
-        pretext, heads = _teacher(self.model)
+        pretext, heads = _build_pretext_and_heads(self.model)
         perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
         self.facts = {"model": to_dict(chosen), "perceptual": name}
-        judge, trained = Judge(), Distilled(self.model, heads)
-        self.photos, held = photos_and_held(config, None, engine)
-        self.resident = self.photos.resident(engine.device)
+        discriminator, generator = DiscriminatorLoss(), Generator(self.model, heads)
+        self.photos, held = load_split(config, None, backend)
+        self.pixels = self.photos.load_pixels(backend.device)
         if config.start and not resume:
-            begin_with(self.model, config.start)
-        for module in (trained, judge, pretext, perceptual):
+            load_start_weights(self.model, config.start)
+        for module in (generator, discriminator, pretext, perceptual):
             if module is not None:
-                module.to(engine.device, memory_format=torch.channels_last)
+                module.to(backend.device, memory_format=torch.channels_last)
         self.validation = Validation(held, config.final_size_px, config.seed)
-        loss = SpnLoss(trained, judge.discriminator, pretext, perceptual, config)
+        loss = SpnLoss(generator, discriminator.discriminator, pretext, perceptual, config)
         self.fills = loss.fills
-        self.loss, self.judge = engine.prepare(loss), engine.prepare(judge)
-        adam = {"lr": config.learning_rate, "betas": config.betas, "fused": engine.device.type != "mps"}
+        self.loss, self.discriminator_loss = backend.prepare(loss), backend.prepare(discriminator)
+        adam = {"lr": config.learning_rate, "betas": config.betas, "fused": backend.device.type != "mps"}
         self.learners = {
-            "generator": Learner(trained, torch.optim.Adam(trained.parameters(), **adam)),
-            "discriminator": Learner(judge, torch.optim.Adam(judge.parameters(), **adam)),
+            "generator": Learner(generator, torch.optim.Adam(generator.parameters(), **adam)),
+            "discriminator": Learner(discriminator, torch.optim.Adam(discriminator.parameters(), **adam)),
         }
-        self.average = Average(trained, config.ema)
+        self.average = Average(generator, config.ema)
         count = sum(p.numel() for p in self.model.parameters())
-        logger.info("%.1f M parameters on %s, %s", count / 1e6, engine.device, engine.precision)
+        logger.info("%.1f M parameters on %s, %s", count / 1e6, backend.device, backend.precision)
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         size_px, batch = self.config.shape(phase)
@@ -97,56 +99,56 @@ class SpnTask:
             size_px=size_px,
             queries=1,  # the whole picture is filled
             hole_share=1.0,
-            batch=batch * self.engine.processes,
+            batch=batch * self.backend.processes,
             seed=self.config.seed,
         )
-        share, workers = self.engine.share, self.config.workers
-        return batches(samples, batch, first_sample, workers, share, self.resident)
+        share, workers = self.backend.share, self.config.workers
+        return load_pictures(samples, batch, first_sample, workers, share, self.pixels)
 
     def step(self, batch: Batch, first_sample: int) -> float:
         generator, discriminator = (one.optimiser for one in self.learners.values())
         clip_norm = self.config.clip_norm
         real = {name: batch[name] for name in ("rgb01", "hole01")}
         if self.model.config.probabilistic:
-            real |= self._noise(len(batch["rgb01"]), batch["rgb01"].shape[-2:], first_sample)
+            real |= self._draw_noise(len(batch["rgb01"]), batch["rgb01"].shape[-2:], first_sample)
         self.fills.clear()
-        loss = self.engine.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
-        judged = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
-        judgement = self.engine.optimise(self.judge, discriminator, judged, clip_norm=clip_norm)
-        return loss if math.isfinite(judgement) else math.nan
+        loss = self.backend.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
+        pairs = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
+        other = self.backend.optimise(self.discriminator_loss, discriminator, pairs, clip_norm=clip_norm)
+        return loss if math.isfinite(other) else math.nan
 
-    def _noise(self, count: int, size_px: tuple[int, int], first_sample: int) -> Batch:
-        """Two latents for each picture, by its number: parts and processes draw what the whole would."""
-        first = first_sample + self.engine.share[0] * count
-        found = {}
+    def _draw_noise(self, count: int, size_px: tuple[int, int], first_sample: int) -> Batch:
+        """Draw two latents for each picture, seeded by the number of this process's first one."""
+        first = first_sample + self.backend.share[0] * count
+        latents = {}
         for place, name in enumerate(("noise", "other_noise")):
             seed = (self.config.seed * 1_000_003 + first) * 2 + place
             drawn = self.model.latent(tuple(size_px), torch.Generator().manual_seed(seed), count)
-            found[name] = drawn.to(self.engine.device)
-        return found
+            latents[name] = drawn.to(self.backend.device)
+        return latents
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         return self.validation(self.fill)
 
     @torch.inference_mode()
     def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-        """A fill as the pipeline would draw it, another, and the one in the middle of the distribution."""
-        rgb01, hole01 = as_tensors(photo, mask, self.engine.device)
-        with self.engine.autocast():
+        """Return a fill as the pipeline would draw it, another one, and that of the most likely latent."""
+        rgb01, hole01 = to_tensors(photo, mask, self.backend.device)
+        with self.backend.autocast():
             features = self.model.encode(rgb01, hole01)
             noises: list[Tensor | None] = [None]
             if self.model.config.probabilistic:
                 generators = [torch.Generator().manual_seed(seed) for seed in SHOWN_SEEDS]
                 drawn = [self.model.latent(features.size_px, generator) for generator in generators]
                 noises = [*drawn, None]
-            return [filled_in(photo, mask, self.model.decode(features, z).rgb01[0]) for z in noises]
+            return [paste_fill(photo, mask, self.model.decode(features, z).rgb01[0]) for z in noises]
 
     def export(self, folder: Path) -> None:
-        save_checkpoint(folder, self.average.half("model."), self.model.model_type, self.model.config)
+        save_checkpoint(folder, self.average.to_half("model."), self.model.model_type, self.model.config)
 
 
-def _teacher(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:
-    """The pretext model that the configuration names, and the heads that lead to its maps."""
+def _build_pretext_and_heads(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:
+    """Return the pretext model that the configuration names, and the heads that lead to its maps."""
     config = model.config
     if config.pretext is None:
         return None, None
@@ -154,37 +156,37 @@ def _teacher(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:
     return pretext, DistillationHeads(config.prior_channels, pretext.channels)
 
 
-class Whole(nn.Module):
-    """A module all of whose state is saved."""
+class WholeState(nn.Module):
+    """A module whose own state is all of its state."""
 
     def own_state(self) -> dict[str, Tensor]:
         return self.state_dict()
 
     def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
-        """Raises CheckpointError when it does not fit."""
+        """Load what `own_state` returned. Raises CheckpointError when it does not fit."""
         try:
             self.load_state_dict(state)
         except RuntimeError as error:
             raise CheckpointError(f"{where} does not fit its configuration: {error}") from error
 
 
-class Distilled(Whole):
-    """An SPN and the heads that exist in training only."""
+class Generator(WholeState):
+    """An SPN, and the distillation heads that exist in training only."""
 
     def __init__(self, model: Spn, heads: DistillationHeads | None):
         super().__init__()
         self.model, self.heads = model, heads
 
 
-class Judge(Whole):
-    """The discriminator with its loss, Eq. (11)."""
+class DiscriminatorLoss(WholeState):
+    """The discriminator, and its loss: Eq. (11)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.discriminator = PatchDiscriminator()
 
     def forward(self, batch: Batch) -> Tensor:
-        """real01, fake01 `(B, 3, H, W)`."""
+        """Return the loss. batch: real01 and fake01 `(B, 3, H, W)`."""
         real, fake = (self.discriminator(batch[name])[0] for name in ("real01", "fake01"))
         return discriminator_loss(real, fake)
 
@@ -194,14 +196,14 @@ class SpnLoss(nn.Module):
 
     def __init__(
         self,
-        trained: Distilled,
+        generator: Generator,
         discriminator: PatchDiscriminator,
         pretext: Pretext | None,
         perceptual: FrozenFeatures | None,
         config: SpnTrainConfig,
     ):
         super().__init__()
-        self.trained, self.config = trained, config
+        self.generator, self.config = generator, config
         # In a tuple, so that they are no part of this module: what is trained here is the generator.
         self.others = (discriminator, pretext, perceptual)
         self.weights = SpnWeights(
@@ -211,22 +213,22 @@ class SpnLoss(nn.Module):
         self.fills: list[Tensor] = []  # of the present batch, for the discriminator's turn
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
-        """rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`, and when probabilistic two latents each."""
+        """Return the loss of rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)` and, if probabilistic, latents."""
         discriminator, pretext, perceptual = self.others
-        model, rgb01, hole01 = self.trained.model, batch["rgb01"], batch["hole01"]
+        model, rgb01, hole01 = self.generator.model, batch["rgb01"], batch["hole01"]
         features = model.encode(rgb01, hole01)
         fill = model.decode(features, batch.get("noise"))
         # What is judged is what is used: the fill in the hole, the photo around it.
         shown = composite(fill.rgb01, rgb01, hole01)
         self.fills.append(shown.detach())
-        with _constant(discriminator):
+        with _freeze(discriminator):
             logits, maps = discriminator(shown)
         terms = {
             "image": image_loss(fill.rgb01, rgb01, hole01),
             "adversarial": adversarial_loss(logits),
         }
         if pretext is not None:
-            terms["prior"] = prior_loss(self.trained.heads(fill.priors), pretext(rgb01), hole01)
+            terms["prior"] = prior_loss(self.generator.heads(fill.priors), pretext(rgb01), hole01)
         if model.config.probabilistic:
             with torch.no_grad():
                 true_maps, true_seen = discriminator(rgb01)[1], perceptual(rgb01)
@@ -244,8 +246,8 @@ class SpnLoss(nn.Module):
 
 
 @contextlib.contextmanager
-def _constant(module: nn.Module) -> Iterator[None]:
-    """Gradients pass through the module and none is kept for its weights."""
+def _freeze(module: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a module inside a `with` block, and leave none for its weights."""
     module.requires_grad_(False)
     try:
         yield

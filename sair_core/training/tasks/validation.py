@@ -1,4 +1,4 @@
-"""The same photos and holes at every validation: PSNR, and a picture to look at."""
+"""Validation of fills, on the same photos and holes every time: PSNR, sharpness and a picture."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sair_core.evaluation.samples import centre_square
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.training.data.photos import TrainPhoto
 
-SHOWN = 8
+SHOWN = 8  # photos in a picture
 
-# Photo uint8 (H, W, 3) and hole bool (H, W) in; the filled photo, then other pictures to show, out.
+# From a photo uint8 (H, W, 3) and a hole bool (H, W) to the filled photo, and other pictures to show.
 Fill = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
 
 
@@ -31,9 +31,12 @@ class Validation:
         ]
 
     def __call__(self, fill: Fill) -> tuple[dict[str, float], Image.Image]:
-        """Mean PSNR in dB, overall and a bin (`psnr_20_40`), sharpness in the holes (brightness gradient,
-        filled over true; 1 is as sharp as the photos), and a grid: rows masked, filled, true, and what
-        else `fill` gives."""
+        """Return figures and a picture of fills.
+
+        Figures: mean PSNR in dB, overall and a bin (`psnr_20_40`), and sharpness in the holes (brightness
+        gradient, filled over true; 1 is as sharp as the photos). The picture has rows masked, filled, true,
+        and one for each further picture of `fill`.
+        """
         pictures = [fill(photo, mask) for photo, mask in zip(self.photos, self.masks)]
         scores = [psnr(filled, photo) for (filled, *_), photo in zip(pictures, self.photos)]
         figures = {"psnr": float(np.mean(scores))}
@@ -41,22 +44,22 @@ class Validation:
             if scores[i :: len(BINS)]:
                 figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
         filled, *others = zip(*pictures)
-        steep = [sum(map(gradient, some, self.masks)) for some in (filled, self.photos)]
-        figures["sharpness"] = steep[0] / max(steep[1], 1e-6)
+        found, true = (sum(map(gradient, photos, self.masks)) for photos in (filled, self.photos))
+        figures["sharpness"] = found / max(true, 1e-6)
         masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
         rows = [masked, filled, self.photos, *others]
         grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
         return figures, Image.fromarray(grid)
 
 
-def as_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """`rgb01 (1, 3, H, W)` and `hole01 (1, 1, H, W)`."""
+def to_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return `rgb01 (1, 3, H, W)` and `hole01 (1, 1, H, W)` of a photo uint8 and a mask bool."""
     rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
     return rgb01, torch.from_numpy(mask).to(device)[None, None].float()
 
 
-def filled_in(photo: np.ndarray, mask: np.ndarray, rgb01: Tensor) -> np.ndarray:
-    """The photo with colours `(N, 3)`, or of a whole picture `(3, H, W)`, in its hole."""
+def paste_fill(photo: np.ndarray, mask: np.ndarray, rgb01: Tensor) -> np.ndarray:
+    """Return the photo with colours in its hole: `rgb01 (N, 3)` of its N pixels, or `(3, H, W)` of all."""
     if rgb01.ndim == 3:
         rgb01 = rgb01.permute(1, 2, 0)[torch.from_numpy(mask).to(rgb01.device)]
     out = photo.copy()

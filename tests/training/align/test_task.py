@@ -12,7 +12,7 @@ from sair_core.training.align import task
 from sair_core.training.align.__main__ import main
 from sair_core.training.align.loss import photo_loss, pixel_loss
 from sair_core.training.align.task import AlignTask, align
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 
 NONE = (torch.zeros(0, 8), torch.zeros(3, 0, dtype=torch.bool))  # no distractors
 
@@ -49,7 +49,7 @@ def test_a_distractor_counts_unless_it_is_related():
 
 
 def test_other_words_for_a_class_are_related_to_it(tiny_align, tmp_path):
-    task = AlignTask(tiny_align(), Engine("cpu", bf16=False), tmp_path / "run", resume=False)
+    task = AlignTask(tiny_align(), Backend("cpu", bf16=False))
     words = task.words
     assert words.names.shape == (2, 16) and words.related.shape == (2, len(words.others))
     assert words.related[0, words.others.index("sky")] and words.related[1, words.others.index("grass")]

@@ -1,6 +1,6 @@
 import torch
 
-from sair_core.training.align.words import Space, TextSamples, gather_phrases
+from sair_core.training.align.words import Projection, TextSamples, gather_phrases
 
 
 def test_phrases_are_names_everyday_words_and_seeded_captions():
@@ -15,13 +15,13 @@ def test_the_space_is_centred_and_keeps_who_is_near_whom():
     torch.manual_seed(0)
     common = torch.randn(24) * 3
     vectors = torch.nn.functional.normalize(common + torch.randn(200, 24), dim=-1)
-    space = Space(vectors, 16)
-    found = space(vectors)
+    project = Projection(vectors, 16)
+    found = project(vectors)
     torch.testing.assert_close(found.norm(dim=-1), torch.ones(200))
     between = (found @ found.T)[~torch.eye(200, dtype=bool)]
     assert (vectors @ vectors.T).mean() > 0.8 and abs(between.mean()) < 0.05
     near = vectors[0] + 0.02 * torch.randn(24)
-    assert (space(near[None]) @ found.T).argmax() == 0
+    assert (project(near[None]) @ found.T).argmax() == 0
 
 
 def test_a_template_does_not_change_what_a_name_should_mean():

@@ -1,7 +1,3 @@
-import multiprocessing
-import os
-import signal
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +6,7 @@ from PIL import Image
 from sair_core.coords import sample
 from sair_core.errors import DataError
 from sair_core.photos.folders import Classes, photo_files
-from sair_core.training.data.photos import TrainPhoto, load_photos, split
-from sair_core.training.data.samples import FillSamples, as_pixels, batches, rendered
+from sair_core.training.data.photos import load_photos, split
 
 
 def test_photo_files_leave_label_maps_out(photo_folder):
@@ -43,37 +38,14 @@ def test_split_is_seeded_and_disjoint(photo_folder):
         split(paths[:1], 0.3, seed=0)
 
 
-class Rendered:
-    """Samples with their pictures made, by number."""
-
-    def __init__(self, samples):
-        self.samples = samples
-
-    def __getitem__(self, number):
-        photos = self.samples.photos
-        return rendered(self.samples[number], lambda place: as_pixels(photos[place]))
-
-
-def samples(**changes):
-    return Rendered(plans(**changes))
-
-
-def plans(**changes):
-    ys, xs = np.mgrid[:80, :100]
-    pictures = [np.stack([ys * 3, xs * 2, 0 * ys + 40 * i], axis=-1).astype(np.uint8) for i in range(3)]
-    ids = (xs // 10).astype(np.uint8)  # a class is a range of the green channel
-    photos = [TrainPhoto(p, None if i == 2 else ids) for i, p in enumerate(pictures)]
-    return FillSamples(photos, **{**dict(size_px=32, queries=200, hole_share=0.75, seed=5), **changes})
-
-
-def test_a_sample_depends_on_its_number_only():
+def test_a_sample_depends_on_its_number_only(samples):
     a, b = samples()[7], samples()[7]
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not torch.equal(a["rgb01"], samples()[8]["rgb01"])
     assert not torch.equal(a["rgb01"], samples(seed=6)[7]["rgb01"])
 
 
-def test_every_photo_comes_once_an_epoch():
+def test_every_photo_comes_once_an_epoch(samples):
     s = samples()
     for epoch in range(3):
         blues = {round(float(s[3 * epoch + i]["rgb01"][0, 2].mean() * 255 / 40)) for i in range(3)}
@@ -83,16 +55,8 @@ def test_every_photo_comes_once_an_epoch():
 FINER = dict(size_px=64, scale_share=1.0, scale_max=4.0)
 
 
-def pictures(**changes):
-    """Twelve samples, their pictures one by one."""
-    for number in range(12):
-        stack = samples(**changes)[number]
-        for i in range(len(stack["rgb01"])):
-            yield {name: values[i] for name, values in stack.items()}
-
-
 @pytest.mark.parametrize("changes", [{}, FINER])
-def test_targets_are_the_photos_colours_at_the_queried_coordinates(changes):
+def test_targets_are_the_photos_colours_at_the_queried_coordinates(changes, pictures):
     """The picture is linear in y and x, so bilinear sampling of the input must give the target."""
     for one in pictures(**changes):
         side = one["rgb01"].shape[-1]
@@ -110,7 +74,7 @@ def test_targets_are_the_photos_colours_at_the_queried_coordinates(changes):
         assert (one["cell"] <= 2 / side + 1e-9).all()
 
 
-def test_finer_targets_come_with_more_and_smaller_pictures():
+def test_finer_targets_come_with_more_and_smaller_pictures(samples):
     sizes, factors, holes = set(), [], []
     for number in range(12):
         batch = samples(**FINER)[number]
@@ -123,17 +87,8 @@ def test_finer_targets_come_with_more_and_smaller_pictures():
     assert 0.3 < np.mean(holes) < 0.7
 
 
-def test_a_batch_has_pictures_of_one_size():
-    mixed = samples(size_px=64, scale_share=0.5, scale_max=2.0, batch=3)
-    kinds = [{mixed[3 * i + j]["rgb01"].shape for j in range(3)} for i in range(8)]
-    assert all(len(kind) == 1 for kind in kinds) and len(set.union(*kinds)) > 1
-    numbers, batch = next(batches(mixed.samples, 3, start=0, workers=0))
-    assert numbers == range(3) and batch["rgb01"].numel() == 3 * 3 * 64 * 64
-    assert len(batch["ids"]) == len(batch["rgb01"])
-
-
 @pytest.mark.parametrize("changes", [{}, FINER])
-def test_classes_belong_to_the_queried_pixels(changes):
+def test_classes_belong_to_the_queried_pixels(changes, pictures):
     for one in pictures(**changes):
         if round(float(one["rgb01"][2].mean() * 255 / 40)) == 2:
             assert (one["ids"] == 255).all()
@@ -151,46 +106,3 @@ def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folde
     known = [p for p in photos if p.ids is not None]
     assert sorted(int(p.ids.max()) for p in known) == [0, 1] and [p.partial for p in photos].count(True) == 1
     assert all(p.ids is None for p in load_photos(photo_files([photo_folder])))
-
-
-def test_batches_start_anywhere():
-    first = batches(plans(), 2, start=0, workers=0)
-    next(first)
-    (numbers, second), (_, resumed) = next(first), next(batches(plans(), 2, start=2, workers=0))
-    assert numbers == range(2, 4) and all(torch.equal(second[k], resumed[k]) for k in second)
-    later, third = next(batches(plans(), 2, start=3, workers=0))  # where the next whole batch begins
-    assert later == range(4, 6) and torch.equal(third["rgb01"], next(first)[1]["rgb01"])
-
-
-def test_pictures_are_the_same_wherever_they_are_made():
-    """On an accelerator from pixels that are there, in a worker, or here."""
-    made = plans(size_px=64, scale_share=0.5, scale_max=2.0, batch=2)
-    resident = [as_pixels(photo, "cpu") for photo in made.photos]
-    kinds = ((0, None), (1, None), (0, resident))
-    ways = [batches(made, 2, 0, workers, resident=there) for workers, there in kinds]
-    for _ in range(3):
-        (_, here), *others = (next(way) for way in ways)
-        for _, batch in others:
-            assert batch.keys() == here.keys() and all(torch.equal(batch[k], v) for k, v in here.items())
-
-
-def test_processes_share_the_samples_of_one():
-    whole = batches(plans(), 4, start=0, workers=0)
-    shares = [batches(plans(), 2, start=0, workers=0, share=(i, 2)) for i in range(2)]
-    for _ in range(2):
-        (numbers, batch), parts = next(whole), [next(share) for share in shares]
-        assert all(part[0] == numbers for part in parts)
-        assert torch.equal(batch["rgb01"], torch.cat([part[1]["rgb01"] for part in parts]))
-
-
-def test_a_worker_that_does_not_listen_ends_with_the_batches(monkeypatch):
-    """Else the interpreter would wait for it for ever at its end: it ignores SIGTERM."""
-    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 0.5)  # seconds it is waited for
-    before = set(multiprocessing.active_children())
-    loader = batches(plans(), 2, start=0, workers=1)
-    next(loader)
-    (worker,) = set(multiprocessing.active_children()) - before
-    os.kill(worker.pid, signal.SIGSTOP)
-    loader.close()
-    worker.join(timeout=20)
-    assert not worker.is_alive()

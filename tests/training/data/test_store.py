@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.data import store
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.data.store import PhotoStore, read_folders
@@ -31,10 +31,10 @@ def test_photos_that_do_not_fit_in_memory_train_the_same(tiny_run, tmp_path, mon
 def test_what_is_opened_again_and_again_is_not_kept(photo_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "MEMORY_SHARE", 0.0)
     monkeypatch.setattr(store, "OPENED", 2)
-    photos = read_folders([photo_folder], None, Engine("cpu", bf16=False), tmp_path / "run")
+    photos = read_folders([photo_folder], None, Backend("cpu", bf16=False), tmp_path / "run")
     assert len(photos) == 8 and all(isinstance(p, Path) for p in photos.photos)
     assert [photos[i].rgb.shape for i in range(8)] == [(90, 120, 3)] * 8 and len(photos._opened) == 2
-    assert photos.chosen([3, 1]).photos == [photos.photos[3], photos.photos[1]]
+    assert photos.select([3, 1]).photos == [photos.photos[3], photos.photos[1]] == [*photos[3:0:-2].photos]
 
 
 def test_what_one_process_wrote_the_others_map(tmp_path):
@@ -48,41 +48,39 @@ def test_what_one_process_wrote_the_others_map(tmp_path):
         )
     ]
     pack, index = tmp_path / "pack", tmp_path / "index"
-    store._write(pack, index, made, [])
-    for one, read in zip(made, store._read(pack, index), strict=True):
+    store._write_pack(pack, index, made, [])
+    for one, read in zip(made, store._map_pack(pack, index), strict=True):
         np.testing.assert_array_equal(read.rgb, one.rgb)
         assert (read.ids is None) == (one.ids is None) and read.partial == one.partial
         assert isinstance(read.rgb.base, np.memmap)
         if one.ids is not None:
             np.testing.assert_array_equal(read.ids, one.ids)
-    store._write(pack, index, (), [Path("a.jpg"), Path("b.jpg")])
-    assert list(store._read(pack, index)) == [Path("a.jpg"), Path("b.jpg")]
+    store._write_pack(pack, index, (), [Path("a.jpg"), Path("b.jpg")])
+    assert list(store._map_pack(pack, index)) == [Path("a.jpg"), Path("b.jpg")]
 
 
 def test_on_a_cpu_pictures_are_made_by_workers():
     photo = TrainPhoto(np.zeros((64, 64, 3), np.uint8))
-    assert PhotoStore([photo], None).resident(torch.device("cpu")) is None
+    assert PhotoStore([photo], None).load_pixels(torch.device("cpu")) is None
 
 
 def test_machines_that_share_the_run_folder_do_not_touch_each_others_files(tmp_path, monkeypatch):
     """Two machines of one process each: what one has read and taken away, the other still needs."""
-    engines = [Engine("cpu", bf16=False) for _ in range(2)]
-    ready = threading.Barrier(2, timeout=20)
+    backends = [Backend("cpu", bf16=False) for _ in range(2)]
+    ready = threading.Barrier(2, timeout=300)
     photos = [TrainPhoto(np.full((64 + i, 70, 3), i, np.uint8)) for i in range(4)]
 
-    def scanned(folders, classes, run, kept):
-        for photo in photos:
-            kept(photo)
-        return SimpleNamespace(photos=[Path(f"{i}.jpg") for i in range(4)])
+    def scan_into_memory(folders, classes, run):
+        return SimpleNamespace(photos=[Path(f"{i}.jpg") for i in range(4)]), photos
 
-    monkeypatch.setattr(store, "_scanned", scanned)
-    for rank, engine in enumerate(engines):
-        engine.rank, engine.processes, engine.first_here = rank, 2, rank
-        engine.is_main = rank == 0
-        engine.wait = ready.wait
+    monkeypatch.setattr(store, "_scan_into_memory", scan_into_memory)
+    for rank, backend in enumerate(backends):
+        backend.rank, backend.processes, backend.local_main_rank = rank, 2, rank
+        backend.is_main = rank == 0
+        backend.wait = ready.wait
     with ThreadPoolExecutor(2) as pool:
-        work = [pool.submit(read_folders, ["here"], None, one, tmp_path) for one in engines]
-        stores = [one.result(60) for one in work]
+        work = [pool.submit(read_folders, ["here"], None, one, tmp_path) for one in backends]
+        stores = [one.result(300) for one in work]
     for found in stores:
         for place, photo in enumerate(photos):
             np.testing.assert_array_equal(found[place].rgb, photo.rgb)

@@ -15,7 +15,7 @@ from sair_core.models.presets import PRESETS, preset
 from sair_core.models.sair import Sair
 from sair_core.photos.photo import load_photo
 from sair_core.training.__main__ import main
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.tasks.detail import DetailTask, FinerSamples, train
@@ -64,7 +64,7 @@ def state(folder):
 
 
 def test_training_scores_what_a_view_shows(detail_run, bird):
-    task = DetailTask(detail_run(), Engine("cpu", bf16=False))
+    task = DetailTask(detail_run(), Backend("cpu", bf16=False))
     torch.nn.init.normal_(task.model.detail.decoder.last.weight, std=0.2)
     rgb, window = np.asarray(bird)[100:148, 200:248], Window.whole((48, 48), 3.0)
     options = {"device": torch.device("cpu"), "bf16": False, "key": b"one"}
@@ -121,13 +121,13 @@ def test_samples_are_the_photos_own_pixels():
     rng = np.random.default_rng(1)
     photos = [TrainPhoto(rng.integers(0, 256, size, dtype=np.uint8)) for size in ((90, 200, 3), (20, 70, 3))]
     samples = FinerSamples(photos, 24, 64, 4.0, seed=3)
-    plans = [samples[i][0] for i in range(60)]
-    assert {p.place for p in plans} == {0, 1} and len(samples[0][0].chosen) == 64
-    for plan in plans:
-        height, width = photos[plan.place].rgb.shape[:2]
-        assert plan.top + plan.side <= height and plan.left + plan.side <= width
-        assert plan.side == min(plan.fine_px, 20 if plan.place else 90) and not plan.mask.any()
-        assert 24 <= plan.fine_px <= (24 if plan.place else 90) and plan.chosen.max() < plan.fine_px**2
+    specs = [samples[i][0] for i in range(60)]
+    assert {p.photo for p in specs} == {0, 1} and len(samples[0][0].queries) == 64
+    for spec in specs:
+        height, width = photos[spec.photo].rgb.shape[:2]
+        assert spec.top + spec.side <= height and spec.left + spec.side <= width
+        assert spec.side == min(spec.fine_px, 20 if spec.photo else 90) and not spec.mask.any()
+        assert 24 <= spec.fine_px <= (24 if spec.photo else 90) and spec.queries.max() < spec.fine_px**2
     assert samples[7][0].top == FinerSamples(photos, 24, 64, 4.0, seed=3)[7][0].top
 
 
@@ -140,6 +140,6 @@ def test_the_command_and_what_it_refuses(detail_run, edges_folder, tmp_path, cap
     assert state(tmp_path / "cli")["progress"]["step"] == 2
     monkeypatch.setitem(PRESETS, "lite", PRESETS["tiny"])
     with pytest.raises(ConfigError, match="no detail to train"):
-        DetailTask(detail_run(), Engine("cpu", bf16=False))
+        DetailTask(detail_run(), Backend("cpu", bf16=False))
     assert main([*options, "--output", str(tmp_path / "x"), "--from", str(tmp_path / "nothing")]) == 2
     assert "nothing" in capsys.readouterr().err

@@ -13,9 +13,9 @@ from sair_core.models.load import load_model
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.photos.folders import Classes
-from sair_core.training.backend import Engine
-from sair_core.training.tasks.sair import FillTask, train
-from sair_core.training.tasks.semantics import Meaning
+from sair_core.training.backend import Backend
+from sair_core.training.tasks.sair import SairTask, train
+from sair_core.training.tasks.semantics import SemanticSupervision
 
 CLASSES = Classes(("sky", "grass"), ((), ()))
 
@@ -49,44 +49,44 @@ def batch():
 
 def test_a_perfect_meaning_costs_nothing(config, batch):
     model = Sair(config)
-    meaning = Meaning(model, None, queries=20)
-    teacher = meaning.teach(batch["rgb01"])
+    supervision = SemanticSupervision(model, None, queries=20)
+    target = supervision.embed(batch["rgb01"])
     features = model.encode(batch["rgb01"], batch["hole01"])
-    distance, labels = meaning.losses(features, teacher, batch)
+    distance, labels = supervision.losses(features, target, batch)
     assert distance > 0.01 and labels == 0
 
     model.decode_semantics = lambda features, coords: torch.nn.functional.grid_sample(
-        teacher, coords.flip(-1)[:, :, None], align_corners=False, padding_mode="border"
+        target, coords.flip(-1)[:, :, None], align_corners=False, padding_mode="border"
     )[..., 0].transpose(1, 2)
-    assert meaning.losses(features, teacher, batch)[0].abs() < 1e-5
+    assert supervision.losses(features, target, batch)[0].abs() < 1e-5
 
 
 def test_the_teacher_sees_what_the_hole_hides_and_is_not_trained(config, batch):
     model = Sair(config)
-    teacher = Meaning(model, None, 20).teach(batch["rgb01"])
+    target = SemanticSupervision(model, None, 20).embed(batch["rgb01"])
     masked = model.semantic_encoder(batch["rgb01"] * (1 - batch["hole01"]), batch["hole01"])
-    assert not teacher.requires_grad and not torch.allclose(teacher, masked)
+    assert not target.requires_grad and not torch.allclose(target, masked)
 
 
 def test_classes_are_asked_where_they_are_known(config, batch):
     model = Sair(config)
-    meaning = Meaning(model, CLASSES, queries=20)
+    supervision = SemanticSupervision(model, CLASSES, queries=20)
     features = model.encode(batch["rgb01"], batch["hole01"])
-    vectors = meaning.names[1].expand(2, 20, -1)
+    vectors = supervision.names[1].expand(2, 20, -1)
     model.decode_semantics = lambda features, coords: vectors
-    right = meaning.losses(features, meaning.teach(batch["rgb01"]), batch)[1]
+    right = supervision.losses(features, supervision.embed(batch["rgb01"]), batch)[1]
     batch["ids"][0] = 0
-    assert meaning.losses(features, meaning.teach(batch["rgb01"]), batch)[1] > right
+    assert supervision.losses(features, supervision.embed(batch["rgb01"]), batch)[1] > right
 
 
 def test_words_are_the_truths_map_or_one_vector_a_photo(config, batch):
-    meaning = Meaning(Sair(config), CLASSES, queries=20)
-    teacher = meaning.teach(batch["rgb01"])
-    found = [meaning.words(np.random.default_rng(i), teacher, batch) for i in range(12)]
-    assert {tuple(w.shape) for w in found} == {tuple(teacher.shape), (2, 16)}
+    supervision = SemanticSupervision(Sair(config), CLASSES, queries=20)
+    target = supervision.embed(batch["rgb01"])
+    found = [supervision.draw_guidance(np.random.default_rng(i), target, batch) for i in range(12)]
+    assert {tuple(w.shape) for w in found} == {tuple(target.shape), (2, 16)}
     single = next(w for w in found if w.ndim == 2)
-    torch.testing.assert_close(single[0], meaning.names[1])  # its hole is grass
-    inside = (teacher[1] * batch["hole01"][1].new_ones(1)).mean((1, 2))
+    torch.testing.assert_close(single[0], supervision.names[1])  # its hole is grass
+    inside = (target[1] * batch["hole01"][1].new_ones(1)).mean((1, 2))
     assert torch.nn.functional.cosine_similarity(single[1], inside, dim=0) > 0.5
 
 
@@ -120,8 +120,8 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     classes = {"classes": [{"id": 0, "name": "sky"}, {"id": 1, "name": "grass"}]}
     (photo_folder / "classes.json").write_text(json.dumps(classes))
     Image.fromarray(np.ones((90, 120), np.uint8)).save(photo_folder / "p3.png")
-    task = FillTask(tiny_run(preset="tiny"), Engine("cpu", bf16=False))
-    assert task.meaning.names.shape == (2, 16)
+    task = SairTask(tiny_run(preset="tiny"), Backend("cpu", bf16=False))
+    assert task.semantics.names.shape == (2, 16)
     assert sum(p.ids is not None for p in task.photos) >= 1
     other = tmp_path / "other"
     other.mkdir()
@@ -129,4 +129,4 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     (other / "classes.json").write_text(json.dumps({"classes": [{"id": 0, "name": "sea"}]}))
     with pytest.raises(DataError, match="other classes"):
         run = tiny_run(preset="tiny", data=(str(photo_folder), str(other)))
-        FillTask(run, Engine("cpu", bf16=False))
+        SairTask(run, Backend("cpu", bf16=False))

@@ -7,7 +7,7 @@ import torch
 from sair_core.models.load import load_model
 from sair_core.models.spn import Spn
 from sair_core.training.__main__ import main
-from sair_core.training.backend import Engine
+from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.tasks.spn import SpnTask, train
 
@@ -59,13 +59,13 @@ def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, 
 
 
 def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
-    task = SpnTask(spn_run(), Engine("cpu", bf16=False))
+    task = SpnTask(spn_run(), Backend("cpu", bf16=False))
     numbers, batch = next(task.loader(0, 0))
     weights = {
         name: {k: v.clone() for k, v in learner.model.own_state().items()}
         for name, learner in task.learners.items()
     }
-    real = task.engine.optimise
+    real = task.backend.optimise
     turns = []
 
     def watched(loss, optimiser, *rest, **options):
@@ -79,7 +79,7 @@ def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
         turns.append(moved)
         return value
 
-    task.engine.optimise = watched
+    task.backend.optimise = watched
     loss = task.step(batch, numbers.start)
     assert np.isfinite(loss)
     assert turns == [
@@ -91,7 +91,7 @@ def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
 def test_a_batch_in_parts_trains_the_same_discriminator(spn_run):
     weights = []
     for accumulate in (1, 2):
-        task = SpnTask(spn_run(probabilistic=False), Engine("cpu", bf16=False, accumulate=accumulate))
+        task = SpnTask(spn_run(probabilistic=False), Backend("cpu", bf16=False, accumulate=accumulate))
         numbers, batch = next(task.loader(0, 0))
         task.step(batch, numbers.start)
         weights.append(dict(task.learners["discriminator"].model.named_parameters()))
@@ -121,4 +121,4 @@ def test_begun_with_a_model_that_does_not_draw_it_does_not_draw(spn_run, tmp_pat
     first = train(spn_run(probabilistic=False, steps=1), show_progress=False)
     begun = spn_run(preset=None, start=str(first), steps=1, output=str(tmp_path / "second"))
     assert not load_model(train(begun, show_progress=False)).config.probabilistic
-    assert SpnTask(spn_run(), Engine("cpu", bf16=False)).model.config.probabilistic
+    assert SpnTask(spn_run(), Backend("cpu", bf16=False)).model.config.probabilistic
