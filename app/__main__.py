@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from .page import build_app, forget_files, launch_options
-    from .serving.contracts import load_pipeline
+    from .serving.loading import load_pipeline
     from .serving.service import FillService
     from .train.jobs import RUNS, TrainingJobs
 

@@ -186,7 +186,7 @@ def add_endpoints(service: FillService) -> None:
         (answer.view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
         (answer.export, [photo, times, format, mask], enlarged, EXPORT),
     ]
-    if service.paints:
+    if service.models.has_painter:
         with gr.Column(visible=False):
             count = gr.Number(4, label="How many fills", precision=0)
             files = gr.File(label="PNGs", file_count="multiple")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gradio as gr
+from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
 # Fonts of the system only: nothing is fetched, and text is there at once.
@@ -19,9 +19,9 @@ SANS = (
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
-def studio_theme() -> gr.themes.Base:
-    """A quiet grey frame, so that the photo has the colours; one accent for what comes next."""
-    theme = gr.themes.Base(
+def studio_theme() -> Base:
+    """Return a quiet grey frame, so that the photo has the colours, with one accent for what comes next."""
+    theme = Base(
         primary_hue=colors.teal,
         secondary_hue=colors.teal,
         neutral_hue=colors.zinc,

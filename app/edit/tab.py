@@ -22,11 +22,11 @@ def build(bench: Workbench, examples: Path) -> None:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             stage = canvas(actions.example_cards(), elem_id="canvas")
-            look, priors = _priors_panel() if bench.service.paints else (None, None)
+            look, priors = _priors_panel() if bench.service.models.has_painter else (None, None)
         talk = bench.conversation(stage, "server")
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
-            drawing = _engine_panel() if bench.service.paints else []
+            drawing = _engine_panel() if bench.service.models.has_painter else []
             words, strength = _guide_panel()
             _mask_panel(talk, stage, MaskActions(bench.service))
             _result_panel(talk, actions)

@@ -116,5 +116,6 @@ def _select(found: SemanticMap, request: Request) -> tuple[np.ndarray, str]:
         return found.mask([found.labels[index]]), found.labels[index]
     x, y = (min(max(value, 0), size - 1) for value, size in zip(request.at, (width, height)))
     label = found.labels[found.ids[y, x]]
-    regions = ndimage.label(found.mask([label]))[0]
+    regions = np.empty((height, width), np.int32)
+    ndimage.label(found.mask([label]), output=regions)
     return regions == regions[y, x], label

@@ -7,6 +7,8 @@ travel as values. Everywhere else a pipeline is left as it is.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -14,12 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sair_core.errors import SairError
-from sair_core.progress import stop_if
-
-try:
-    import spaces  # before torch, which it changes where GPUs are lent
-except ImportError:
-    spaces = None
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,26 +25,29 @@ if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
     from sair_core.filling.result import FillResult
     from sair_core.photos.photo import Photo
-    from sair_core.progress import Cancelled, Progress
     from sair_core.semantics.map import SemanticMap
     from sair_core.window import Window
     from sair_core.zoom.cache import FeatureCache
 
     from .contracts import Pipeline, Reader
 
+# Only Spaces have it. Imported before torch, which it changes where GPUs are lent.
+spaces: Any = importlib.import_module("spaces") if importlib.util.find_spec("spaces") else None
+
 START_SECONDS = 10  # for the weights to reach the GPU
 MEGAPIXEL_SECONDS = 2.0  # of output; more than it takes, as late work is killed
 MAX_SECONDS = 120  # the lender refuses to be asked for more
 F = TypeVar("F", bound=Callable)
+P = TypeVar("P", bound="Pipeline")
 
 
-def lent() -> bool:
-    """Whether this runs where GPUs are lent."""
+def gpus_are_lent() -> bool:
+    """Return whether this runs where GPUs are lent."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 def on_gpu(seconds: Callable[..., int]) -> Callable[[F], F]:
-    """Decorates work that needs the GPU; without the package `spaces` the work stays what it is.
+    """Decorate work that needs the GPU; without the package `spaces` the work stays what it is.
 
     seconds: given what the work is given, how long to ask for the GPU.
     """
@@ -55,21 +55,21 @@ def on_gpu(seconds: Callable[..., int]) -> Callable[[F], F]:
 
 
 def gpu_seconds(name: str, size_px: tuple[int, int], arguments: tuple, options: dict[str, Any]) -> int:
-    """How long to ask for the GPU for a result of (height, width), or several of them."""
-    megapixels = options.get("variations", 1) * size_px[0] * size_px[1] / 1e6
+    """Return how long to ask for the GPU for a result of (height, width), or several of them."""
+    megapixels = options.get("count", 1) * size_px[0] * size_px[1] / 1e6
     return min(MAX_SECONDS, math.ceil(START_SECONDS + MEGAPIXEL_SECONDS * megapixels))
 
 
-def on_lent_gpu(pipeline: Pipeline) -> Pipeline:
-    """A pipeline that borrows a GPU for each piece of work where GPUs are lent, else the one given.
+def on_lent_gpu(pipeline: P) -> P | BorrowingPipeline:
+    """Return a pipeline that borrows a GPU for each piece of work where GPUs are lent, else the one given.
 
     There, call this before the app is launched and in the main thread: the forks know what is loaded then.
     """
-    return BorrowingPipeline(pipeline) if lent() else pipeline
+    return BorrowingPipeline(pipeline) if gpus_are_lent() else pipeline
 
 
 class BorrowingPipeline:
-    """As `contracts.Pipeline` and `Painter`. Nothing of a photo is remembered from one call to the next."""
+    """A `contracts.Pipeline` and `Painter`. Nothing of a photo is remembered from one call to the next."""
 
     def __init__(self, pipeline: Pipeline):
         reader = pipeline.reader  # loaded now, for the forks
@@ -99,22 +99,17 @@ class BorrowingPipeline:
         strength: float = 1.0,
         progress: Progress | None = None,
     ) -> FillResult:
-        guide = {"words": words, "strength": strength}
-        return self._call("fill", photo.size_px, photo, mask, seed=seed, progress=progress, **guide)
+        options = {"seed": seed, "words": words, "strength": strength}
+        return self._call("fill", photo.size_px, photo, mask, options=options, progress=progress)
 
     def variations(
-        self,
-        photo: Photo,
-        mask: np.ndarray,
-        count: int,
-        *,
-        seed: int = 0,
-        progress: Progress | None = None,
+        self, photo: Photo, mask: np.ndarray, count: int, *, seed: int = 0, progress: Progress | None = None
     ) -> list[FillResult]:
-        return self._call("fill", photo.size_px, photo, mask, variations=count, seed=seed, progress=progress)
+        options = {"count": count, "seed": seed}
+        return self._call("variations", photo.size_px, photo, mask, options=options, progress=progress)
 
     def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]:
-        return self._call("priors", photo.size_px, photo, mask, seed=seed)
+        return self._call("priors", photo.size_px, photo, mask, options={"seed": seed})
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
         return self._call("mask_from_words", photo.size_px, photo, words)
@@ -130,8 +125,9 @@ class BorrowingPipeline:
         cancelled: Cancelled | None = None,
     ) -> Image.Image:
         return self._call(
-            "view", window.size_px, photo, mask, window=window, progress=progress, cancelled=cancelled
-        )
+            "view", window.size_px, photo, mask,
+            options={"window": window}, progress=progress, cancelled=cancelled,
+        )  # fmt: skip
 
     def export(
         self,
@@ -140,14 +136,13 @@ class BorrowingPipeline:
         *,
         mask: np.ndarray | None = None,
         window: Window,
-        quality: int = 95,
         cache: FeatureCache | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> tuple[int, int]:
         return self._call(
-            "export", window.size_px, photo, path, mask=mask, window=window, quality=quality,
-            progress=progress, cancelled=cancelled,
+            "export", window.size_px, photo, path,
+            options={"mask": mask, "window": window}, progress=progress, cancelled=cancelled,
         )  # fmt: skip
 
     def _call(
@@ -155,24 +150,24 @@ class BorrowingPipeline:
         name: str,
         size_px: tuple[int, int],
         *arguments: Any,
+        options: dict[str, Any] | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
-        **options: Any,
     ) -> Any:
-        if cancelled is not None:
-            stop_if(cancelled)
-        if progress is not None:
-            progress(0.05, "Waiting for a GPU")
-        outcome = self._work(name, size_px, arguments, options)
+        """Call a method of the pipeline on a lent GPU. size_px: of its result, (height, width)."""
+        stop_if(cancelled or never_cancelled)
+        (progress or no_progress)(0.05, "Waiting for a GPU")
+        outcome = self._work(name, size_px, arguments, options or {})
         if isinstance(outcome, SairError):
             raise outcome
         return outcome
 
 
 class BorrowingReader:
-    """As `contracts.Reader`. What was read would stay on the GPU, so it is read when it is named."""
+    """A `contracts.Reader`. What was read would stay on the GPU, so it is read when it is named."""
 
-    def __init__(self, reader: Reader, call: Callable):
+    def __init__(self, reader: Reader, call: Callable[..., Any]):
+        """call: as `BorrowingPipeline._call`."""
         self.model = reader.model
         self._call = call
 
@@ -181,4 +176,4 @@ class BorrowingReader:
 
     def name(self, embedding: Any, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap:
         size_px = embedding[0][0].shape[:2] if window is None else window.size_px
-        return self._call("name", size_px, embedding, labels, window=window)
+        return self._call("name", size_px, embedding, labels, options={"window": window})

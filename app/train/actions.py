@@ -133,7 +133,7 @@ class TrainActions:
 
     def use_first(self, request: Request, session: Session | None) -> Iterator[Answer]:
         """Fill with the model that the app began with again."""
-        yield from self._use(request, self.service.first_model)
+        yield from self._use(request, self.service.models.first_name)
 
     def bases(self) -> list[tuple[str, str]]:
         """(title, value) of what a training can begin with."""
@@ -173,7 +173,7 @@ class TrainActions:
 
     def _use(self, request: Request, model: str) -> Iterator[Answer]:
         try:
-            yield from follow(lambda progress: self.service.start_model(model, progress=progress))
+            yield from follow(lambda progress: self.service.start_switch(model, progress=progress))
         except SairError as error:
             yield refuse(error)
             return
@@ -202,8 +202,8 @@ class TrainActions:
             "usable": [one.name for one in runs if one.usable],
             "active": under_way is not None,
             "model": {
-                "title": self._title(self.service.model),
-                "first": self._title(self.service.first_model),
+                "title": self._title(self.service.models.name),
+                "first": self._title(self.service.models.first_name),
             },
         }
         pictures: tuple[Picture, ...] = ()

@@ -132,8 +132,9 @@ def _boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     height, width = mask.shape
     padded = np.pad(mask, ((0, -height % BLOCK_PX), (0, -width % BLOCK_PX)))
     blocks = padded.reshape(padded.shape[0] // BLOCK_PX, BLOCK_PX, -1, BLOCK_PX).any(axis=(1, 3))
-    labels, count = ndimage.label(blocks, np.ones((3, 3)))
-    found = ndimage.find_objects(labels if count <= MAX_PATCHES else blocks.astype(int))
+    areas = np.empty(blocks.shape, np.int32)
+    ndimage.label(blocks, np.ones((3, 3)), output=areas)
+    found = ndimage.find_objects(areas if areas.max() <= MAX_PATCHES else blocks.view(np.uint8))
     boxes = []
     for rows, columns in found:
         first_y, first_x = rows.start * BLOCK_PX, columns.start * BLOCK_PX

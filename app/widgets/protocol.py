@@ -11,16 +11,38 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio import processing_utils
+from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
+from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from sair_core.window import Window
 
 from ..session import ORIGINAL
 from .pictures import Picture
+
+
+def _find_upload(data: Any) -> Path:
+    """Return the file that was uploaded. Raises ValueError for a file that was not."""
+    path = Path(FileData.model_validate(data).path).resolve()
+    # Gradio checks files that are marked as such; a mark can be left out, so it is checked here again.
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+        raise ValueError(f"{path} was not uploaded")
+    return path
+
+
+def _gather_size(place: Any) -> Any:
+    """Return the browser's window with width and height as `size_px`; pydantic checks the rest."""
+    return (
+        {**place, "size_px": (place.get("height"), place.get("width"))} if isinstance(place, dict) else place
+    )
+
+
+Upload = Annotated[Path, BeforeValidator(_find_upload)]
+SentWindow = Annotated[Window, BeforeValidator(_gather_size)]
 
 
 @dataclass(frozen=True)
@@ -32,23 +54,23 @@ class Request:
     (left, top, width, height) in display px. label, at, add: which label of the map was chosen, or which of
     its places (x, y) in photo px, and whether the mask so far is kept. seed: of the variation that is taken.
     window: what the Zoom tab shows of the photo; against: what it is compared with; number: of this request,
-    said again in the answer. run: name of the training that is looked at; step: of its picture. problem: why
-    an upload did not work.
+    repeated in the answer. run: name of the training that is looked at; step: of its picture. problem: why an
+    upload did not work.
     """
 
     open: bool = False
     base: str = ORIGINAL
     shown: str | None = None
     seen: str | None = None
-    file: Path | None = None
+    file: Upload | None = None
     example: str | None = None
-    mask: Path | None = None
+    mask: Upload | None = None
     box: tuple[int, int, int, int] | None = None
     label: int | None = None
     at: tuple[int, int] | None = None
     add: bool = False
     seed: int | None = None
-    window: Window | None = None
+    window: SentWindow | None = None
     against: str | None = None
     number: int | None = None
     run: str | None = None
@@ -61,10 +83,17 @@ class Request:
         return self.seen or self.base
 
 
+REQUEST = TypeAdapter(Request)
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What a widget hears. pictures: sent as files of their own; file: offered for download as `name`. All
-    are bytes, or lie where `new_file` says."""
+    """What a widget hears.
+
+    kind: which of the widget's methods shows it. level, text: a notice; none without text. pictures: sent as
+    files of their own; file: offered for download as `name`; both are bytes, or lie where `new_file` says.
+    more: everything else that the widget is told.
+    """
 
     kind: Literal[
         "notice", "progress", "photo", "result", "variations", "priors", "mask", "map", "view", "run",
@@ -83,104 +112,59 @@ def handler(action: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isgeneratorfunction(action):
 
         def stream(payload: dict[str, Any] | None, *rest: Any) -> Iterator[Any]:
-            for answer in action(read_request(payload), *rest):
-                yield _told(answer)
+            for outcome in action(read_request(payload), *rest):
+                yield _to_messages(outcome)
 
         return stream
 
     def run(payload: dict[str, Any] | None, *rest: Any) -> Any:
-        return _told(action(read_request(payload), *rest))
+        return _to_messages(action(read_request(payload), *rest))
 
     return run
 
 
-def _told(outcome: Any) -> Any:
-    """An Answer, or a tuple that begins with one, as Gradio gets it."""
+def _to_messages(outcome: Any) -> Any:
+    """Return an Answer, or a tuple that begins with one, as Gradio takes it."""
     if isinstance(outcome, tuple):
         return (to_message(outcome[0]), *outcome[1:])
     return to_message(outcome)
 
 
 def read_request(payload: dict[str, Any] | None) -> Request:
-    """Checks what came from the browser. Raises gr.Error when it is not what the widget sends."""
-    payload = payload or {}
+    """Check what came from the browser. Raises gr.Error when it is not what a widget sends."""
     try:
-        return Request(
-            open=bool(payload.get("open")),
-            base=str(payload.get("base") or ORIGINAL),
-            shown=_text(payload.get("shown")),
-            seen=_text(payload.get("seen")),
-            file=_uploaded(payload.get("file")),
-            example=_text(payload.get("example")),
-            mask=_uploaded(payload.get("mask")),
-            box=_whole(payload.get("box"), 4),
-            label=None if payload.get("label") is None else int(payload["label"]),
-            at=_whole(payload.get("at"), 2),
-            add=bool(payload.get("add")),
-            seed=None if payload.get("seed") is None else int(payload["seed"]),
-            window=_window(payload.get("window")),
-            against=_text(payload.get("against")),
-            number=None if payload.get("number") is None else int(payload["number"]),
-            run=_text(payload.get("run")),
-            step=None if payload.get("step") is None else int(payload["step"]),
-            problem=_text(payload.get("problem")),
+        sent = (
+            payload if not isinstance(payload, dict) else {k: v for k, v in payload.items() if v is not None}
         )
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        return REQUEST.validate_python(sent or {})
+    except ValidationError as error:
         raise gr.Error("The editor sent a request that is not understood. Reload the page.") from error
 
 
 def to_message(answer: Answer) -> dict[str, Any]:
-    """The Answer as the widget reads it; its pictures and its file are written where Gradio serves from."""
+    """Return the Answer as the widget reads it; its pictures and its file are written where Gradio serves
+    from."""
     # Two answers are never equal, so that the widget is told of each; the same one twice can be told apart.
     message: dict[str, Any] = {"kind": answer.kind, "id": uuid.uuid4().hex, **answer.more}
     if answer.text:
         message["notice"] = {"level": answer.level, "text": answer.text}
     message["pictures"] = [
         {
-            "file": _sent(one.data, f"view.{one.suffix}"),
-            "x": one.x,
-            "y": one.y,
-            "width": one.width,
-            "height": one.height,
+            "file": _to_file_data(picture.data, f"view.{picture.suffix}"),
+            "x": picture.x,
+            "y": picture.y,
+            "width": picture.width,
+            "height": picture.height,
         }
-        for one in answer.pictures
+        for picture in answer.pictures
     ]
     if answer.file is not None:
-        message.update(file=_sent(answer.file, answer.name), name=answer.name)
+        message.update(file=_to_file_data(answer.file, answer.name), name=answer.name)
     return message
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _whole(values: Any, count: int) -> tuple[int, ...] | None:
-    if values is None:
-        return None
-    if len(values) != count:
-        raise ValueError(f"{values!r} are not {count} numbers")
-    return tuple(int(value) for value in values)
-
-
-def _window(data: dict[str, Any] | None) -> Window | None:
-    if data is None:
-        return None
-    place = (float(data[name]) for name in ("top", "left", "scale"))
-    return Window(*place, (int(data["height"]), int(data["width"])))
-
-
-def _uploaded(data: dict[str, Any] | None) -> Path | None:
-    if data is None:
-        return None
-    path = Path(data.get("path") or "").resolve()
-    # Gradio checks files that are marked as such; a mark can be left out, so it is checked here again.
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
-        raise ValueError(f"{path} was not uploaded")
-    return path
-
-
-def _sent(file: bytes | Path, name: str) -> dict[str, Any]:
-    """A file as Gradio sends it: its bytes, which all who show the same share, or where it lies."""
+def _to_file_data(file: bytes | Path, name: str) -> dict[str, Any]:
+    """Return a file as Gradio sends it: its bytes, which all who show the same share, or where it lies."""
     if isinstance(file, bytes):
         file = Path(processing_utils.save_bytes_to_cache(file, name, get_upload_folder()))
-    return {"path": str(file), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+    return FileData(path=str(file), orig_name=name).model_dump()

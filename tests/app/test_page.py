@@ -24,7 +24,7 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
 
     service = FillService(load)
     blocks = build_app(service)
-    assert blocks.title == "SAIR Studio" and not service.ready
+    assert blocks.title == "SAIR Studio" and not service.models.ready
     functions = blocks.fns.values()
     assert [fn.api_name for fn in functions if fn.api_visibility == "public"] == [
         "fill",

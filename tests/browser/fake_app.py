@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from app.page import build_app, launch_options
-from app.serving.contracts import load_pipeline
+from app.serving.loading import load_pipeline
 from app.serving.service import FillService
 from app.train.jobs import TrainingJobs
 from sair_core.weights.bundled import BUNDLED_SAIR

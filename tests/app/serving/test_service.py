@@ -21,10 +21,10 @@ def photo():
 def test_nothing_is_loaded_before_it_is_needed_and_then_once(photo):
     loads = []
     service = FillService(lambda: loads.append(1) or MeanPipeline())
-    assert not loads and not service.ready
+    assert not loads and not service.models.ready
     service.start_fill(photo, HOLE).result()
     service.start_fill(photo, HOLE).result()
-    assert loads == [1] and service.ready
+    assert loads == [1] and service.models.ready
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again(photo):
@@ -47,8 +47,7 @@ def test_warm_up_survives_a_missing_model(caplog):
         raise ModelNotFoundError("There is no model x.")
 
     service = FillService(load)
-    service.warm_up()
-    service._worker.shutdown(wait=True)
+    service.warm_up().result()
     assert "There is no model x." in caplog.text
 
 
@@ -102,7 +101,7 @@ def test_two_readers_are_kept(photo):
     assert loads == [("A a", "cpu"), ("B b", "cpu"), ("A a", "cpu")]
     assert sum("Loading the encoder" in text for text in news) == 1
     assert sum("Fetching" in text for text in news) == 3
-    assert len(service._readers) == 2
+    assert list(service.models._other_readers) == ["A a"] and service.models._own_reader
 
 
 def test_an_encoder_that_cannot_be_loaded_drives_none_out(photo):
@@ -148,17 +147,17 @@ def test_another_model_takes_over_between_two_fills(photo):
         return WhitePipeline()
 
     service = FillService(Slow, model="first", load_model=load_model)
-    reader = service.start_reading(photo, "sky").result() and service._readers[BUNDLED]
+    reader = service.start_reading(photo, "sky").result() and service.models._own_reader
     before = service.start_fill(photo, HOLE)
-    change = service.start_model("runs/mine/model")
+    change = service.start_switch("runs/mine/model")
     after = service.start_fill(photo, HOLE)
-    assert service.model == "first" and not loads
+    assert service.models.name == "first" and not loads
     gate.set()
     change.result(5)
     assert not np.asarray(before.result(5).image).any()
     assert (np.asarray(after.result(5).image)[HOLE] == 255).all()
-    assert loads == ["runs/mine/model"] == [service.model] and service.first_model == "first"
-    assert service.start_reading(photo, "sky").result() and service._readers[BUNDLED] is not reader
+    assert loads == ["runs/mine/model"] == [service.models.name] and service.models.first_name == "first"
+    assert service.start_reading(photo, "sky").result() and service.models._own_reader is not reader
 
 
 def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
@@ -167,8 +166,11 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
 
     service = FillService(MeanPipeline, load_model=load_model)
     with pytest.raises(ModelNotFoundError):
-        service.start_model("nowhere").result()
-    assert service.model == "sair-lite" and service.start_fill(photo, HOLE).result().image.size == (8, 8)
+        service.start_switch("nowhere").result()
+    assert service.models.name == "sair-lite" and service.start_fill(photo, HOLE).result().image.size == (
+        8,
+        8,
+    )
 
 
 def test_words_give_a_mask(photo):
@@ -177,11 +179,10 @@ def test_words_give_a_mask(photo):
 
 
 def test_warm_up_with_reader():
-    pipeline = MeanPipeline()
+    pipeline, news = MeanPipeline(), []
     service = FillService(lambda: pipeline)
-    service.warm_up(reader=True)
-    service._worker.shutdown(wait=True)
-    assert service._readers == {BUNDLED: pipeline.reader}
+    service.warm_up(reader=True).result()
+    assert service.models.reader(BUNDLED, pipeline, news.append) is pipeline.reader and not news
 
 
 def test_views_readings_and_exports_of_a_window(photo, tmp_path):
@@ -198,7 +199,7 @@ def test_views_readings_and_exports_of_a_window(photo, tmp_path):
 def test_the_spn_is_loaded_when_it_is_needed_and_then_once(photo):
     loads, news = [], []
     service = FillService(MeanPipeline, load_painter=lambda: loads.append(1) or GreyPainter())
-    assert service.paints and not loads
+    assert service.models.has_painter and not loads
     for _ in range(2):
         fills = service.start_variations(
             photo, HOLE, 2, seed=4, progress=lambda share, text: news.append(text)
@@ -220,7 +221,7 @@ def test_variations_have_a_number(photo, monkeypatch):
 
 def test_without_an_spn_that_is_said(photo):
     service = FillService(MeanPipeline)
-    assert not service.paints
+    assert not service.models.has_painter
     with pytest.raises(ModelNotFoundError, match="--spn"):
         service.start_priors(photo, HOLE).result()
 

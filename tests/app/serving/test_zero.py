@@ -65,7 +65,7 @@ def test_elsewhere_a_pipeline_stays_what_it_is(monkeypatch):
 def test_the_time_asked_for_grows_with_the_output():
     times = [zero.gpu_seconds("view", (side, side), (), {}) for side in (100, 1000, 5000, 50_000)]
     assert times == sorted(set(times)) and times[0] <= 11 and times[-1] == zero.MAX_SECONDS
-    assert zero.gpu_seconds("fill", (1000, 1000), (), {"variations": 4}) == 18
+    assert zero.gpu_seconds("variations", (1000, 1000), (), {"count": 4}) == 18
 
 
 def test_all_work_is_done_on_the_lent_gpu(asked, service, photo, tmp_path):
@@ -95,9 +95,9 @@ def test_errors_arrive_and_callbacks_are_left_here(asked, service, photo):
 def test_everything_is_loaded_before_the_launch(asked):
     pipeline = MeanPipeline()
     service = FillService(lambda: zero.on_lent_gpu(pipeline))
-    assert not service.ready
+    assert not service.models.ready
     service.load()
-    assert service.ready and service._readers
+    assert service.models.ready and service.models._own_reader
 
 
 def test_work_is_done_in_the_context_of_who_asks(photo):

@@ -253,7 +253,7 @@ def test_a_model_that_cannot_be_used(actions, service, photos, tmp_path):
     finished(actions, "bad")
     list(actions.use(Request(run="My-photos"), None))
     assert list(actions.use(Request(run="bad"), None))[-1].text == "This model is damaged."
-    assert service.model.endswith("My-photos/model") and actions.look(LOOK, None).more["model"]["title"]
+    assert service.models.name.endswith("My-photos/model") and actions.look(LOOK, None).more["model"]["title"]
     (tmp_path / "unusable").mkdir()
     begin(actions, tmp_path / "unusable")
     finished(actions, "unusable")

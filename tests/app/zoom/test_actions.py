@@ -149,17 +149,17 @@ def test_a_newer_view_stops_the_one_before(street_session):
 def test_a_view_that_waits_for_its_turn_is_never_begun(street_session):
     pipeline, gate = MeanPipeline(), threading.Event()
     service, answers = FillService(lambda: pipeline), []
-    service._worker.submit(gate.wait, WAIT_SECONDS)
+    service.work.submit(lambda _: gate.wait(WAIT_SECONDS))
     pipeline.view = None  # would fail
     actions = ZoomActions(service)
     waiting = threading.Thread(target=lambda: answers.extend(actions.view(OPEN, street_session)))
     waiting.start()
-    until(lambda: service._waiting == 1)
+    until(lambda: len(service.work) == 2)
     street_session.stop("view")
     waiting.join(WAIT_SECONDS)
     gate.set()
     assert answers[-1].kind == "view" and not answers[-1].pictures
-    until(lambda: service._waiting == 0)
+    until(lambda: not len(service.work))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from app.serving.contracts import ENCODER_NAME, load_reader
+from app.serving.loading import ENCODER_NAME, load_reader
 from sair_core.errors import ModelNotFoundError
 
 
