@@ -13,7 +13,8 @@ from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE
 
 from ..host.guards import read_labels
-from ..serving.service import BUNDLED, FillService
+from ..serving.models import BUNDLED
+from ..serving.service import FillService
 from ..session import MadeMap, Session
 from ..widgets.answers import follow, format_share, refuse, send_mask
 from ..widgets.pictures import describe_labels, encode_map, fit_display
@@ -22,7 +23,7 @@ from ..widgets.requests import read_mask, require_session
 
 AS_IS, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
 UNDER_MASK = (AS_IS, HIDDEN, COMPLETED)
-FILES = {"map": ("sair-map.png", SemanticMap.png), "embedding": ("sair-embedding.npy", SemanticMap.npy)}
+MAP_FILE, EMBEDDING_FILE = "sair-map.png", "sair-embedding.npy"
 HINT = "Click a region or a label: it becomes the mask. Hold Shift to add to the mask."
 NO_SIR = "This model completes nothing: under the mask, the map is the encoder's own guess from around it."
 
@@ -77,18 +78,24 @@ class SemanticActions:
         text = f"{label}: {format_share(hole_ratio(mask))} of the photo is {done}. Press Fill."
         return send_mask(mask, text, fit_display(made.map.ids.shape), of=made.of, add=request.add)
 
-    def save(self, request: Request, session: Session | None, what: str) -> Answer:
-        """Offer the newest map as a file. what: a key of FILES."""
+    def save_map(self, request: Request, session: Session | None) -> Answer:
+        """Offer the newest map as a palette PNG."""
+        try:
+            data = require_session(request, session).get_map().map.png()
+        except SairError as error:
+            return refuse(error)
+        text = f"Saved {MAP_FILE}, {len(data) / 1e6:.1f} MB."
+        return Answer("download", "good", text, file=data, name=MAP_FILE)
+
+    def save_embedding(self, request: Request, session: Session | None) -> Answer:
+        """Offer the embedding that the newest map was named by as an array."""
         try:
             found = require_session(request, session).get_map().map
         except SairError as error:
             return refuse(error)
-        name, encode = FILES[what]
-        data = encode(found)
-        text = f"Saved {name}, {len(data) / 1e6:.1f} MB."
-        if what == "embedding":
-            text += f" A float16 array of {' x '.join(map(str, found.embedding.shape))}."
-        return Answer("download", "good", text, file=data, name=name)
+        data, shape = found.npy(), " x ".join(map(str, found.embedding.shape))
+        text = f"Saved {EMBEDDING_FILE}, {len(data) / 1e6:.1f} MB. A float16 array of {shape}."
+        return Answer("download", "good", text, file=data, name=EMBEDDING_FILE)
 
     def load_encoder(
         self, request: Request, session: Session | None, name: str, chosen: str

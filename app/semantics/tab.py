@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import gradio as gr
-from gradio.components import Component
 
 from sair_core.semantics.words import EVERYTHING_ELSE, label_presets
 
 from ..host.limits import hosted
-from ..serving.service import BUNDLED
+from ..serving.models import BUNDLED
+from ..session import Session
 from ..widgets.assets import widget
+from ..widgets.protocol import Answer, Request
 from ..widgets.workbench import Conversation, Workbench, in_browser
 from .actions import AS_IS, UNDER_MASK, SemanticActions
 
@@ -22,42 +24,29 @@ def build(bench: Workbench) -> None:
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
             meaning = meaning_map(elem_id="meaning")
+        talk = bench.conversation(meaning, "meaning.talk")
         with gr.Column(scale=3, min_width=300, elem_id="map-side", elem_classes="side"):
             show = gr.Button("Show map", variant="primary", elem_id="map-button", elem_classes="main-button")
             labels, preset, rest = _labels_panel()
             under_mask = _hole_panel()
-            files = _files_panel()
+            _files_panel(talk, actions)
             # Where many share a machine the reader refuses all but the bundled one.
-            another = None if hosted() else _encoder_panel()
-    talk = bench.conversation(meaning, "meaning.talk")
-    asked = [labels, rest, under_mask, *([] if another is None else another[:1])]
-    for event in (show.click, labels.submit):
-        talk.on(event, actions.show, "Starting", asked, mask=True, model=True)
-    talk.on(meaning.choose, actions.choose, "Marking it")
-    for what, button in files.items():
-        talk.on(button.click, lambda *request, what=what: actions.save(*request, what), "Saving the file")
+            encoders = [] if hosted() else [_encoder_panel(talk, actions)]
 
-    if another is not None:
-        _wire_encoder(talk, actions, *another)
+    def warm_up() -> None:
+        bench.service.warm_up(reader=True)
+
     # The encoder takes seconds to load: begin while the labels are being typed.
-    meaning.seen(lambda: bench.service.warm_up(reader=True), api_visibility="private", show_progress="hidden")
-
+    meaning.seen(warm_up, api_visibility="private", show_progress="hidden")
+    for event in (show.click, labels.submit):
+        choice = [labels, rest, under_mask, *encoders]
+        talk.on(event, actions.show, "Starting", choice, mask=True, model=True)
+    talk.on(meaning.choose, actions.choose, "Marking it")
     presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
     in_browser(labels.input, "() => null", outputs=preset)
-    for component in asked[1:]:
+    for component in (rest, under_mask, *encoders):
         in_browser(component.input, "() => window.sair.meaning.again()")
-
-
-def _wire_encoder(
-    talk: Conversation, actions: SemanticActions, encoder: gr.Dropdown, name: gr.Textbox, load: gr.Button
-) -> None:
-    def load_encoder(*request):
-        for answer, chosen in actions.load_encoder(*request):
-            yield answer, gr.Dropdown(list(dict.fromkeys([BUNDLED, chosen])), value=chosen)
-
-    for event in (load.click, name.submit):
-        talk.on(event, load_encoder, "Starting", [name, encoder], also=[encoder])
 
 
 def _labels_panel() -> tuple[gr.Textbox, gr.Radio, gr.Checkbox]:
@@ -88,17 +77,18 @@ def _hole_panel() -> gr.Radio:
         )
 
 
-def _files_panel() -> dict[str, Component]:
+def _files_panel(talk: Conversation, actions: SemanticActions) -> None:
     with gr.Column(elem_id="map-files", elem_classes="card-panel"):
         gr.HTML("<h3>Save</h3>", elem_classes="panel-title")
         with gr.Row(elem_classes="pair"):
-            return {
-                "map": gr.Button("Map (PNG)", size="sm", elem_id="map-save"),
-                "embedding": gr.Button("Raw (NPY)", size="sm", elem_id="map-save-raw"),
-            }
+            map_button = gr.Button("Map (PNG)", size="sm", elem_id="map-save")
+            raw_button = gr.Button("Raw (NPY)", size="sm", elem_id="map-save-raw")
+    talk.on(map_button.click, actions.save_map, "Saving the file")
+    talk.on(raw_button.click, actions.save_embedding, "Saving the file")
 
 
-def _encoder_panel() -> tuple[gr.Dropdown, gr.Textbox, gr.Button]:
+def _encoder_panel(talk: Conversation, actions: SemanticActions) -> gr.Dropdown:
+    """Lay out the choice of the encoder and how to load another one; return the choice."""
     with gr.Accordion("Encoder", open=False, elem_id="encoder-panel", elem_classes="card-panel"):
         encoder = gr.Dropdown([BUNDLED], value=BUNDLED, label="In use", elem_id="encoder")
         name = gr.Textbox(
@@ -107,7 +97,16 @@ def _encoder_panel() -> tuple[gr.Dropdown, gr.Textbox, gr.Button]:
             max_length=200, elem_id="encoder-name",
         )  # fmt: skip
         load = gr.Button("Load", size="sm", elem_id="encoder-load")
-    return encoder, name, load
+
+    def load_encoder(
+        request: Request, session: Session | None, name: str, chosen: str
+    ) -> Iterator[tuple[Answer, gr.Dropdown]]:
+        for answer, choice in actions.load_encoder(request, session, name, chosen):
+            yield answer, gr.Dropdown(list(dict.fromkeys([BUNDLED, choice])), value=choice)
+
+    for event in (load.click, name.submit):
+        talk.on(event, load_encoder, "Starting", [name, encoder], also=[encoder])
+    return encoder
 
 
 def meaning_map(elem_id: str) -> gr.HTML:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError, SairError
 from sair_core.weights.bundled import BUNDLED, is_bundled
@@ -16,8 +16,8 @@ from ..session import Session
 from ..widgets.answers import follow, refuse
 from ..widgets.pictures import Picture
 from ..widgets.protocol import Answer, Request
-from .jobs import Plan, TrainingJobs
-from .run import RESUMABLE, Run
+from .jobs import TrainingJobs, TrainingRequest
+from .run import RESUMABLE, Run, State
 
 MINUTES, STEPS = "Minutes", "Steps"
 UNITS = {MINUTES: 10, STEPS: 1000}  # and how long a run of each is unless something else is typed
@@ -25,7 +25,7 @@ TRAINABLE = "sair"  # the kind of model
 SCRATCH = "preset:"  # before the name of a configuration that begins with random weights
 PRESETS = {"lite": "From scratch: lite", "paper": "From scratch: the paper's"}
 FOLDER_HINT = "The photos stay where they are. Nothing is sent anywhere."
-SAID = {
+STATE_NOTICES: dict[State, tuple[Literal["info", "good", "busy", "warn", "error"], str]] = {
     "starting": ("busy", "Starting. Loading the trainer takes some seconds."),
     "scanning": ("busy", "Looking at the photos."),
     "running": ("busy", "Training. You may close this page, and the app too: it goes on."),
@@ -35,11 +35,11 @@ SAID = {
     "failed": ("error", "The training failed; the end of its log is below."),
     "interrupted": ("warn", "Interrupted: the training ended without a word, as when the machine goes off."),
 }
-RESUME, ANEW = "Resume goes on from the last saved state.", "No state was saved: start anew."
+RESUME, START_ANEW = "Resume goes on from the last saved state.", "No state was saved: start anew."
 
 
-def model_type(folder: Path) -> str | None:
-    """What kind of model lies in a folder; None where its config.json does not say."""
+def read_model_type(folder: Path) -> str | None:
+    """Return what kind of model lies in a folder; None where its config.json does not say."""
     try:
         return json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -47,7 +47,7 @@ def model_type(folder: Path) -> str | None:
 
 
 def scan_folder(folder: Path) -> str:
-    """What training would find in a folder, in a few lines. Raises DataError where that is nothing."""
+    """Say in a few lines what training would find in a folder. Raises DataError where that is nothing."""
     from sair_core.training.data.scan import scan
 
     return scan([folder]).summary()
@@ -65,14 +65,14 @@ class TrainActions:
 
     def look(self, request: Request, session: Session | None) -> Answer:
         """Show how the request's training stands; where it names none, the one under way or the newest."""
-        return self._shown(request)
+        return self._show(request)
 
     def check(self, request: Request, session: Session | None, folder: str) -> Answer:
         """Say what training would find in a folder, and what it would leave out."""
         level, text = "info", FOLDER_HINT
         try:
             if folder.strip():
-                level, text = "good", self._found(_folder(folder))
+                level, text = "good", self._scan_usable(_photo_folder(folder))
         except SairError as error:
             level, text = "error", str(error)
         return Answer("notice", level, text, more={"request": request.number})
@@ -94,12 +94,12 @@ class TrainActions:
         try:
             if length is None:
                 raise ConfigError(f"Say how long: a number of {unit.lower()}.")
-            photos = _folder(folder)
+            photos = _photo_folder(folder)
             if photos in self._unusable:
-                self._found(photos)  # something may have been added
-            start, preset = self._base(base)
+                self._scan_usable(photos)  # something may have been added
+            start, preset = self._resolve_base(base)
             run = self.jobs.start(
-                Plan(
+                TrainingRequest(
                     photos, start, preset,
                     minutes=length if unit == MINUTES else None,
                     steps=int(length) if unit == STEPS else None,
@@ -110,15 +110,15 @@ class TrainActions:
             )  # fmt: skip
         except SairError as error:
             return refuse(error)
-        return self._shown(request, run)
+        return self._show(request, run)
 
     def stop(self, request: Request, session: Session | None) -> Answer:
         """Ask a training to save and end."""
-        return self._done(request, self.jobs.stop)
+        return self._act(request, self.jobs.stop)
 
     def resume(self, request: Request, session: Session | None) -> Answer:
         """Go on with a training that has ended before its time."""
-        return self._done(request, self.jobs.resume)
+        return self._act(request, self.jobs.resume)
 
     def use(self, request: Request, session: Session | None) -> Iterator[Answer]:
         """Fill with the model of the request's training from now on."""
@@ -129,23 +129,23 @@ class TrainActions:
         except SairError as error:
             yield refuse(error)
             return
-        yield from self._use(request, str(run.model))
+        yield from self._switch(request, str(run.model))
 
     def use_first(self, request: Request, session: Session | None) -> Iterator[Answer]:
         """Fill with the model that the app began with again."""
-        yield from self._use(request, self.service.models.first_name)
+        yield from self._switch(request, self.service.models.first_name)
 
     def bases(self) -> list[tuple[str, str]]:
-        """(title, value) of what a training can begin with."""
+        """Return (title, value) of what a training can begin with."""
         bundled = sorted(file.parent.name for file in BUNDLED.glob("*/config.json"))
-        bundled = [name for name in bundled if model_type(BUNDLED / name) == TRAINABLE]
-        runs = [run for run in self.jobs.runs() if run.usable and model_type(run.model) == TRAINABLE]
+        bundled = [name for name in bundled if read_model_type(BUNDLED / name) == TRAINABLE]
+        runs = [run for run in self.jobs.runs() if run.usable and read_model_type(run.model) == TRAINABLE]
         trained = [(f"{run.name} (trained here)", str(run.model)) for run in runs]
         scratch = [(title, SCRATCH + name) for name, title in PRESETS.items()]
         return [*((name, name) for name in bundled), *trained, *scratch]
 
-    def _found(self, folder: Path) -> str:
-        """What a scan says. Raises DataError where there is nothing to train on."""
+    def _scan_usable(self, folder: Path) -> str:
+        """Return what a scan says. Raises DataError where there is nothing to train on."""
         self._unusable.discard(folder)
         try:
             return self._scan(folder)
@@ -153,45 +153,45 @@ class TrainActions:
             self._unusable.add(folder)
             raise
 
-    def _base(self, base: str) -> tuple[str | None, str | None]:
-        """The model to begin with and the name of a configuration, each None where nothing is said."""
+    def _resolve_base(self, base: str) -> tuple[str | None, str | None]:
+        """Return the model to begin with, or None and the name of a configuration."""
         base = (base or "").strip()
         if base.startswith(SCRATCH):
             return None, base.removeprefix(SCRATCH)
         if base in dict(self.bases()).values():
             return base, None
         # Absolute, because the trainer works in another folder.
-        folder = BUNDLED / base if is_bundled(base) else _path(base).absolute()
+        folder = BUNDLED / base if is_bundled(base) else _read_path(base).absolute()
         if not base or not (folder / "config.json").is_file():
             raise ModelNotFoundError(
                 f"{base or 'Nothing'} is no model to begin with. Choose one of the list, or give a folder "
                 "that holds config.json and model.safetensors."
             )
-        if model_type(folder) != TRAINABLE:
+        if read_model_type(folder) != TRAINABLE:
             raise ConfigError(f"{base} is no SAIR model, and only those are trained here. Choose another.")
         return str(folder), None
 
-    def _use(self, request: Request, model: str) -> Iterator[Answer]:
+    def _switch(self, request: Request, model: str) -> Iterator[Answer]:
         try:
             yield from follow(lambda progress: self.service.start_switch(model, progress=progress))
         except SairError as error:
             yield refuse(error)
             return
-        yield self._shown(request, text=f"From now on, fills are made with {self._title(model)}.")
+        yield self._show(request, text=f"From now on, fills are made with {self._title(model)}.")
 
     def _title(self, model: str) -> str:
-        """What a model is called on the page: a run's by the run."""
+        """Return what a model is called on the page: a run's by the run."""
         path = Path(model)
         return path.parent.name if path.parent.parent == self.jobs.folder else model
 
-    def _done(self, request: Request, act: Callable[[str], Run]) -> Answer:
+    def _act(self, request: Request, act: Callable[[str], Run]) -> Answer:
         try:
-            return self._shown(request, act(request.run or ""))
+            return self._show(request, act(request.run or ""))
         except SairError as error:
             return refuse(error)
 
-    def _shown(self, request: Request, run: Run | None = None, text: str = "") -> Answer:
-        """A run with everything around it. text: said once, instead of how the run stands."""
+    def _show(self, request: Request, run: Run | None = None, text: str = "") -> Answer:
+        """Answer with a run and everything around it. text: shown once, instead of how the run stands."""
         runs = self.jobs.runs()
         by_name = {one.name: one for one in runs}
         under_way = next((one for one in runs if one.active), None)
@@ -212,17 +212,17 @@ class TrainActions:
             step = request.step if request.step in files else next(reversed(files), None)
             if step is not None:
                 pictures = (Picture(files[step].read_bytes(), "png"),)
-            more["run"] = described(run) | {"steps": [*files], "at": step}
+            more["run"] = describe(run) | {"steps": [*files], "at": step}
         return Answer("run", "good", text, pictures, more=more)
 
 
-def described(run: Run) -> dict[str, Any]:
-    """A run as the widget shows it."""
-    level, text = SAID[run.state]
+def describe(run: Run) -> dict[str, Any]:
+    """Return a run as the widget shows it."""
+    level, text = STATE_NOTICES[run.state]
     if run.message and run.state in ("scanning", "failed"):
         text = run.message
     if run.state in RESUMABLE:
-        text += f" {RESUME if run.resumable else ANEW}"
+        text += f" {RESUME if run.resumable else START_ANEW}"
     own = dataclasses.asdict(run)
     return {
         **{name: own[name] for name in ("state", "step", "share", "seconds", "eta_seconds", "loss")},
@@ -236,14 +236,14 @@ def described(run: Run) -> dict[str, Any]:
     }
 
 
-def _path(text: str) -> Path:
-    """What was typed or copied, maybe with quotation marks around it."""
+def _read_path(text: str) -> Path:
+    """Return the path that was typed or copied, maybe with quotation marks around it."""
     return Path(text.strip().strip("'\"")).expanduser()
 
 
-def _folder(text: str) -> Path:
-    """The folder of photos that was typed. Raises DataError where there is none."""
-    folder = _path(text)
+def _photo_folder(text: str) -> Path:
+    """Return the folder of photos that was typed. Raises DataError where there is none."""
+    folder = _read_path(text)
     if not text.strip():
         raise DataError("Give a folder with photos to train on, for example /home/me/photos.")
     try:

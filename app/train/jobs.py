@@ -1,7 +1,7 @@
 """The trainings of this machine: started as processes of their own, found again, stopped, resumed.
 
 All there is to know lies in the run folders: `job.json` and `train.log` are written here, the rest by the
-trainer. So a training outlives the app, and whoever looks into the folder finds it.
+trainer. So a training outlives the app, and any app that looks into the folder finds it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -19,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from sair_core.config import require
 from sair_core.errors import SairError
 from sair_core.files import replacing
 
-from .run import LOG_NAME, Run
+from .run import LOG_NAME, Run, State
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / "runs" if (ROOT / "app.py").is_file() else Path("runs")  # installed: where the app is started
@@ -32,7 +33,7 @@ JOB_NAME, PROGRESS_NAME = "job.json", "progress.json"
 FINE_TUNING = {
     "--learning-rate": "3e-4", "--final-share": "1", "--squared-weight": "6", "--warmup-steps": "50",
 }  # fmt: skip
-NAMELESS_SECONDS = 5  # in its first moments a process has no command line to be known by
+START_SECONDS = 5  # in its first moments a process has no command line to be known by
 ENDED = ("stopped", "finished", "failed")
 STOPPABLE = ("starting", "scanning", "running")
 
@@ -42,9 +43,9 @@ class TrainingError(SairError):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be trained: on the photos in `data`, from the weights of the model `start` or from random
-    ones, for so many `minutes` or `steps`. What is None is left to the trainer."""
+class TrainingRequest:
+    """What to train: on the photos in `data`, from the weights of the model `start` or from random ones of
+    the configuration `preset`, for so many `minutes` or `steps`. What is None is left to the trainer."""
 
     data: Path
     start: str | None = None
@@ -67,8 +68,11 @@ class Plan:
         )
 
     def arguments(self) -> list[str]:
-        """As the trainer takes them. The last part of a run sees photos of twice the size; all of it does
-        where a model is made better at our own learning rate ("On my own folder" in docs/training.md)."""
+        """Return the trainer's arguments.
+
+        The last part of a run sees photos of twice the size; all of it does where a model is fine-tuned with
+        our own learning rate ("On my own folder" in docs/training.md).
+        """
         gentle = FINE_TUNING if self.start is not None and self.learning_rate is None else {}
         given = {
             "--data": self.data.resolve(),
@@ -96,24 +100,24 @@ class TrainingJobs:
         self._lock = threading.Lock()
 
     def runs(self) -> list[Run]:
-        """All runs of the app, and those of the terminal that have their folder here."""
+        """Return all runs of the app, and those of the terminal that have their folder here, newest first."""
         folders = self.folder.iterdir() if self.folder.is_dir() else ()
         found = filter(None, map(read_run, folders))
         return sorted(found, key=lambda run: (run.started, run.name), reverse=True)
 
     def status(self, name: str) -> Run:
-        """The run of that name as it stands. Raises TrainingError when it is gone."""
+        """Return the run of that name as it stands. Raises TrainingError when it is gone."""
         for run in self.runs():  # by comparison: a name from the browser never becomes a path
             if run.name == name:
                 return run
         raise TrainingError(f"There is no training {name!r} in {self.folder} any more. Choose another.")
 
-    def start(self, plan: Plan) -> Run:
-        """Begin a run of its own folder, named after the photos'. Raises TrainingError when one is under
+    def start(self, request: TrainingRequest) -> Run:
+        """Begin a run in a new folder, named after the photos' folder. Raises TrainingError when one is under
         way or nothing can be written."""
         with self._lock:
             self._check_free()
-            return self._launch(self._new_folder(plan.data.resolve().name), plan.arguments())
+            return self._launch(self._new_folder(request.data.resolve().name), request.arguments())
 
     def resume(self, name: str) -> Run:
         """Go on with a run from its last saved state. Raises TrainingError as `start` does, and when there
@@ -130,14 +134,15 @@ class TrainingJobs:
     def stop(self, name: str) -> Run:
         """Ask a run to save its state and end; nothing happens where it has ended. It takes a moment."""
         run = self.status(name)
-        if run.state in STOPPABLE and run.pid is not None:
+        process = _find_process(run.pid, run.folder) if run.state in STOPPABLE else None
+        if process is not None:
             # First: a process that is gone a moment later has then ended as asked.
             _write_json(run.folder / JOB_NAME, {**_read_json(run.folder / JOB_NAME), "stopping": run.pid})
             try:
-                os.kill(run.pid, signal.SIGTERM)
-            except ProcessLookupError:
+                process.terminate()
+            except psutil.NoSuchProcess:
                 pass
-            except PermissionError as error:
+            except psutil.AccessDenied as error:
                 raise TrainingError(f"{name} was started by another user, who has to stop it.") from error
         return self.status(name)
 
@@ -173,8 +178,10 @@ class TrainingJobs:
                     command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL,
                     stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
-            deadline = started + NAMELESS_SECONDS
-            while process.poll() is None and not _works_on(process.pid, folder) and time.time() < deadline:
+            deadline = started + START_SECONDS
+            while (
+                process.poll() is None and not _find_process(process.pid, folder) and time.time() < deadline
+            ):
                 time.sleep(0.01)
             _write_json(folder / JOB_NAME, {"pid": process.pid, "started": started, "log_from": log_from})
         except OSError as error:
@@ -185,31 +192,30 @@ class TrainingJobs:
 
 
 def read_run(folder: Path) -> Run | None:
-    """A run as its files and its process say; None where the folder holds none."""
+    """Read a run from its files and its process; None where the folder holds none."""
     job, progress = _read_json(folder / JOB_NAME), _read_json(folder / PROGRESS_NAME)
     if not job and not progress:
         return None
-    told = _changed(folder / PROGRESS_NAME)
-    # The report of an earlier process stays until the present one has something to say.
-    current = bool(progress) and told >= job.get("started", 0.0)
-    said = progress if current else job
+    written = _modified(folder / PROGRESS_NAME)
+    # What an earlier process wrote stays until the present one writes something.
+    current = bool(progress) and written >= job.get("started", 0.0)
     run = Run(
         folder,
         state=progress.get("state", "running") if current else "starting",
         message=str(progress.get("message") or "") if current else "",
-        started=job.get("started", told),
-        pid=said.get("pid"),
+        started=job.get("started", written),
+        pid=(progress if current else job).get("pid"),
         log_from=job.get("log_from", 0),
         **{name: progress[name] for name in ("step", "share", "seconds", "eta_seconds", "loss")
            if progress.get(name) is not None},
     )  # fmt: skip
-    return run if run.state in ENDED else run.with_state(*_found_state(run, job))
+    return run if run.state in ENDED else run.with_state(*_infer_state(run, job))
 
 
-def _found_state(run: Run, job: dict[str, Any]) -> tuple[str, str]:
-    """State and message of a run that has not said how it ended."""
+def _infer_state(run: Run, job: dict[str, Any]) -> tuple[State, str]:
+    """Return state and message of a run that has not said how it ended."""
     stopping = job.get("stopping") is not None and job["stopping"] == run.pid
-    if run.pid is not None and _works_on(run.pid, run.folder):
+    if _find_process(run.pid, run.folder) is not None:
         return ("stopping" if stopping else run.state), run.message
     if stopping:
         return "stopped", run.message
@@ -217,20 +223,18 @@ def _found_state(run: Run, job: dict[str, Any]) -> tuple[str, str]:
     return ("failed", error) if error else ("interrupted", "")
 
 
-def _works_on(pid: int, folder: Path) -> bool:
-    """Whether the process is there and names this run: its number may have gone to another one since."""
+def _find_process(pid: int | None, folder: Path) -> psutil.Process | None:
+    """Return the process if it is there and names this run: its number may have gone to another one since."""
+    if pid is None:
+        return None
     try:
-        if Path("/proc/self").exists():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        else:
-            asked = ["ps", "-o", "command=", "-p", str(pid)]
-            command = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-    except OSError:
-        return False
-    return any(Path(part).name == folder.name for part in command if part)
+        process = psutil.Process(pid)
+        return process if any(Path(part).name == folder.name for part in process.cmdline()) else None
+    except psutil.Error:
+        return None
 
 
-def _changed(path: Path) -> float:
+def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:
@@ -238,7 +242,7 @@ def _changed(path: Path) -> float:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """What a file says; nothing where it is missing or foreign."""
+    """Return what a file holds; nothing where it is missing or foreign."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

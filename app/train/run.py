@@ -20,11 +20,12 @@ MAX_POINTS = 300  # of a curve: more than a screen can show
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was looked at just now.
+    """A run as it stands at the moment of reading.
 
-    starting: its process has not said anything yet. interrupted: its process is gone without a word.
-    message: the trainer's own, or what its log ends with. share: done so far, in [0, 1]. started: seconds
-    since the epoch. pid: of its present or last process. log_from: byte of the log at which that one began.
+    state: "starting" while its process has not written anything, "interrupted" when its process is gone
+    without a last state. message: the trainer's own, or the end of its log. share: done so far, in [0, 1].
+    started: seconds since the epoch. pid: of its present or last process. log_from: byte of the log at which
+    that one began.
     """
 
     folder: Path
@@ -65,21 +66,21 @@ class Run:
         return dataclasses.replace(self, state=state, message=message)
 
     def curves(self) -> dict[str, list[tuple[int, float]]]:
-        """(step, value) pairs of each of CURVES, as many as can be told apart on a screen."""
+        """Return (step, value) pairs of each of CURVES, as many as can be told apart on a screen."""
         try:
             with (self.folder / "log.csv").open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
         except OSError:
             rows = []
-        return {name: _thinned(_points(rows, name)) for name in CURVES}
+        return {name: _thin(_read_points(rows, name)) for name in CURVES}
 
     def pictures(self) -> dict[int, Path]:
-        """The validation pictures by step, oldest first."""
+        """Return the validation pictures by step, oldest first."""
         files = (self.folder / "validation").glob("*.png")
         return dict(sorted((int(file.stem), file) for file in files if file.stem.isdecimal()))
 
     def log_end(self, lines: int = 40) -> list[str]:
-        """The last lines of the present or last process; of one that was written over, what it ended as."""
+        """Return the last lines of the present or last process; of a progress bar, its last state."""
         try:
             with (self.folder / LOG_NAME).open("rb") as file:
                 size = file.seek(0, 2)
@@ -91,12 +92,12 @@ class Run:
         return [line for line in shown if line][-lines:]
 
     def logged_error(self) -> str:
-        """What the trainer said before it gave up; "" where it did not."""
+        """Return what the trainer said before it gave up; "" where it did not."""
         last = (self.log_end(1) or [""])[0]
         return last.removeprefix(ERROR) if last.startswith(ERROR) else ""
 
 
-def _points(rows: list[dict[str, str]], column: str) -> list[tuple[int, float]]:
+def _read_points(rows: list[dict[str, str]], column: str) -> list[tuple[int, float]]:
     points = []
     for row in rows:
         try:
@@ -108,6 +109,6 @@ def _points(rows: list[dict[str, str]], column: str) -> list[tuple[int, float]]:
     return points
 
 
-def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+def _thin(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
     every = -(-len(points) // MAX_POINTS) or 1
     return points[::-every][::-1]  # from the end, so that the newest one stays

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from ..host.exports import EXPORT_FORMATS, export_limits
 from ..widgets.assets import widget
@@ -22,24 +21,25 @@ def build(bench: Workbench) -> None:
         with gr.Column(scale=10, min_width=320):
             view = zoom_view(elem_id="zoom")
         with gr.Column(scale=3, min_width=300, elem_id="zoom-side", elem_classes="side"):
-            choice, line, export, cancel = _export_panel()
+            (extent, scale, format), line, export, cancel = _export_panel()
     talk = bench.conversation(view, "sharp.talk")
     talk.on(view.view, actions.view, "Making it sharp", model=True, often=True)
     bench.signal(view.drop, lambda session: session.stop("view"))
-    asked = list(choice.values())
-    bench.conversation(line, "exporter.talk").on(export.click, actions.export, "Starting", asked, model=True)
+    choice = [extent, scale, format]
+    bench.conversation(line, "exporter.talk").on(export.click, actions.export, "Starting", choice, model=True)
     bench.signal(cancel.click, lambda session: session.stop("export"))
     in_browser(cancel.click, "() => window.sair.exporter.cancel()")
-    for component in asked:
-        in_browser(component.change, "(...choice) => window.sair.exporter?.choose(...choice)", *asked)
+    for component in (extent, scale, format):
+        in_browser(component.change, "(...choice) => window.sair.exporter?.choose(...choice)", *choice)
 
 
-def _export_panel() -> tuple[dict[str, Component], gr.HTML, gr.Button, gr.Button]:
+def _export_panel() -> tuple[tuple[gr.Radio, gr.Number, gr.Radio], gr.HTML, gr.Button, gr.Button]:
+    """Lay out the choice (extent, scale, format), the line below it, and the buttons Export and Cancel."""
     with gr.Column(elem_id="export-panel", elem_classes="card-panel"):
         gr.HTML(
             "<h3>Export</h3><p>As a file, with the detail that SAIR adds.</p>", elem_classes="panel-title"
         )
-        what = gr.Radio(list(EXTENTS), value=VIEW, label="What", show_label=False, elem_id="export-what")
+        extent = gr.Radio(list(EXTENTS), value=VIEW, label="What", show_label=False, elem_id="export-what")
         scale = gr.Number(
             START_SCALE, label="Scale of the whole photo (1 to 64)", step=0.5, elem_id="export-scale"
         )
@@ -48,7 +48,7 @@ def _export_panel() -> tuple[dict[str, Component], gr.HTML, gr.Button, gr.Button
         line = export_line("export-line", start, VIEW, export_limits())
         export = gr.Button("Export", variant="primary", elem_id="export-button", elem_classes="main-button")
         cancel = gr.Button("Cancel", size="sm", elem_id="export-cancel")
-    return {"what": what, "scale": scale, "format": format}, line, export, cancel
+    return (extent, scale, format), line, export, cancel
 
 
 def zoom_view(elem_id: str) -> gr.HTML:

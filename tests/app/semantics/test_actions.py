@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from app.semantics.actions import AS_IS, COMPLETED, HIDDEN, SemanticActions
-from app.serving.service import BUNDLED, FillService
+from app.serving.models import BUNDLED
+from app.serving.service import FillService
 from app.widgets.protocol import Request
 from sair_core.errors import ModelNotFoundError
 from sair_core.photos.photo import load_photo
@@ -64,7 +65,7 @@ def test_without_a_photo_every_action_says_so(semantic_actions):
         answers = [
             shown(semantic_actions, session, request=request)[-1],
             semantic_actions.choose(request, session),
-            semantic_actions.save(request, session, "map"),
+            semantic_actions.save_map(request, session),
         ]
         assert all((one.kind, one.level) == ("notice", "warn") and "pen" in one.text for one in answers)
 
@@ -72,7 +73,7 @@ def test_without_a_photo_every_action_says_so(semantic_actions):
 def test_without_a_map_there_is_nothing_to_choose_or_save(semantic_actions, street_session):
     for answer in (
         semantic_actions.choose(Request(open=True, label=0), street_session),
-        semantic_actions.save(OPEN, street_session, "embedding"),
+        semantic_actions.save_embedding(OPEN, street_session),
     ):
         assert answer.level == "warn" and "Show map" in answer.text
 
@@ -139,11 +140,11 @@ def test_a_label_that_is_nowhere_cannot_be_chosen(semantic_actions, street_sessi
 
 
 def test_downloads(semantic_actions, mapped):
-    answer = semantic_actions.save(OPEN, mapped, "map")
+    answer = semantic_actions.save_map(OPEN, mapped)
     image = Image.open(io.BytesIO(answer.file))
     assert answer.name == "sair-map.png" and image.mode == "P" and image.size == (160, 120)
     assert image.getpalette()[:12] == palette(4).ravel().tolist()
-    raw = semantic_actions.save(OPEN, mapped, "embedding")
+    raw = semantic_actions.save_embedding(OPEN, mapped)
     array = np.load(io.BytesIO(raw.file))
     assert raw.name == "sair-embedding.npy" and array.dtype == np.float16 and array.shape == (15, 20, 3)
     assert "15 x 20 x 3" in raw.text

@@ -3,7 +3,8 @@ import threading
 import numpy as np
 import pytest
 
-from app.serving.service import BUNDLED, SHARED_FEATURE_BYTES, FillService
+from app.serving.models import BUNDLED
+from app.serving.service import SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.photos.photo import load_photo
 from sair_core.window import Window

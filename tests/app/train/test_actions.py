@@ -11,7 +11,7 @@ from PIL import Image
 from app.page import build_app
 from app.serving.service import FillService
 from app.train import actions as module
-from app.train.actions import FOLDER_HINT, MINUTES, PRESETS, STEPS, TrainActions, described
+from app.train.actions import FOLDER_HINT, MINUTES, PRESETS, STEPS, TrainActions, describe
 from app.train.jobs import TrainingJobs
 from app.train.run import Run
 from app.widgets.protocol import Request, read_request
@@ -211,7 +211,7 @@ def test_what_went_wrong_is_said(actions, tmp_path):
     ):
         (tmp_path / name).mkdir()
         begin(actions, tmp_path / name)
-        said = described(finished(actions, name))["said"]
+        said = describe(finished(actions, name))["said"]
         assert said["level"] == level and says in said["text"]
     for act in (actions.stop, actions.resume):
         answer = act(Request(run="../x"), None)

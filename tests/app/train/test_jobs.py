@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.train.jobs import Plan, TrainingError, TrainingJobs, read_run
+from app.train.jobs import TrainingError, TrainingJobs, TrainingRequest, read_run
 from app.train.run import MAX_POINTS, Run
 from sair_core.errors import ConfigError
 from tests.app.fakes import FAKE_TRAINER, until
@@ -29,8 +29,8 @@ def make_jobs(tmp_path):
 
 
 @pytest.fixture
-def plan(tmp_path) -> Plan:
-    return Plan(tmp_path / "My photos", start="sair-lite", minutes=1)
+def request_(tmp_path) -> TrainingRequest:
+    return TrainingRequest(tmp_path / "My photos", start="sair-lite", minutes=1)
 
 
 def ended(jobs: TrainingJobs, name: str) -> Run:
@@ -38,10 +38,10 @@ def ended(jobs: TrainingJobs, name: str) -> Run:
     return jobs.status(name)
 
 
-def test_a_training_from_start_to_end(make_jobs, plan):
+def test_a_training_from_start_to_end(make_jobs, request_):
     jobs = make_jobs("--steps", "12")
     assert jobs.runs() == []
-    run = jobs.start(plan)
+    run = jobs.start(request_)
     assert run.name == "My-photos" and run.active and not run.resumable
     run = ended(jobs, run.name)
     assert (run.state, run.step, run.share) == ("finished", 12, 1.0)
@@ -57,10 +57,10 @@ def test_a_training_from_start_to_end(make_jobs, plan):
 
 def test_what_the_trainer_is_told(make_jobs, tmp_path):
     jobs = make_jobs("--steps", "1")
-    plan = Plan(
+    request_ = TrainingRequest(
         tmp_path / "a", preset="tiny", minutes=2.5, learning_rate=1e-3, size_px=64, seed=0
     )  # fmt: skip
-    run = ended(jobs, jobs.start(plan).name)
+    run = ended(jobs, jobs.start(request_).name)
     told = json.loads((run.folder / "train.json").read_text())["train"]["arguments"]
     assert told == [
         "--data", str(tmp_path / "a"), "--preset", "tiny", "--minutes", "2.5", "--learning-rate", "0.001",
@@ -71,12 +71,12 @@ def test_what_the_trainer_is_told(make_jobs, tmp_path):
 
 def test_a_model_that_is_made_better_is_trained_gently(tmp_path):
     recommended = (ROOT / "docs" / "training.md").read_text("utf-8")
-    arguments = Plan(tmp_path, start="sair-lite", minutes=1).arguments()
+    arguments = TrainingRequest(tmp_path, start="sair-lite", minutes=1).arguments()
     gentle = arguments[arguments.index("--learning-rate") :]
     assert gentle[:2] == ["--learning-rate", "3e-4"] and " ".join(gentle) in recommended
-    own = Plan(tmp_path, start="sair-lite", minutes=1, learning_rate=1e-3).arguments()
+    own = TrainingRequest(tmp_path, start="sair-lite", minutes=1, learning_rate=1e-3).arguments()
     assert own[-2:] == ["--learning-rate", "0.001"] and "--final-share" not in own
-    assert "--learning-rate" not in Plan(tmp_path, preset="lite", minutes=1).arguments()
+    assert "--learning-rate" not in TrainingRequest(tmp_path, preset="lite", minutes=1).arguments()
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_a_model_that_is_made_better_is_trained_gently(tmp_path):
 )
 def test_plans_that_cannot_be(tmp_path, wrong):
     with pytest.raises(ConfigError):
-        Plan(tmp_path, **wrong)
+        TrainingRequest(tmp_path, **wrong)
 
 
-def test_stop_saves_and_resume_goes_on(make_jobs, plan):
+def test_stop_saves_and_resume_goes_on(make_jobs, request_):
     jobs = make_jobs(*SLOW)
-    name = jobs.start(plan).name
+    name = jobs.start(request_).name
     until(lambda: jobs.status(name).step >= 3)
     asked = jobs.stop(name)
     assert asked.state in ("stopping", "stopped")
@@ -104,27 +104,27 @@ def test_stop_saves_and_resume_goes_on(make_jobs, plan):
     assert ended(jobs, name).state == "stopped"
 
 
-def test_one_at_a_time_whoever_started_it(make_jobs, plan):
+def test_one_at_a_time_whoever_started_it(make_jobs, request_):
     jobs = make_jobs(*SLOW)
-    name = jobs.start(plan).name
+    name = jobs.start(request_).name
     for other in (jobs, make_jobs()):
         with pytest.raises(TrainingError, match="One training at a time: My-photos is"):
-            other.start(plan)
+            other.start(request_)
         with pytest.raises(TrainingError, match="One training at a time"):
             other.resume(name)
     jobs.stop(name)
     ended(jobs, name)
-    second = make_jobs().start(plan)
+    second = make_jobs().start(request_)
     assert second.name == "My-photos-2"
     assert [run.name for run in jobs.runs()] == ["My-photos-2", "My-photos"]
 
 
-def test_a_training_outlives_the_app(make_jobs, plan, tmp_path):
+def test_a_training_outlives_the_app(make_jobs, request_, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from app.train.jobs import Plan, TrainingJobs\n"
+        "import sys; from pathlib import Path; from app.train.jobs import TrainingRequest, TrainingJobs\n"
         "from tests.app.fakes import FAKE_TRAINER\n"
         f"jobs = TrainingJobs(Path({str(tmp_path / 'runs')!r}), command=FAKE_TRAINER, extra={SLOW!r})\n"
-        f"run = jobs.start(Plan(Path({str(plan.data)!r}), minutes=1))\n"
+        f"run = jobs.start(TrainingRequest(Path({str(request_.data)!r}), minutes=1))\n"
         "print(run.pid)"
     )
     app = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -138,14 +138,14 @@ def test_a_training_outlives_the_app(make_jobs, plan, tmp_path):
 
 def test_a_process_that_is_gone_without_a_word(make_jobs, tmp_path):
     jobs = make_jobs()
-    run = ended(jobs, jobs.start(Plan(tmp_path / "killed", steps=9)).name)
+    run = ended(jobs, jobs.start(TrainingRequest(tmp_path / "killed", steps=9)).name)
     assert run.state == "interrupted" and run.step == 2 and run.resumable
     assert ended(jobs, jobs.resume(run.name).name).state == "finished"
 
 
 def test_an_error_before_the_first_report(make_jobs, tmp_path):
     jobs = make_jobs()
-    run = ended(jobs, jobs.start(Plan(tmp_path / "unusable", steps=9)).name)
+    run = ended(jobs, jobs.start(TrainingRequest(tmp_path / "unusable", steps=9)).name)
     assert (run.state, run.message) == ("failed", f"{tmp_path / 'unusable'} holds no photos.")
     with pytest.raises(TrainingError, match="no state saved"):
         jobs.resume(run.name)
@@ -153,14 +153,14 @@ def test_an_error_before_the_first_report(make_jobs, tmp_path):
 
 def test_an_error_later(make_jobs, tmp_path):
     jobs = make_jobs()
-    run = ended(jobs, jobs.start(Plan(tmp_path / "broken", steps=9)).name)
+    run = ended(jobs, jobs.start(TrainingRequest(tmp_path / "broken", steps=9)).name)
     assert (run.state, run.message) == ("failed", "The loss is not a number at step 3.")
     assert run.resumable
 
 
 def test_stopped_before_the_first_report(make_jobs, tmp_path):
     jobs = make_jobs()
-    run = jobs.start(Plan(tmp_path / "late", steps=9))
+    run = jobs.start(TrainingRequest(tmp_path / "late", steps=9))
     assert run.state == "starting"
     jobs.stop(run.name)
     run = ended(jobs, run.name)
@@ -170,9 +170,9 @@ def test_stopped_before_the_first_report(make_jobs, tmp_path):
 def test_a_trainer_that_cannot_be_started(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match="--runs"):
-        TrainingJobs(tmp_path / "file").start(Plan(tmp_path, steps=1))
+        TrainingJobs(tmp_path / "file").start(TrainingRequest(tmp_path, steps=1))
     with pytest.raises(TrainingError, match="could not be started"):
-        TrainingJobs(tmp_path / "runs", command=["/nowhere"]).start(Plan(tmp_path, steps=1))
+        TrainingJobs(tmp_path / "runs", command=["/nowhere"]).start(TrainingRequest(tmp_path, steps=1))
 
 
 def test_a_number_that_went_to_another_process(tmp_path):
@@ -193,7 +193,7 @@ def test_a_training_of_the_terminal_is_found(make_jobs, tmp_path):
     jobs = make_jobs()
     until(lambda: jobs.runs() and jobs.status("mine").state == "running")
     with pytest.raises(TrainingError, match="mine is running"):
-        jobs.start(Plan(tmp_path, steps=1))
+        jobs.start(TrainingRequest(tmp_path, steps=1))
     jobs.stop("mine")
     assert process.wait(20) == 0 and jobs.status("mine").state == "stopped"
 

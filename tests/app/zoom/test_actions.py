@@ -9,7 +9,8 @@ from PIL import Image
 
 from app.host.exports import check_export, export_limits, whole_window
 from app.semantics.actions import AS_IS, SemanticActions
-from app.serving.service import BUNDLED, FillService
+from app.serving.models import BUNDLED
+from app.serving.service import FillService
 from app.session import Session
 from app.widgets.protocol import Request
 from app.zoom.actions import VIEW, WHOLE, ZoomActions
