@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
+from time import monotonic
 
 from sair_core.errors import LabelError, SairError
 from sair_core.progress import Progress
@@ -24,10 +24,10 @@ def limit_time(progress: Progress, seconds: float | None) -> Progress:
     """
     if seconds is None:
         return progress
-    deadline = time.monotonic() + seconds
+    deadline = monotonic() + seconds
 
     def report(share: float, text: str) -> None:
-        if share < 1 and time.monotonic() > deadline:
+        if share < 1 and monotonic() > deadline:
             raise TooLongError(
                 f"This takes longer than the {seconds:g} s that one request may take here. Choose a smaller "
                 "photo, part or scale, or run the app on a machine of your own."

@@ -1,7 +1,7 @@
 """Writes what the trainer writes, at once: `python -m tests.app.fake_trainer`, with the trainer's options.
 
 The name of the photo folder says what goes wrong: "unusable" has no photos, "killed" ends without a word
-after two steps, "late" says nothing for a long time, "broken" stops at step 3 with a report.
+after two steps, "late" never says anything, "broken" stops at step 3 with a report.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def main() -> None:
         print(f"error: {args.data[0]} holds no photos.", file=sys.stderr)
         sys.exit(2)
     if trouble == "late":
-        time.sleep(60)
+        threading.Event().wait()
     run = Path(args.output)
     first, steps = json.loads((run / "state.pt").read_text()) if args.resume else (0, STEPS)
     args.steps = args.steps or steps

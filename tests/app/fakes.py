@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from PIL import Image
 
-from sair_core.errors import CancelledError, EmptyMaskError, ModelNotFoundError
+from sair_core.errors import EmptyMaskError, ModelNotFoundError
 from sair_core.filling.result import FillResult
 from sair_core.photos.masks import mask_to_image
+from sair_core.photos.photo import Photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
-from sair_core.window import resample
+from sair_core.window import Window, resample
+
+if TYPE_CHECKING:
+    from sair_core.filling.priors import PriorView
+    from sair_core.zoom.cache import FeatureCache
 
 FAKE_TRAINER = (sys.executable, "-m", "tests.app.fake_trainer")
 WAIT_SECONDS = 60  # a busy machine
@@ -40,20 +48,23 @@ def street(height: int = 120, width: int = 160) -> np.ndarray:
 
 
 class ColourReader:
-    """Names pixels by their colours. model: not None where it completes what a hole hides (as road)."""
+    """A `contracts.Reader` that names pixels by their colours. model: not None where it completes what a hole
+    hides (as road)."""
 
     def __init__(self, model: object = None):
         self.model = model
         self.reads = 0
 
-    def read(self, rgb, hole=None, *, complete=True):
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> np.ndarray:
         self.reads += 1
         rgb = rgb.copy()
         if hole is not None:
             rgb[hole] = COLOURS["road"] if complete and self.model else COLOURS["sky"]
         return rgb
 
-    def name(self, embedding, labels, *, window=None):
+    def name(
+        self, embedding: np.ndarray, labels: Sequence[str], *, window: Window | None = None
+    ) -> SemanticMap:
         if window is not None:
             embedding = resample(embedding, window, "nearest")
         known = np.array([COLOURS.get(label, (255, 0, 255)) for label in labels], float)
@@ -76,18 +87,25 @@ def gradient(height: int = 240, width: int = 320) -> np.ndarray:
 
 
 class MeanPipeline:
-    """Fills with the mean of what is known, names by colour, enlarges smoothly with blue turned round.
-
-    row_seconds: how long an export takes for every 64 rows of its file; view_seconds: how long a view takes.
-    """
+    """A `contracts.Pipeline` that fills with the mean of what is known, names by colour, and enlarges with blue
+    turned round."""
 
     device = "cpu"
 
-    def __init__(self, model: object = None, row_seconds: float = 0.0, view_seconds: float = 0.0):
+    def __init__(self, model: object = None):
+        """model: as of ColourReader."""
         self.reader = ColourReader(model)
-        self.row_seconds, self.view_seconds = row_seconds, view_seconds
 
-    def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
+    def fill(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+    ) -> FillResult:
         if not mask.any():
             raise EmptyMaskError("The mask is empty. Paint something.")
         if progress:
@@ -98,66 +116,98 @@ class MeanPipeline:
         filled = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
         return FillResult(filled, mask, 0.1, seed)
 
-    def view(self, photo, mask=None, *, window, cache=None, progress=None, cancelled=None) -> Image.Image:
-        until = time.monotonic() + self.view_seconds
-        while True:
-            if cancelled and cancelled():
-                raise CancelledError("Stopped as asked.")
-            if time.monotonic() >= until:
-                return Image.fromarray(self._enlarged(photo, mask, window))
-            time.sleep(0.01)
+    def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
+        names = parse_labels(words)
+        found = self.reader.name(photo.rgb, [*names, "sky", "road", EVERYTHING_ELSE])
+        return mask_to_image(found.mask(names))
+
+    def view(
+        self,
+        photo: Photo,
+        mask: np.ndarray | None = None,
+        *,
+        window: Window,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Image.Image:
+        stop_if(cancelled or never_cancelled)
+        return Image.fromarray(self._enlarge(photo, mask, window))
 
     def export(
-        self, photo, path, *, mask=None, window, quality=95, cache=None, progress=None, cancelled=None
-    ):
+        self,
+        photo: Photo,
+        path: Path,
+        *,
+        mask: np.ndarray | None = None,
+        window: Window,
+        cache: FeatureCache | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> tuple[int, int]:
         rows = range(0, window.size_px[0], 64)
         for i in rows:
-            time.sleep(self.row_seconds)
-            if progress:
-                progress((i + 64) / (rows[-1] + 64), "Rendering")
-            if cancelled and cancelled():
-                raise CancelledError("Stopped as asked.")
-        Image.fromarray(self._enlarged(photo, mask, window)).save(path)
+            self.begin_rows()
+            (progress or no_progress)((i + 64) / (rows[-1] + 64), "Rendering")
+            stop_if(cancelled or never_cancelled)
+        Image.fromarray(self._enlarge(photo, mask, window)).save(path)
         return window.size_px
 
-    def _enlarged(self, photo, mask, window) -> np.ndarray:
+    def begin_rows(self) -> None:
+        """Called before every 64 rows of an export; here they take no time."""
+
+    def _enlarge(self, photo: Photo, mask: np.ndarray | None, window: Window) -> np.ndarray:
         if mask is not None:
             photo = self.fill(photo, mask).photo
         rgb = resample(photo.rgb, window, "bicubic")
         rgb[..., 2] = 255 - rgb[..., 2]
         return rgb
 
-    def mask_from_words(self, photo, words) -> Image.Image:
-        names = parse_labels(words)
-        found = self.reader.name(photo.rgb, [*names, "sky", "road", EVERYTHING_ELSE])
-        return mask_to_image(found.mask(names))
+
+class WhitePipeline(MeanPipeline):
+    """Fills with white: another model."""
+
+    def fill(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        progress: Progress | None = None,
+    ) -> FillResult:
+        return FillResult(photo.composite(np.ones((mask.sum(), 3), np.float32), mask), mask, 0.1, seed)
 
 
 class GreyPainter:
-    """Stands for a pipeline around an SPN: a grey a seed, and stripes as its priors. asked: the seeds so far;
-    seconds: how long a fill takes."""
+    """A `contracts.Painter`: a grey a seed, and stripes as its priors."""
 
-    def __init__(self, seconds: float = 0.0):
-        self.asked: list[int] = []
-        self.seconds = seconds
+    def __init__(self) -> None:
+        self.drawn: list[int] = []  # the seeds so far
 
     @staticmethod
     def grey(seed: int) -> int:
         return 60 * seed % 256
 
-    def variations(self, photo, mask, count, *, seed=0, progress=None):
+    def variations(
+        self, photo: Photo, mask: np.ndarray, count: int, *, seed: int = 0, progress: Progress | None = None
+    ) -> list[FillResult]:
         fills = []
-        for one in range(seed, seed + count):
-            time.sleep(self.seconds)
-            if progress:
-                progress((one - seed + 1) / (count + 1), f"Filling {one - seed + 1} of {count}")
-            self.asked.append(one)
-            colours01 = np.full((mask.sum(), 3), self.grey(one) / 255, np.float32)
-            fills.append(FillResult(photo.composite(colours01, mask), mask, 0.1, one))
+        for i in range(count):
+            self.begin_fill()
+            (progress or no_progress)((i + 1) / (count + 1), f"Filling {i + 1} of {count}")
+            self.drawn.append(seed + i)
+            colours01 = np.full((mask.sum(), 3), self.grey(seed + i) / 255, np.float32)
+            fills.append(FillResult(photo.composite(colours01, mask), mask, 0.1, seed + i))
         return fills
 
-    def priors(self, photo, mask, *, seed=0):
-        return [
+    def begin_fill(self) -> None:
+        """Called before every fill; here it takes no time."""
+
+    def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]:
+        # The real one brings torch, which takes seconds.
+        views = [
             SimpleNamespace(
                 seed=one,
                 levels=tuple(np.tile(np.arange(n, dtype=np.uint8) % 8, (n, 1)) for n in (6, 12, 24)),
@@ -166,14 +216,7 @@ class GreyPainter:
             )
             for one in (seed, seed + 1)
         ]
-
-
-class WhitePipeline(MeanPipeline):
-    """Fills with white: another model."""
-
-    def fill(self, photo, mask, *, seed=0, words=None, strength=1.0, progress=None):
-        filled = photo.composite(np.ones((mask.sum(), 3), np.float32), mask)
-        return FillResult(filled, mask, 0.1, seed)
+        return cast("list[PriorView]", views)
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -31,8 +31,8 @@ def finished(folder: Path) -> list[Path]:
 def test_an_app_that_was_killed_in_mid_fill_goes_on_when_it_is_started_again(
     photo_file, mask_file, noise, tmp_path
 ):
-    served, sign = tmp_path / "served", tmp_path / "begun"
-    with running_app(command=[*SLOW_APP, "--seconds", "600", "--sign", str(sign)], files=served) as (
+    served, begun = tmp_path / "served", tmp_path / "begun"
+    with running_app(command=[*SLOW_APP, "--begun", str(begun)], files=served) as (
         url,
         pid,
     ):
@@ -44,7 +44,7 @@ def test_an_app_that_was_killed_in_mid_fill_goes_on_when_it_is_started_again(
         endpoint = httpx.get(f"{url}gradio_api/info", timeout=60).json()["named_endpoints"]["/fill"]
         data += [one["parameter_default"] for one in endpoint["parameters"][2:]]
         httpx.post(f"{url}gradio_api/call/fill", json={"data": data}, timeout=60).raise_for_status()
-        until(sign.exists)
+        until(begun.exists)
         os.killpg(pid, signal.SIGKILL)
     assert {path.name for path in finished(served)} == {"photo.png", "mask.png"}
 

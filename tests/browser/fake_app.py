@@ -7,20 +7,67 @@ real one and a model that trains in seconds.
 from __future__ import annotations
 
 import argparse
-import functools
 import time
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from app.page import build_app, launch_options
+from app.serving.contracts import Pipeline
 from app.serving.loading import load_pipeline
 from app.serving.service import FillService
 from app.train.jobs import TrainingJobs
+from sair_core.progress import Cancelled, never_cancelled, stop_if
 from sair_core.weights.bundled import BUNDLED_SAIR
-from tests.app.fakes import FAKE_TRAINER, GreyPainter, MeanPipeline, WhitePipeline, load_fake_reader
+from tests.app.fakes import (
+    FAKE_TRAINER,
+    ColourReader,
+    GreyPainter,
+    MeanPipeline,
+    WhitePipeline,
+    load_fake_reader,
+)
 
 PACE = ("--pace", "0.1")
 TINY = ("--preset", "tiny", "--size-px", "32", "--final-size-px", "32", "--batch", "2", "--queries", "32",
         "--workers", "0", "--no-bf16")  # fmt: skip
+
+
+class PacedReader(ColourReader):
+    """Takes its time, so that a person or a test sees the progress."""
+
+    def __init__(self, model: object, seconds: float):
+        super().__init__(model)
+        self.seconds = seconds
+
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> np.ndarray:
+        time.sleep(self.seconds)
+        return super().read(rgb, hole, complete=complete)
+
+
+class PacedPipeline(MeanPipeline):
+    """row_seconds: how long 64 rows of an export take; view_seconds, read_seconds: a view, a reading."""
+
+    def __init__(self, model: object, row_seconds: float, view_seconds: float, read_seconds: float):
+        self.reader = PacedReader(model, read_seconds)
+        self.row_seconds, self.view_seconds = row_seconds, view_seconds
+
+    def begin_rows(self) -> None:
+        time.sleep(self.row_seconds)
+
+    def view(self, *args: Any, cancelled: Cancelled | None = None, **options: Any) -> Image.Image:
+        done = time.monotonic() + self.view_seconds
+        while time.monotonic() < done:
+            stop_if(cancelled or never_cancelled)
+            time.sleep(0.01)
+        return super().view(*args, cancelled=cancelled, **options)
+
+
+class PacedPainter(GreyPainter):
+    def begin_fill(self) -> None:
+        time.sleep(0.1)
 
 
 def main() -> None:
@@ -28,7 +75,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sir", action="store_true", help="complete what a mask hides")
     parser.add_argument("--spn", action="store_true", help="with the textured engine")
-    parser.add_argument("--seconds", type=float, default=0.0, help="how long a reading takes")
+    parser.add_argument("--read-seconds", type=float, default=0.0, help="how long a reading takes")
     parser.add_argument(
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
     )
@@ -36,23 +83,20 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="folder of trainings; without it there is no Train tab")
     parser.add_argument("--trainer", choices=("fake", "tiny"), default="fake")
     args = parser.parse_args()
-    pipeline = MeanPipeline("SIR" if args.sir else None, args.row_seconds, args.view_seconds)
-    read = pipeline.reader.read
+    pipeline = PacedPipeline(
+        "SIR" if args.sir else None, args.row_seconds, args.view_seconds, args.read_seconds
+    )
 
-    def slow_read(*rest, **options):
-        time.sleep(args.seconds)
-        return read(*rest, **options)
-
-    pipeline.reader.read = slow_read
-
-    def load_model(name: str):
+    def load_model(name: str) -> Pipeline:
         if args.trainer == "tiny" and name != BUNDLED_SAIR:
             return load_pipeline(name, "cpu")
         return pipeline if name == BUNDLED_SAIR else WhitePipeline()
 
-    painter = functools.partial(GreyPainter, 0.1) if args.spn else None
     service = FillService(
-        lambda: pipeline, load_model=load_model, load_painter=painter, load_reader=load_fake_reader
+        lambda: pipeline,
+        load_model=load_model,
+        load_painter=PacedPainter if args.spn else None,
+        load_reader=load_fake_reader,
     )
     trainer = {"command": FAKE_TRAINER, "extra": PACE} if args.trainer == "fake" else {"extra": TINY}
     blocks = build_app(service, jobs=TrainingJobs(args.runs, **trainer) if args.runs else None)

@@ -83,7 +83,7 @@ def test_one_fill_is_a_result_at_once(drawn, session, request_):
 def test_the_faithful_engine_fills_as_before(drawn, session, request_, painter):
     answer = last(drawn.fill(request_, session, "car", 1.0, FAITHFUL, 4, 0))
     assert answer.kind == "result" and answer.text.startswith("Filled with car in ")
-    assert last(drawn.fill(request_, session)).kind == "result" and not painter.asked
+    assert last(drawn.fill(request_, session)).kind == "result" and not painter.drawn
 
 
 def test_words_are_left_out_and_that_is_said(drawn, session, request_):

@@ -1,6 +1,5 @@
 """What one visitor may take of a shared machine."""
 
-import time
 from dataclasses import replace
 
 import httpx
@@ -92,11 +91,19 @@ def test_another_encoder_is_offered_where_one_is_loaded(monkeypatch, tmp_path):
     assert not offered()
 
 
-def test_work_that_takes_too_long_is_ended_when_it_reports():
+@pytest.fixture
+def clock(monkeypatch) -> list[float]:
+    """What the clock shows at each look at it, from the last to the first; 0 when there is nothing more."""
+    times: list[float] = []
+    monkeypatch.setattr("app.host.guards.monotonic", lambda: times.pop() if times else 0.0)
+    return times
+
+
+def test_work_that_takes_too_long_is_ended_when_it_reports(clock):
     told = []
+    clock += [0.06, 0.04, 0.0]
     report = limit_time(lambda share, text: told.append(share), 0.05)
     report(0.1, "")
-    time.sleep(0.06)
     with pytest.raises(TooLongError, match=r"longer than the 0\.05 s"):
         report(0.5, "")
     report(1.0, "Done")  # it is: nobody gets anything out of an error now
@@ -104,9 +111,10 @@ def test_work_that_takes_too_long_is_ended_when_it_reports():
     assert limit_time(told.append, None) == told.append
 
 
-def test_an_export_that_takes_too_long_leaves_nothing(monkeypatch, tmp_path):
+def test_an_export_that_takes_too_long_leaves_nothing(monkeypatch, tmp_path, clock):
+    clock += [0.06, 0.04, 0.0]
     monkeypatch.setattr("app.host.limits.OWN", replace(OWN, seconds=0.05))
-    service = FillService(lambda: MeanPipeline(row_seconds=0.1))
+    service = FillService(lambda: MeanPipeline())
     photo = load_photo(np.zeros((8, 8, 3), np.uint8))
     work = service.start_export(photo, tmp_path / "a.png", Window(0.0, 0.0, 32.0, (256, 8)))
     with pytest.raises(TooLongError):

@@ -8,7 +8,7 @@ from app.serving.service import SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
 from sair_core.photos.photo import load_photo
 from sair_core.window import Window
-from tests.app.fakes import ColourReader, GreyPainter, MeanPipeline, WhitePipeline
+from tests.app.fakes import WAIT_SECONDS, ColourReader, GreyPainter, MeanPipeline, WhitePipeline
 
 HOLE = np.zeros((8, 8), bool)
 HOLE[2:4, 2:4] = True
@@ -59,7 +59,7 @@ def test_fills_run_one_at_a_time_and_the_second_is_told_that_it_waits(photo):
         def fill(self, *args, **kwargs):
             running.append(1)
             most.append(len(running))
-            gate.wait(5)
+            gate.wait(WAIT_SECONDS)
             running.pop()
             return super().fill(*args, **kwargs)
 
@@ -68,10 +68,10 @@ def test_fills_run_one_at_a_time_and_the_second_is_told_that_it_waits(photo):
     second = service.start_fill(photo, HOLE, progress=lambda share, text: news.append(text))
     assert any("Waiting" in text for text in news)
     gate.set()
-    first.result(5), second.result(5)
+    first.result(WAIT_SECONDS), second.result(WAIT_SECONDS)
     assert max(most) == 1
     news.clear()
-    service.start_fill(photo, HOLE, progress=lambda share, text: news.append(text)).result(5)
+    service.start_fill(photo, HOLE, progress=lambda share, text: news.append(text)).result(WAIT_SECONDS)
     assert not any("Waiting" in text for text in news)
 
 
@@ -125,14 +125,14 @@ def test_no_fill_waits_for_a_fetch(photo):
     gate = threading.Event()
 
     def load_reader(encoder, device):
-        gate.wait(5)
+        gate.wait(WAIT_SECONDS)
         return ColourReader()
 
     service = FillService(MeanPipeline, load_reader=load_reader)
     fetch = service.start_encoder("A a")
     assert service.start_fill(photo, HOLE).result().image.size == (8, 8) and not fetch.done()
     gate.set()
-    fetch.result(5)
+    fetch.result(WAIT_SECONDS)
 
 
 def test_another_model_takes_over_between_two_fills(photo):
@@ -140,7 +140,7 @@ def test_another_model_takes_over_between_two_fills(photo):
 
     class Slow(MeanPipeline):
         def fill(self, *args, **kwargs):
-            gate.wait(5)
+            gate.wait(WAIT_SECONDS)
             return super().fill(*args, **kwargs)
 
     def load_model(name):
@@ -154,9 +154,9 @@ def test_another_model_takes_over_between_two_fills(photo):
     after = service.start_fill(photo, HOLE)
     assert service.models.name == "first" and not loads
     gate.set()
-    change.result(5)
-    assert not np.asarray(before.result(5).image).any()
-    assert (np.asarray(after.result(5).image)[HOLE] == 255).all()
+    change.result(WAIT_SECONDS)
+    assert not np.asarray(before.result(WAIT_SECONDS).image).any()
+    assert (np.asarray(after.result(WAIT_SECONDS).image)[HOLE] == 255).all()
     assert loads == ["runs/mine/model"] == [service.models.name] and service.models.first_name == "first"
     assert service.start_reading(photo, "sky").result() and service.models._own_reader is not reader
 

@@ -20,6 +20,7 @@ from sair_core.photos.photo import load_photo
 from tests.app.fakes import FAKE_TRAINER, MeanPipeline, WhitePipeline, until
 
 LOOK = Request(number=3)
+LONG = 10**9  # steps of a training that ends only when it is stopped
 
 
 def scan(folder: Path) -> str:
@@ -190,7 +191,7 @@ def test_the_presets_exist():
 
 
 def test_one_at_a_time_stop_and_resume(actions, photos):
-    begin(actions, photos, length=2000)
+    begin(actions, photos, length=LONG)
     until(lambda: actions.jobs.status("My-photos").step)
     assert "One training at a time: My-photos is" in begin(actions, photos).text
     request = Request(run="My-photos")
@@ -221,7 +222,7 @@ def test_what_went_wrong_is_said(actions, tmp_path):
 def test_the_run_under_way_comes_first_until_one_is_chosen(actions, photos):
     begin(actions, photos)
     finished(actions)
-    begin(actions, photos, length=2000)
+    begin(actions, photos, length=LONG)
     assert actions.look(LOOK, None).more["run"]["name"] == "My-photos-2"
     assert actions.look(Request(run="My-photos"), None).more["run"]["name"] == "My-photos"
     assert actions.look(Request(run="gone"), None).more["run"]["name"] == "My-photos-2"

@@ -14,7 +14,7 @@ from sair_core.errors import ConfigError
 from tests.app.fakes import FAKE_TRAINER, until
 
 ROOT = Path(__file__).parents[3]
-SLOW = ("--pace", "0.1", "--steps", "600")
+LONG = ("--steps", str(10**9))  # ends only when it is stopped
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_plans_that_cannot_be(tmp_path, wrong):
 
 
 def test_stop_saves_and_resume_goes_on(make_jobs, request_):
-    jobs = make_jobs(*SLOW)
+    jobs = make_jobs(*LONG)
     name = jobs.start(request_).name
     until(lambda: jobs.status(name).step >= 3)
     asked = jobs.stop(name)
@@ -105,7 +105,7 @@ def test_stop_saves_and_resume_goes_on(make_jobs, request_):
 
 
 def test_one_at_a_time_whoever_started_it(make_jobs, request_):
-    jobs = make_jobs(*SLOW)
+    jobs = make_jobs(*LONG)
     name = jobs.start(request_).name
     for other in (jobs, make_jobs()):
         with pytest.raises(TrainingError, match="One training at a time: My-photos is"):
@@ -123,7 +123,7 @@ def test_a_training_outlives_the_app(make_jobs, request_, tmp_path):
     code = (
         "import sys; from pathlib import Path; from app.train.jobs import TrainingRequest, TrainingJobs\n"
         "from tests.app.fakes import FAKE_TRAINER\n"
-        f"jobs = TrainingJobs(Path({str(tmp_path / 'runs')!r}), command=FAKE_TRAINER, extra={SLOW!r})\n"
+        f"jobs = TrainingJobs(Path({str(tmp_path / 'runs')!r}), command=FAKE_TRAINER, extra={LONG!r})\n"
         f"run = jobs.start(TrainingRequest(Path({str(request_.data)!r}), minutes=1))\n"
         "print(run.pid)"
     )
@@ -188,7 +188,7 @@ def test_a_number_that_went_to_another_process(tmp_path):
 def test_a_training_of_the_terminal_is_found(make_jobs, tmp_path):
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
-    command = [*FAKE_TRAINER, "--data", "x", "--output", str(folder), *SLOW]
+    command = [*FAKE_TRAINER, "--data", "x", "--output", str(folder), *LONG]
     process = subprocess.Popen(command, cwd=ROOT)
     jobs = make_jobs()
     until(lambda: jobs.runs() and jobs.status("mine").state == "running")
