@@ -70,3 +70,9 @@ def painted_file(tmp_path):
     path = tmp_path / "painted.png"
     Image.fromarray(rgba).save(path)
     return path
+
+
+@pytest.fixture
+def host(monkeypatch):
+    """The app runs where many share one machine."""
+    monkeypatch.setenv("SAIR_HOSTED", "1")

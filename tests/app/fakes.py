@@ -87,8 +87,8 @@ def gradient(height: int = 240, width: int = 320) -> np.ndarray:
 
 
 class MeanPipeline:
-    """A `contracts.Pipeline` that fills with the mean of what is known, names by colour, and enlarges with blue
-    turned round."""
+    """A `contracts.Pipeline` that fills with the mean of what is known, names by colour, and turns blue round
+    where it enlarges."""
 
     device = "cpu"
 

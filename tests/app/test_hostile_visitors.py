@@ -14,11 +14,9 @@ from gradio.utils import get_upload_folder
 from gradio_client import handle_file
 from PIL import Image
 
-from app.host.accounts import read_accounts
 from app.host.limits import limits
 from app.page import build_app, launch_options
 from app.serving.service import FillService
-from sair_core.errors import ConfigError
 from tests.app.fakes import MeanPipeline
 
 NAME = "anna-at-the-lake"
@@ -135,23 +133,6 @@ def test_hosts_take_less(monkeypatch):
     monkeypatch.setenv("SPACE_ID", "user/name")
     assert (limits().megapixels, limits().upload) == (16.0, "60mb")
     assert launch_options()["max_file_size"] == "60mb" and launch_options()["strict_cors"] is True
-
-
-def test_accounts(tmp_path):
-    path = tmp_path / "accounts"
-    path.write_text("# people\nanna:pass:word\n\nbert: x \n")
-    assert read_accounts(path) == [("anna", "pass:word"), ("bert", " x")]
-    for text, message in (
-        ("anna", "line 1 is not"),
-        ("a:b\n:secret", "line 2 is not"),
-        ("\n", "names nobody"),
-    ):
-        path.write_text(text)
-        with pytest.raises(ConfigError, match=message) as caught:
-            read_accounts(path)
-        assert "secret" not in str(caught.value)
-    with pytest.raises(ConfigError, match="FileNotFoundError"):
-        read_accounts(tmp_path / "none")
 
 
 def test_only_who_has_an_account_gets_in(tmp_path):

@@ -7,14 +7,14 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from app.host.exports import check_export, export_limits, whole_window
+from app.host.exports import check_export, export_limits
 from app.semantics.actions import AS_IS, SemanticActions
 from app.serving.models import BUNDLED
 from app.serving.service import FillService
 from app.session import Session
 from app.widgets.protocol import Request
 from app.zoom.actions import VIEW, WHOLE, ZoomActions
-from sair_core.errors import ConfigError, ModelNotFoundError, PhotoTooLargeError
+from sair_core.errors import ModelNotFoundError, PhotoTooLargeError
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.map import palette
 from sair_core.window import Window, resample
@@ -208,13 +208,6 @@ def test_the_newest_views_are_kept(actions, zoom_actions, street_session, photo_
 def test_scales_that_cannot_be(zoom_actions, street_session, scale):
     answer = exported(zoom_actions, street_session, WHOLE, scale)[-1]
     assert answer.level == "error" and "from 1 to 64" in answer.text
-
-
-def test_the_size_is_that_of_the_file():
-    assert whole_window((33, 41), 1.5).size_px == (49, 61)  # 49.5 and 61.5: no pixel lies half outside
-    assert whole_window((33, 41), 7.3).size_px == (241, 299)
-    with pytest.raises(ConfigError):
-        whole_window((33, 41), 65)
 
 
 def test_limits_are_lower_on_a_shared_host(monkeypatch, zoom_actions, street_session):
