@@ -1,17 +1,18 @@
-"""`python -m app.host.space`: the app on a Hugging Face Space, which files it needs and their way there."""
+"""The app on a Hugging Face Space, the files it needs and their way there: `python -m app.host.space`."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from huggingface_hub import HfApi
 from huggingface_hub.utils import filter_repo_objects
 
-from sair_core.errors import ConfigError, SairError
-from sair_core.training.push import add_repo_options
+from sair_core.command_line import Option, run_command
+from sair_core.config import strict_dataclass
+from sair_core.errors import ConfigError
 from sair_core.weights.network import HUB_ERRORS, require_repo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,22 +65,30 @@ def _tops() -> list[str]:
     return [name.removesuffix("/*") for name in WANTED if name.endswith("/*")]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 with a message."""
-    parser = argparse.ArgumentParser(prog="python -m app.host.space", description="Put the app on a Space.")
-    parser.add_argument("--dry-run", action="store_true", help="only list what would be uploaded")
-    add_repo_options(parser, "Space")
-    args = parser.parse_args(argv)
-    try:
-        if args.dry_run:
-            require_repo(args.repo, "a Space")
-            _list(args.repo)
-        else:
-            print(f"The Space is at {upload(args.repo, private=args.private)}; it builds for a few minutes.")
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+@strict_dataclass
+class SpaceOptions:
+    """Put the app on a Hugging Face Space."""
+
+    repo: Annotated[str, Option(metavar="USER/NAME")]
+    """the Space, created if there is none"""
+    private: bool = False
+    """a new Space is seen by its owner only"""
+    dry_run: bool = False
+    """only list what would be uploaded"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m app.host.space") -> int:
+    """Run the command line and return its exit status."""
+    return run_command(_put, SpaceOptions, argv, prog=prog)
+
+
+def _put(options: SpaceOptions) -> None:
+    require_repo(options.repo, "a Space")
+    if options.dry_run:
+        _list(options.repo)
+        return
+    address = upload(options.repo, private=options.private)
+    print(f"The Space is at {address}; it builds for a few minutes.")
 
 
 def _list(repo: str) -> None:

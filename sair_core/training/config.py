@@ -1,46 +1,76 @@
-"""What a training run does, saved beside its result."""
+"""Configurations of training runs, saved beside their results; each is the command line of its task."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
 from sair_core.training.schedule import cosine, halving, warmup
+
+FOLDERS = Option(metavar="FOLDER")
+MODEL = Option("--model", metavar="{sair,detail,spn}")
 
 
 @strict_dataclass
 class RunConfig:
     """What the training of any model has.
 
-    A run ends after `steps` optimiser steps, or after `minutes` of training when that is given.
-    batch is per step at `size_px`. In the last `final_share` of the run photos are seen at `final_size_px`
-    and the batch shrinks so that a step costs the same.
-    accumulate: parts that a batch is computed in, for less memory. Each of several processes has a batch.
-    start: a model (bundled name, folder, hub id) whose weights the run begins with. preset: what is built;
-    None: what `start` is, or without one "lite".
+    A run ends after `steps` optimiser steps, or after `minutes` of training when that is given. In the last
+    `final_share` of the run photos are seen at `final_size_px` and the batch shrinks so that a step costs the
+    same. Each of several processes has a batch.
     """
 
-    data: tuple[str, ...]
-    output: str
+    data: Annotated[tuple[str, ...], FOLDERS]
+    """folders of photos (repeat or list)"""
+    output: Annotated[str, FOLDERS]
+    """run folder: checkpoint, log, validation pictures, model"""
+    kind: Annotated[str, MODEL] = ""
+    """what is trained: sair, detail (a SAIR's views) or spn"""
     preset: str | None = None
-    start: str | None = None
-    val: tuple[str, ...] = ()
+    """model configuration: lite, paper or tiny; default: that of --from, or lite"""
+    start: Annotated[str | None, Option("--from", metavar="MODEL")] = None
+    """model whose weights to begin with: bundled name, folder or hub id"""
+    val: Annotated[tuple[str, ...], FOLDERS] = ()
+    """folders of validation photos; default: a part of --data is held back"""
     val_share: float = 0.015
+    """share of --data that is held back"""
     size_px: int = 128
+    """side of the training squares, px"""
     final_size_px: int = 256
+    """side in the last part of the run, px"""
     final_share: float = 0.5
+    """how much of the run that last part is"""
     batch: int = 16
-    steps: int = 14000
-    minutes: float | None = None
-    learning_rate: float = 1.2e-3
-    warmup_steps: int = 200
-    clip_norm: float = 1.0
+    """photos a step at --size-px, in each process"""
     accumulate: int = 1
+    """parts that a batch is computed in, for less memory"""
+    steps: int = 14000
+    """length of the run in optimiser steps"""
+    minutes: float | None = None
+    """length of the run in minutes of training instead"""
+    learning_rate: float = 1.2e-3
+    """highest learning rate"""
+    warmup_steps: int = 200
+    """steps until it is reached"""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """decay rates of Adam's moments"""
+    clip_norm: float = 1.0
+    """largest gradient norm"""
     ema: float = 0.999
+    """decay of the weights' moving average"""
     bf16: bool = True
+    """compute in bfloat16 where that is faster, else in float32"""
     device: str = "auto"
+    """auto, cpu, cuda or mps"""
     workers: int = 1
+    """processes that prepare samples"""
     seed: int = 0
+    """of weights, samples and validation split"""
     validate_every: int = 500
+    """steps between validations"""
     save_every: int = 250
+    """steps between saved states"""
 
     def __post_init__(self) -> None:
         require(bool(self.data), "data: name at least one folder of photos")
@@ -75,43 +105,44 @@ class RunConfig:
 
 @strict_dataclass
 class TrainConfig(RunConfig):
-    """Training of a SAIR.
+    """Train a SAIR on folders of photos."""
 
-    queries: pixels asked for a photo at `size_px`; they grow where the batch shrinks.
-    hole_share: share of the queried pixels that lie inside the hole: the weight of the hole in the loss.
-    scale_share: share of the steps where pixels are asked for that are up to `scale_max` times finer than the
-    picture, of which there are then 4 or 16 smaller ones in the place of each.
-    squared_weight: weight of the squared error beside L1. L1 alone asks for the median of what could be in
-    a hole; some squared error moves the answer towards the mean, which PSNR rewards.
-    semantic_weight, label_weight: of the semantics' distance to those of the unmasked picture, and of their
-    cross-entropy where pixels have classes; asked of `semantic_queries` pixels a photo. guide_share: share of
-    the steps in which the holes are filled by what the truth would be called, so that words are listened to.
-    """
-
-    kind: str = "sair"
+    kind: Annotated[Literal["sair"], MODEL] = "sair"
     semantics: str | None = None
+    """full, none (LIIF), unfilled (NFS) or only (OUS); default: as it is configured"""
     queries: int = 1536
+    """pixels asked for a photo at --size-px; they grow where the batch shrinks"""
     hole_share: float = 0.8
+    """share of these inside the hole: the weight of the hole in the loss"""
     scale_share: float = 0.0
+    """share of the steps where finer pixels than the picture's are asked for, of 4 or 16 smaller pictures in
+    the place of each"""
     scale_max: float = 4.0
+    """how much finer at most"""
+    # L1 alone asks for the median of what could be in a hole; some squared error moves the answer towards the
+    # mean, which PSNR rewards.
     squared_weight: float = 0.0
+    """weight of the squared error beside L1"""
     semantic_weight: float = 0.2
+    """weight of the semantics' distance to those of the unmasked picture"""
     label_weight: float = 0.02
+    """weight of their cross-entropy where pixels have classes"""
     semantic_queries: int = 256
+    """pixels a photo asked for their meaning"""
     guide_share: float = 0.25
-    schedule: str = "cosine"
+    """share of the steps in which the holes are filled by what the truth would be called"""
+    schedule: Literal["cosine", "step"] = "cosine"
+    """to zero, or halved in steps"""
     halve_every: float = 0.5
+    """share of the run after which the step schedule halves the rate"""
     weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.99)
+    """AdamW's weight decay"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_positive("queries", "semantic_queries")
         self._require_not_negative("semantic_weight", "label_weight", "squared_weight")
         self._require_shares("hole_share", "scale_share", "halve_every", "guide_share")
-        require(
-            self.schedule in ("cosine", "step"), f"schedule must be cosine or step, got {self.schedule!r}"
-        )
         require(self.scale_max >= 1, f"scale_max must be at least 1, got {self.scale_max}")
 
     def queries_of(self, phase: int) -> int:
@@ -127,18 +158,19 @@ class TrainConfig(RunConfig):
 
 @strict_dataclass
 class DetailTrainConfig(RunConfig):
-    """Training of a SAIR's `detail`: what views show between a photo's pixels.
+    """Train a SAIR's `detail` on folders of photos: what views show between a photo's pixels.
 
-    size_px: of the reduced photo, which is asked for `queries` pixels that are up to four times finer.
+    A photo is reduced to --size-px and asked for pixels that are up to four times finer.
     """
 
-    kind: str = "detail"
+    kind: Annotated[Literal["detail"], MODEL] = "detail"
     size_px: int = 48
     final_size_px: int = 48
     queries: int = 2304
+    """pixels asked for a photo"""
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.99)
+    """AdamW's weight decay"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,26 +183,32 @@ class DetailTrainConfig(RunConfig):
 
 @strict_dataclass
 class SpnTrainConfig(RunConfig):
-    """Training of an SPN (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
+    """Train an SPN on folders of photos (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
 
-    The rate is a tenth in the last quarter of the run. twice_share: share of a batch that is filled a second
-    time, with other noise, for the diversity of Eq. (14). probabilistic: None is what the model to begin with
-    is, or True. The weights are those of `SpnWeights`.
+    The rate is a tenth in the last quarter of the run. The weights are those of `SpnWeights`.
     """
 
-    kind: str = "spn"
+    kind: Annotated[Literal["spn"], MODEL] = "spn"
     learning_rate: float = 1e-4
     warmup_steps: int = 0
-    clip_norm: float = 10.0
-    probabilistic: bool | None = None
-    twice_share: float = 0.5
-    prior_weight: float = 1.0
-    image_weight: float = 10.0
-    adversarial_weight: float = 1.0
-    feature_weight: float = 10.0
-    diverse_weight: float = 0.05
-    kl_weight: float = 0.05
     betas: tuple[float, float] = (0.0, 0.9)
+    clip_norm: float = 10.0
+    probabilistic: Annotated[bool | None, Option(metavar="{yes,no}")] = None
+    """several fills for one hole; default: as the model to begin with, or yes"""
+    twice_share: float = 0.5
+    """share of a batch that is filled twice, with other noise, to make fills differ (Eq. 14)"""
+    prior_weight: float = 1.0
+    """weight of the distance to the pretext model, Eq. (4)"""
+    image_weight: float = 10.0
+    """lambda 1, of the colours, Eq. (10)"""
+    adversarial_weight: float = 1.0
+    """lambda 2, Eq. (11)"""
+    feature_weight: float = 10.0
+    """lambda 3, Eq. (13)"""
+    diverse_weight: float = 0.05
+    """lambda 4, Eq. (14)"""
+    kl_weight: float = 0.05
+    """lambda 5, Eq. (6)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()

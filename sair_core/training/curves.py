@@ -5,13 +5,15 @@ python -m sair_core.training.curves runs/sair runs/liif --output curves.png
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from sair_core.errors import DataError, SairError
+from sair_core.command_line import Option, run_command
+from sair_core.config import strict_dataclass
+from sair_core.errors import DataError
 from sair_core.files import replacing
 
 Rows = Sequence[Mapping[str, float]]
@@ -56,19 +58,24 @@ def read_log(run: Path) -> list[dict[str, float]]:
         raise DataError(f"{run} holds no readable log.csv ({error}). Give the folder of a run.") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, or 2 after an error."""
-    parser = argparse.ArgumentParser(prog="python -m sair_core.training.curves", description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="PNG to write")
-    args = parser.parse_args(arguments)
-    try:
-        draw_curves({run.name: read_log(run) for run in args.runs}, args.output)
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(args.output)
-    return 0
+@strict_dataclass
+class CurvesOptions:
+    """Draw the curves of trainings in one picture, as Figure 5 of the SAIR paper."""
+
+    runs: Annotated[tuple[Path, ...], Option(positional=True, metavar="RUN")]
+    """run folders"""
+    output: Annotated[Path, Option(metavar="FILE")]
+    """PNG to write"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.training.curves") -> int:
+    """Run the command line and return its exit status."""
+    return run_command(_draw, CurvesOptions, argv, prog=prog)
+
+
+def _draw(options: CurvesOptions) -> None:
+    draw_curves({run.name: read_log(run) for run in options.runs}, options.output)
+    print(options.output)
 
 
 if __name__ == "__main__":

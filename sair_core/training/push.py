@@ -1,37 +1,45 @@
-"""`python -m sair_core.training.push`: a trained model on the Hugging Face hub."""
+"""Share a trained model on the Hugging Face hub: `python -m sair_core.training.push`."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from huggingface_hub import HfApi
 
-from sair_core.errors import ConfigError, DataError, SairError
+from sair_core.command_line import Option, run_command
+from sair_core.config import strict_dataclass
+from sair_core.errors import ConfigError, DataError
 from sair_core.weights.network import HUB_ERRORS, require_repo
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 with a message."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sair_core.training.push",
-        description="Share a trained model, with a card that tells its figures.",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="--output folder of a training")
-    parser.add_argument("--best", action="store_true", help="the best model by validation, not the latest")
-    add_repo_options(parser, "model")
-    args = parser.parse_args(argv)
-    try:
-        print(f"The model is at {push(args.run, args.repo, private=args.private, best=args.best)}")
-    except SairError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+@strict_dataclass
+class PushOptions:
+    """Share a trained model on the Hugging Face hub, with a card that tells its figures."""
+
+    run: Annotated[Path, Option(positional=True)]
+    """--output folder of a training"""
+    repo: Annotated[str, Option(metavar="USER/NAME")]
+    """the model on the hub, created if there is none"""
+    private: bool = False
+    """a new model is seen by its owner only"""
+    best: bool = False
+    """the best model by validation, not the latest"""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.training.push") -> int:
+    """Run the command line and return its exit status."""
+    return run_command(_push, PushOptions, argv, prog=prog)
+
+
+def _push(options: PushOptions) -> None:
+    address = push(options.run, options.repo, private=options.private, best=options.best)
+    print(f"The model is at {address}")
 
 
 def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> str:
@@ -68,14 +76,6 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
                 f"The hub did not take it ({error}). Check the network, and log in with: hf auth login"
             ) from error
     return f"{api.endpoint}/{repo}"
-
-
-def add_repo_options(parser: argparse.ArgumentParser, what: str) -> None:
-    """--repo and --private, for whatever is put on the hub."""
-    parser.add_argument(
-        "--repo", required=True, metavar="USER/NAME", help=f"the {what}, created if there is none"
-    )
-    parser.add_argument("--private", action="store_true", help=f"a new {what} is seen by its owner only")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.monitor import PROGRESS_NAME
+from sair_core.training.tasks import TASKS
 from sair_core.training.tasks.sair import SairTask, train
 from sair_core.training.tasks.spn import SpnTask
 
@@ -106,6 +107,35 @@ def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys
     assert weights(tmp_path / "cli")["progress"]["step"] == 3
     assert main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "x")]) == 2
     assert "not a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--size-px", "128.5"], "--size-px must be a whole number, got '128.5'"),
+        (["--steps", "abc"], "--steps must be a whole number, got 'abc'"),
+        (["--schedule", "magic"], "--schedule must be 'cosine' or 'step', got 'magic'"),
+        (["--model", "spn", "--probabilistic", "maybe"], "--probabilistic must be yes or no, got 'maybe'"),
+        (["--batch", "0"], "batch must be positive, got 0"),
+        (["--resume"], "nothing to resume in"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    photo_folder, tmp_path, capsys, options, message
+):
+    assert main(["--data", str(photo_folder), "--output", str(tmp_path / "run"), *options]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_a_run_needs_photos_and_a_folder(tmp_path, capsys):
+    assert main([]) == 2 and "--data and --output must be given" in capsys.readouterr().err
+    assert main(["--output", str(tmp_path)]) == 2 and "--data must be given" in capsys.readouterr().err
+
+
+def test_every_task_is_found_by_its_name():
+    for kind, entry in TASKS.items():
+        assert entry.config_class(data=("a",), output="b").kind == kind
+        assert entry.load().__module__ == f"sair_core.training.tasks.{kind}"
 
 
 def test_help_lists_every_option_without_importing_torch():

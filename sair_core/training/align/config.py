@@ -2,52 +2,86 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
+from sair_core.training.config import FOLDERS
 from sair_core.training.schedule import cosine
 
 
 @strict_dataclass
 class AlignConfig:
-    """Two stages: words first (the text tower learns from a teacher), then photos (words held fixed).
+    """Train the text-aligned encoder in two stages.
 
-    labelled: folders of photos with index PNGs and a `classes.json` in them or above. named: folders of
-    photos whose names say what they show. Crops are `size_px` of photos enlarged by `enlarge`.
-    batch: crops a step of photos with pixel labels; named_batch: of those with names only.
-    distractors: words a step that no pixel may be nearer to than to its own name.
+    Words first: the text tower learns from a sentence encoder. Then photos: the image tower learns from
+    labels, with the words held fixed.
     """
 
-    labelled: tuple[str, ...]
-    output: str
-    named: tuple[str, ...] = ()
-    start: str | None = None
+    labelled: Annotated[tuple[str, ...], FOLDERS]
+    """folders of photos with label maps (NAME.jpg, NAME.png), and classes.json in them or above"""
+    output: Annotated[str, FOLDERS]
+    """run folder: model, log, validation pictures"""
+    named: Annotated[tuple[str, ...], FOLDERS] = ()
+    """folders of photos whose file names say what they show"""
+    start: Annotated[str | None, Option("--from", metavar="FOLDER")] = None
+    """open_clip folder whose weights to begin with; its words are kept"""
     trunk: str = "resnet18d"
+    """timm network of the image tower; it must pool by averaging"""
     embed_dim: int = 256
+    """dimensions of the common space"""
     text_width: int = 192
+    """of the text tower"""
     text_layers: int = 4
+    """of the text tower"""
     context_length: int = 32
+    """tokens that the text tower reads"""
     text_steps: int = 3000
+    """steps in which the text tower learns words"""
     text_batch: int = 384
+    """phrases in such a step"""
     text_learning_rate: float = 2e-3
+    """its highest learning rate"""
     steps: int = 3000
+    """steps in which the image tower learns"""
     minutes: float | None = None
+    """length of that part in minutes instead"""
     batch: int = 14
+    """labelled crops a step"""
     named_batch: int = 4
+    """crops of named photos a step"""
     size_px: int = 256
+    """side of the crops, px of the enlarged photo"""
     enlarge: tuple[float, float] = (1.1, 2.4)
+    """smallest and largest enlargement of the photo"""
     distractors: int = 96
+    """words a step that no pixel may be nearer to than to its own"""
     named_weight: float = 0.2
+    """weight of the named photos in the loss"""
     learning_rate: float = 1e-3
+    """highest learning rate"""
     warmup_steps: int = 100
+    """steps until it is reached"""
     weight_decay: float = 0.05
+    """AdamW's weight decay"""
     clip_norm: float = 1.0
+    """largest gradient norm"""
     ema: float = 0.998
+    """decay of the weights' moving average"""
     val_share: float = 0.06
+    """share of the labelled photos that is held back"""
     bf16: bool = True
+    """compute in bfloat16 where that is faster, else in float32"""
     device: str = "auto"
+    """auto, cpu, cuda or mps"""
     workers: int = 1
+    """processes that prepare samples"""
     seed: int = 0
+    """of weights, samples and validation split"""
     validate_every: int = 500
+    """steps between validations"""
     save_every: int = 250
+    """steps between saved states"""
 
     def __post_init__(self) -> None:
         require(bool(self.labelled), "labelled: name at least one folder of photos with label maps")
