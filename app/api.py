@@ -14,7 +14,8 @@ from gradio.utils import NamedString
 from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
 from sair_core.photos.masks import as_mask, mask_to_image
-from sair_core.photos.photo import Photo, encode_image, load_photo
+from sair_core.photos.photo import Photo, load_photo
+from sair_core.photos.write import encode_image
 from sair_core.window import Window
 
 from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window

@@ -14,7 +14,8 @@ from PIL import ExifTags, Image
 from benchmarks import fuzz
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
 from sair_core.photos.masks import as_mask
-from sair_core.photos.photo import encode_image, load_photo
+from sair_core.photos.photo import load_photo
+from sair_core.photos.write import encode_image
 from tests.photos.test_photo import PNG_START, bare_png, file_of
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sair_core.errors import ConfigError, SairError
-from sair_core.photos.photo import encode_image, load_photo
+from sair_core.photos.formats import PHOTO_SUFFIXES
+from sair_core.photos.photo import load_photo
+from sair_core.photos.write import encode_image
 
 from ..host.exports import PHOTO_FORMATS
 from ..serving.service import FillService
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 FAITHFUL, TEXTURED = "Faithful (SAIR)", "Textured (SPN)"
 ENGINES = (FAITHFUL, TEXTURED)
-EXAMPLE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 EXAMPLE_SIZE_PX = (156, 208)
 HINT = "Brush over what should go, then press Fill."
 PRIORS_HINT = "In a column, equal colours are the same kind of place to the model."
@@ -38,9 +39,7 @@ class EditActions:
         """examples: folder with photos to try; it may be missing."""
         self.service = service
         # Only these files can be named by the browser.
-        self.examples = {
-            f.stem: f for f in sorted(examples.glob("*")) if f.suffix.lower() in EXAMPLE_SUFFIXES
-        }
+        self.examples = {f.stem: f for f in sorted(examples.glob("*")) if f.suffix.lower() in PHOTO_SUFFIXES}
 
     def example_cards(self) -> list[dict[str, str]]:
         """Return name, label and thumbnail (data URI) of each example."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from sair_core.errors import EmptyMaskError, SairError
 from sair_core.photos.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
-from sair_core.photos.photo import encode_image
+from sair_core.photos.write import encode_image
 
 from ..serving.service import FillService
 from ..session import Session

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from sair_core.errors import ConfigError, PhotoTooLargeError
-from sair_core.photos.photo import SIDE_LIMITS_PX
+from sair_core.photos.formats import WRITABLE_FORMATS
 from sair_core.window import MAX_SCALE, Window
 
 from .limits import limits
 
-PHOTO_FORMATS = {"PNG": "png", "JPEG": "jpg", "WebP": "webp"}  # name -> suffix
-EXPORT_FORMATS = {**PHOTO_FORMATS, "TIFF": "tif"}
 EXPORT_MEGAPIXELS = {"PNG": 100, "JPEG": 100, "WebP": 100, "TIFF": 400}
+EXPORT_FORMATS = {  # name -> suffix without its dot
+    name: WRITABLE_FORMATS[name.upper()].suffixes[0].removeprefix(".") for name in EXPORT_MEGAPIXELS
+}
+PHOTO_FORMATS = {name: suffix for name, suffix in EXPORT_FORMATS.items() if name != "TIFF"}
 MAX_VIEW_PX = 1600  # a side
 
 
@@ -37,7 +39,7 @@ def export_limits() -> dict[str, dict[str, int]]:
     return {
         format: {
             "megapixels": megapixels if most is None else min(megapixels, most),
-            "side": SIDE_LIMITS_PX[format.upper()],
+            "side": WRITABLE_FORMATS[format.upper()].max_side_px,
         }
         for format, megapixels in EXPORT_MEGAPIXELS.items()
     }

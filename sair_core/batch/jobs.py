@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sair_core.batch.config import BatchConfig
 from sair_core.errors import DataError
-from sair_core.photos.folders import PHOTO_SUFFIXES, photo_files
+from sair_core.photos.folders import photo_files
+from sair_core.photos.formats import PHOTO_SUFFIXES
 
 MASK_SUFFIXES = (".png", *sorted(PHOTO_SUFFIXES - {".png"}), ".gif")  # of several masks the first counts
 

@@ -16,19 +16,13 @@ from sair_core.batch.jobs import Job
 from sair_core.batch.report import DONE, FAILED, SKIPPED, Line
 from sair_core.errors import MaskError, SairError
 from sair_core.files import digest, replacing
+from sair_core.photos.formats import FORMAT_BY_SUFFIX, WRITABLE_FORMATS
 from sair_core.photos.masks import as_mask
-from sair_core.photos.photo import SIDE_LIMITS_PX, Photo, encode_image, load_photo
+from sair_core.photos.photo import Photo, load_photo
+from sair_core.photos.write import encode_image
 
 log = logging.getLogger(__name__)
 
-SUFFIX_FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
 FIRST = "the first of several pictures in the file"
 
 
@@ -105,8 +99,9 @@ class Worker:
             notes.append(f"nothing to fill: the photo shows no {self.config.words}")
         else:
             result = self._pipeline.fill(photo, hole, words=self.config.fill_with).photo
-        format = photo.format if photo.format in SIDE_LIMITS_PX else None
-        format = format or SUFFIX_FORMATS.get(target.suffix.lower(), "PNG")
+        format = (
+            photo.format if photo.format in WRITABLE_FORMATS else FORMAT_BY_SUFFIX[target.suffix.lower()].name
+        )
         data = encode_image(result.to_image(), format, self.config.quality, keep_gps=self.config.keep_gps)
         with replacing(target) as temporary:
             temporary.write_bytes(data)

@@ -11,9 +11,8 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import ConfigError, DataError
+from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
 CLASSES_NAME = "classes.json"
 VOID = 255
 

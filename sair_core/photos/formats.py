@@ -1,10 +1,11 @@
-"""What Pillow can read, and what its many image modes and EXIF blocks become in a photo."""
+"""What kinds of files there are, and what Pillow's many image modes and EXIF blocks become in a photo."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -12,9 +13,37 @@ from PIL import ExifTags, Image, ImageCms
 
 from sair_core.errors import PhotoError
 
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A kind of file that photos are written as.
+
+    name: Pillow's. suffixes: in lower case, the usual one first. max_side_px: what its header can hold.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    max_side_px: int = 2**31 - 1
+
+
+WRITABLE_FORMATS = {
+    format.name: format
+    for format in (
+        FileFormat("PNG", (".png",)),
+        FileFormat("JPEG", (".jpg", ".jpeg"), max_side_px=65_500),
+        FileFormat("WEBP", (".webp",), max_side_px=16_383),
+        FileFormat("TIFF", (".tif", ".tiff")),
+        FileFormat("BMP", (".bmp",)),
+    )
+}
+FORMAT_BY_SUFFIX = {suffix: format for format in WRITABLE_FORMATS.values() for suffix in format.suffixes}
+# What counts as a photo in a folder: what can be written again as what it is.
+PHOTO_SUFFIXES = frozenset(FORMAT_BY_SUFFIX)
+JPEG_SUFFIXES = frozenset(WRITABLE_FORMATS["JPEG"].suffixes)
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels of 8 bits
 # Readers that decode pixels only, and none before they are asked to. Pillow knows others that start programs
 # (EPS), decode before their size can be checked (ICO) or hold no photos.
-PHOTO_FORMATS = (
+READABLE_FORMATS = (
     "PNG",
     "JPEG",
     "MPO",
@@ -65,9 +94,14 @@ STALE_TAGS = frozenset(
 )
 
 
+def size_text(size_px: tuple[int, ...]) -> str:
+    """Write `(height, width)` as width x height, as people do."""
+    return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
+
+
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """PHOTO_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
+    """READABLE_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
     Image.init()
     try:
         from pillow_heif import register_heif_opener
@@ -75,7 +109,7 @@ def readable_formats() -> tuple[str, ...]:
         pass
     else:
         register_heif_opener()
-    return tuple(name for name in PHOTO_FORMATS if name in Image.OPEN)
+    return tuple(name for name in READABLE_FORMATS if name in Image.OPEN)
 
 
 def why_not_a_photo(start: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Photos in and out: what the model sees, what is given back, and what is never changed.
+"""Photos: what the model sees, what is given back, and what is never changed.
 
 A photo is loaded once, upright, in one of five modes: "RGB", "RGBA", "L", "LA" or "I;16" (16-bit grey). The
 model sees 8-bit RGB; results are written into the photo's own pixels, so that every pixel outside the mask
@@ -17,24 +17,21 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sair_core.errors import ConfigError, MaskSizeError, PhotoError, PhotoTooLargeError
+from sair_core.errors import MaskSizeError, PhotoError, PhotoTooLargeError
 from sair_core.photos.formats import (
     DAMAGE,
-    GPS_TAGS,
+    MODES,
     UPRIGHT,
     holds_several,
-    on_white,
     read_exif,
     readable_formats,
+    size_text,
     to_8_bit,
     to_photo_mode,
     why_not_a_photo,
-    without_tags,
 )
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as Pillow's own conversion to "L"
-JPEG_EXIF_BYTES = 65_533
-SIDE_LIMITS_PX = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "TIFF": 2**31 - 1, "BMP": 2**31 - 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ class Photo:
         """
         if mask.shape != self.size_px:
             raise MaskSizeError(
-                f"The mask is {_size_text(mask.shape)} but the photo is {_size_text(self.size_px)}:"
+                f"The mask is {size_text(mask.shape)} but the photo is {size_text(self.size_px)}:"
                 " give a mask of the photo's size."
             )
         count = np.count_nonzero(mask)
@@ -153,73 +150,6 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
 def as_photo(source: PhotoSource) -> Photo:
     """Return a Photo as it is, of any size; load anything else as `load_photo` does."""
     return source if isinstance(source, Photo) else load_photo(source)
-
-
-def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
-    """The bytes of the file that `write_image` writes."""
-    buffer = io.BytesIO()
-    write_image(image, buffer, format, quality, keep_gps=keep_gps)
-    return buffer.getvalue()
-
-
-def write_image(
-    image: Image.Image, file: BinaryIO, format: str, quality: int = 95, *, keep_gps: bool = False
-) -> None:
-    """Write the image with its ICC profile and EXIF, but without the place where it was taken (GPS).
-
-    Args:
-        image: any Pillow image. Modes that a Photo does not have are converted as load_photo does.
-        file: open for writing bytes.
-        format: "PNG" or "TIFF" (exact, 16 bits kept), "JPEG" or "BMP" (transparency is flattened on white),
-            or "WEBP".
-        quality: 1 to 100, of JPEG and WebP. WebP at 100 is lossless.
-        keep_gps: write the place, too.
-
-    Raises:
-        ConfigError: an unknown format or quality.
-        PhotoTooLargeError: the image is longer than the format allows.
-    """
-    format = {"JPG": "JPEG"}.get(format.upper(), format.upper())
-    if format not in SIDE_LIMITS_PX:
-        raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
-    if max(image.size) > SIDE_LIMITS_PX[format]:
-        raise PhotoTooLargeError(
-            f"{format} holds at most {SIDE_LIMITS_PX[format]} pixels a side, the picture is"
-            f" {_size_text(image.size[::-1])}: save it as PNG."
-        )
-    _, exif = read_exif(image)
-    if exif and not keep_gps:
-        exif = without_tags(exif, GPS_TAGS)
-    image, icc_profile = to_photo_mode(image)
-    if format not in ("PNG", "TIFF") and image.mode == "I;16":
-        image = Image.fromarray(to_8_bit(np.asarray(image)))
-    if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
-        image = on_white(image)
-    options = {
-        # Level 3 is three times as fast as the default and its files hardly larger.
-        "PNG": {"compress_level": 3},
-        # Full colour resolution where quality is asked for: halved chroma shows on red edges.
-        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
-        "WEBP": {"quality": quality},
-        # Pillow cannot write an EXIF block of several parts into a compressed TIFF.
-        "TIFF": {} if exif else {"compression": "tiff_adobe_deflate"},
-        "BMP": {},
-    }[format]
-    if format == "WEBP" and quality == 100:
-        # Lossless reads quality as effort; exact keeps the colours under full transparency.
-        options = {"lossless": True, "quality": 40, "method": 2, "exact": True}
-    if icc_profile:
-        options["icc_profile"] = icc_profile
-    if exif and (format != "JPEG" or len(exif) <= JPEG_EXIF_BYTES):
-        options["exif"] = exif
-    image.save(file, format=format, **options)
-
-
-def _size_text(size_px: tuple[int, ...]) -> str:
-    """Width x height, as people write it."""
-    return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
 
 
 def _check_size(width: int, height: int, max_megapixels: float) -> None:
@@ -312,8 +242,7 @@ def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
             f"A photo array of type {array.dtype} and shape {array.shape} cannot be used: give uint8,"
             " float in [0, 1], or uint16 for grey."
         )
-    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
-    return _photo(np.array(pixels, order="C"), mode)
+    return _photo(np.array(pixels, order="C"), MODES[channels])
 
 
 def _photo(

@@ -11,15 +11,16 @@ from PIL import Image
 
 from sair_core.errors import ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.files import replacing
-from sair_core.photos.photo import LUMA, Photo, write_image
+from sair_core.photos.formats import FORMAT_BY_SUFFIX, MODES, WRITABLE_FORMATS
+from sair_core.photos.photo import LUMA, Photo
+from sair_core.photos.write import write_image
 from sair_core.progress import Cancelled, Progress, stop_if
 from sair_core.window import Window, resample
 from sair_core.zoom.function import PhotoFunction
 from sair_core.zoom.tiles import Span, cut
 
 BLOCK_PX = 512  # side of what is computed at once
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by bands
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 MAX_WHOLE_MEGAPIXELS = 100  # of the formats that are put together in memory
 GREY_MODES = ("L", "LA", "I;16")
 
@@ -40,9 +41,11 @@ def export(
     Raises ConfigError (suffix), PhotoTooLargeError, CancelledError.
     """
     path = Path(path)
-    format = FORMATS.get(path.suffix.lower())
-    if format is None:
-        raise ConfigError(f"{path.name!r} must end in one of {', '.join(FORMATS)}.")
+    found = FORMAT_BY_SUFFIX.get(path.suffix.lower())
+    if found is None or found.name not in FORMATS:
+        suffixes = (suffix for format in FORMATS for suffix in WRITABLE_FORMATS[format].suffixes)
+        raise ConfigError(f"{path.name!r} must end in one of {', '.join(suffixes)}.")
+    format = found.name
     height, width = window.size_px
     if format != "TIFF" and height * width > MAX_WHOLE_MEGAPIXELS * 1e6:
         raise PhotoTooLargeError(

@@ -6,8 +6,21 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from sair_core.errors import PhotoError
-from sair_core.photos.formats import GPS_TAGS, on_white, read_exif, to_8_bit, to_photo_mode, without_tags
+from sair_core.errors import PhotoError, PhotoTooLargeError
+from sair_core.photos.formats import (
+    FORMAT_BY_SUFFIX,
+    GPS_TAGS,
+    MODES,
+    PHOTO_SUFFIXES,
+    READABLE_FORMATS,
+    WRITABLE_FORMATS,
+    on_white,
+    read_exif,
+    to_8_bit,
+    to_photo_mode,
+    without_tags,
+)
+from sair_core.photos.write import encode_image
 
 
 def exif_block(**tags):
@@ -21,6 +34,27 @@ def parsed(block):
     exif = Image.Exif()
     exif.load(block)
     return exif
+
+
+def test_one_table_of_formats_and_suffixes_that_pillow_agrees_with():
+    known = Image.registered_extensions()
+    assert {suffix: known[suffix] for suffix in PHOTO_SUFFIXES} == {
+        suffix: format.name for suffix, format in FORMAT_BY_SUFFIX.items()
+    }
+    assert set(WRITABLE_FORMATS) <= set(READABLE_FORMATS)
+    for bands, mode in MODES.items():
+        assert len(Image.new(mode, (1, 1)).getbands()) == bands
+
+
+@pytest.mark.parametrize("name", WRITABLE_FORMATS)
+def test_every_format_is_written_up_to_its_longest_side(name):
+    longest = min(WRITABLE_FORMATS[name].max_side_px, 70_000)
+    for size in ((longest, 1), (1, longest)):
+        image = Image.open(io.BytesIO(encode_image(Image.new("L", size, 9), name)))
+        assert image.size == size and image.format == name
+    if longest < 70_000:
+        with pytest.raises(PhotoTooLargeError, match="save it as PNG"):
+            encode_image(Image.new("L", (longest + 1, 1)), name)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from sair_core.errors import ConfigError, MaskSizeError, PhotoError, PhotoTooLargeError
-from sair_core.photos.photo import Photo, encode_image, load_photo
+from sair_core.photos.photo import Photo, load_photo
+from sair_core.photos.write import encode_image
 
 SHAPES = {"RGB": (3,), "RGBA": (4,), "L": (), "LA": (2,), "I;16": ()}
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

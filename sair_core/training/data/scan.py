@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.errors import DataError
-from sair_core.photos.folders import CLASSES_NAME, PHOTO_SUFFIXES, Classes, label_map_of, without_label_maps
+from sair_core.photos.folders import CLASSES_NAME, Classes, label_map_of, without_label_maps
+from sair_core.photos.formats import PHOTO_SUFFIXES
 from sair_core.progress import Progress, no_progress
 from sair_core.training.data.photos import TrainPhoto, open_photos
 

@@ -13,7 +13,8 @@ from app.session import Session
 from app.widgets.protocol import Request
 from app.widgets.requests import read_mask
 from sair_core.errors import ModelNotFoundError
-from sair_core.photos.photo import encode_image, load_photo
+from sair_core.photos.photo import load_photo
+from sair_core.photos.write import encode_image
 from tests.app.fakes import COLOURS
 
 BOX = (40, 30, 50, 40)
