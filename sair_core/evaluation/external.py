@@ -25,7 +25,7 @@ class FinishedFills:
 
     folder: Path
 
-    def read(self, name: str, size_px: tuple[int, int]) -> np.ndarray:
+    def read(self, name: str, size_px: tuple[int, ...]) -> np.ndarray:
         """uint8 (H, W, 3) of `size_px` (height, width). Raises MethodError."""
         return _read_fill(self.folder / f"{name}.png", size_px)
 

@@ -115,8 +115,10 @@ def _check_digest(benchmark: Benchmark, case: Case) -> None:
 
 def _fill_and_measure(benchmark: Benchmark, case: Case, method: str, tally: Tally) -> np.ndarray | None:
     """The picture that is measured; None where a method that is not ours failed."""
+    source = benchmark.methods[method]
     try:
-        samples, seconds = fill(benchmark, case, method)
+        with nullcontext() if method in METHODS else benchmark.model_lock:
+            samples, seconds = fill(case, method, source)
     except (MethodError, MissingDependencyError) as error:
         tally.failures.append(Failure(case.sample.path.name, case.bin, method, str(error)))
         return None
@@ -126,19 +128,20 @@ def _fill_and_measure(benchmark: Benchmark, case: Case, method: str, tally: Tall
     return result
 
 
-def fill(benchmark: Benchmark, case: Case, method: str) -> tuple[np.ndarray, float | None]:
-    """A method's samples, uint8 (N, H, W, 3), and the seconds that each took; None for finished fills."""
-    source = benchmark.methods[method]
-    if isinstance(source, FinishedFills):
-        return source.read(case.name, case.mask.shape)[None], None
+def fill(case: Case, name: str, method: Method) -> tuple[np.ndarray, float | None]:
+    """A method's samples, uint8 (N, H, W, 3), and the seconds that each took; None for finished fills.
+
+    Raises DataError for a result of another shape, and what the method raises.
+    """
+    if isinstance(method, FinishedFills):
+        return method.read(case.name, case.mask.shape)[None], None
     # What the hole hides is truly hidden, whatever a method reads. Copies: it may work in place.
     arguments = mean(case.photo, case.mask), case.mask.copy()
-    with nullcontext() if method in METHODS else benchmark.model_lock:
-        began = time.perf_counter()
-        filled = source(*arguments)
-        seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    filled = method(*arguments)
+    seconds = time.perf_counter() - began
     shape = case.photo.shape
     if filled.shape[-3:] != shape or filled.ndim > 4 or not filled.size or filled.dtype != np.uint8:
-        raise DataError(f"The method {method!r} returned {filled.dtype} {filled.shape}, not uint8 {shape}.")
+        raise DataError(f"The method {name!r} returned {filled.dtype} {filled.shape}, not uint8 {shape}.")
     samples = filled if filled.ndim == 4 else filled[None]
     return samples, seconds / len(samples)
