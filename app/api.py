@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 import numpy as np
-from gradio.utils import NamedString
+from gradio.components import Component
 
 from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
@@ -180,7 +180,7 @@ def add_endpoints(service: FillService) -> None:
         enlarged = gr.File(label="The enlarged photo")
         places = gr.JSON(label="Legend: label, colour and share of each")
         trigger = gr.Button()
-    endpoints = [
+    endpoints: list[tuple[Callable[..., Any], list[Component], Component | list[Component], str]] = [
         (answer.fill, [photo, mask, seed, guide, strength], out, FILL),
         (answer.semantics, [photo, words, mask], [out, places], SEMANTICS),
         (answer.mask_from_words, [photo, words], out, MASK_FROM_WORDS),
@@ -208,7 +208,7 @@ def _file_input(label: str) -> gr.File:
     A subclass could do that, but Gradio would write a .pyi beside this module.
     """
     file = gr.File(label=label, type="filepath")
-    file._process_single_file = lambda f: NamedString(f.path)
+    file._process_single_file = lambda f: f.path  # type: ignore[method-assign, return-value]
     return file
 
 

@@ -38,7 +38,11 @@ def list_tabs(examples: Path, jobs: TrainingJobs | None) -> dict[str, Callable[[
     here. Arguments as in `build_app`."""
     # Edit comes first: the browser builds a tab when it is first opened and then keeps it, and all others use
     # the editor.
-    tabs = {"Edit": partial(edit.build, examples=examples), "Zoom": zoom.build, "Semantics": semantics.build}
+    tabs: dict[str, Callable[[Workbench], None]] = {
+        "Edit": partial(edit.build, examples=examples),
+        "Zoom": zoom.build,
+        "Semantics": semantics.build,
+    }
     if jobs is not None and not hosted():  # training reads this machine's folders
         tabs["Train"] = partial(train.build, jobs=jobs)
     return tabs

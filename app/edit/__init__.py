@@ -1,1 +1,1 @@
-"""One module a tab."""
+"""The Edit tab: open, paint, fill, compare, save."""

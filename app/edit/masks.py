@@ -60,7 +60,7 @@ class MaskActions:
             return
         marked = f"{format_share(hole_ratio(mask))} of the photo is {'added' if add else 'marked'}"
         text = f"{words.strip()}: {marked}. Press Fill."
-        yield send_mask(mask, text, fit_display(photo.size_px), add=add)
+        yield send_mask(mask, text, fit_display(photo.size_px), {"add": add})
 
     def save(self, request: Request, session: Session | None) -> Answer:
         """Offer the painted mask as a PNG of the photo's size, white = fill."""

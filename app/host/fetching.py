@@ -9,7 +9,8 @@ from gradio import processing_utils
 
 
 def refuse_addresses() -> None:
-    """Gradio downloads a file whose path is an address, for whoever asks. From now on it says no instead."""
+    """Make Gradio refuse files whose path is an address: it would download them for any visitor, and has no
+    setting against it."""
     processing_utils.async_ssrf_protected_download = _refuse_later
     processing_utils.ssrf_protected_download = processing_utils.save_url_to_cache = _refuse
 

@@ -20,13 +20,14 @@ class TooLongError(SairError):
 def limit_time(progress: Progress, seconds: float | None) -> Progress:
     """Return `progress` for work that begins now and may take so many seconds (None: any number).
 
-    Work that is not done by then is ended by TooLongError at its next report: nothing else stops a thread.
+    Work that is not done by then is ended by TooLongError when it next shows progress: nothing else stops a
+    thread.
     """
     if seconds is None:
         return progress
     deadline = monotonic() + seconds
 
-    def report(share: float, text: str) -> None:
+    def limited(share: float, text: str) -> None:
         if share < 1 and monotonic() > deadline:
             raise TooLongError(
                 f"This takes longer than the {seconds:g} s that one request may take here. Choose a smaller "
@@ -34,7 +35,7 @@ def limit_time(progress: Progress, seconds: float | None) -> Progress:
             )
         progress(share, text)
 
-    return report
+    return limited
 
 
 def read_labels(labels: str | Sequence[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The Semantics tab: what every pixel is."""

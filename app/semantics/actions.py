@@ -18,7 +18,7 @@ from ..serving.service import FillService
 from ..session import MadeMap, Session
 from ..widgets.answers import follow, format_share, refuse, send_mask
 from ..widgets.pictures import describe_labels, encode_map, fit_display
-from ..widgets.protocol import Answer, Request
+from ..widgets.protocol import Answer, Level, Request
 from ..widgets.requests import read_mask, require_session
 
 AS_IS, HIDDEN, COMPLETED = "As it is", "Hidden", "Completed"
@@ -60,10 +60,10 @@ class SemanticActions:
             yield refuse(error)
             return
         session.map = MadeMap(request.on_stage, reading.map, hole, complete, encoder)
-        lacks_sir = complete and hole is not None and not reading.completed
         more = {"legend": describe_labels(reading.map), "hole": hole is not None}
-        level, text = ("warn", NO_SIR) if lacks_sir else ("good", HINT)
-        yield Answer("map", level, text, (encode_map(reading.map),), more=more)
+        lacks_sir = complete and hole is not None and not reading.completed
+        level: Level = "warn" if lacks_sir else "good"
+        yield Answer("map", level, NO_SIR if lacks_sir else HINT, (encode_map(reading.map),), more=more)
 
     def choose(self, request: Request, session: Session | None) -> Answer:
         """Make a label the mask, or of the label at one place the region around it."""
@@ -76,7 +76,8 @@ class SemanticActions:
             return refuse(error)
         done = "added to the mask" if request.add else "marked"
         text = f"{label}: {format_share(hole_ratio(mask))} of the photo is {done}. Press Fill."
-        return send_mask(mask, text, fit_display(made.map.ids.shape), of=made.of, add=request.add)
+        more = {"of": made.of, "add": request.add}
+        return send_mask(mask, text, fit_display(made.map.ids.shape), more)
 
     def save_map(self, request: Request, session: Session | None) -> Answer:
         """Offer the newest map as a palette PNG."""

@@ -45,8 +45,8 @@ def build(bench: Workbench) -> None:
     presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
     in_browser(labels.input, "() => null", outputs=preset)
-    for component in (rest, under_mask, *encoders):
-        in_browser(component.input, "() => window.sair.meaning.again()")
+    for event in (rest.input, under_mask.input, *(encoder.input for encoder in encoders)):
+        in_browser(event, "() => window.sair.meaning.again()")
 
 
 def _labels_panel() -> tuple[gr.Textbox, gr.Radio, gr.Checkbox]:

@@ -6,7 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sair_core.progress import Progress, no_progress
 
@@ -27,7 +27,7 @@ class WorkQueue:
         return self._length
 
     def submit(self, work: Callable[[Progress], T], progress: Progress | None = None) -> Future[T]:
-        """Queue work, which is given `progress` to report to; it is told at once when others come first."""
+        """Queue work, which is given `progress` to call; that is called at once when others come first."""
         progress = progress or no_progress
         with self._lock:
             ahead = self._length
@@ -39,6 +39,6 @@ class WorkQueue:
         future.add_done_callback(self._leave)
         return future
 
-    def _leave(self, _: Future) -> None:
+    def _leave(self, _: Future[Any]) -> None:
         with self._lock:
             self._length -= 1

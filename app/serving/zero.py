@@ -13,7 +13,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sair_core.errors import SairError
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
@@ -37,7 +37,7 @@ spaces: Any = importlib.import_module("spaces") if importlib.util.find_spec("spa
 START_SECONDS = 10  # for the weights to reach the GPU
 MEGAPIXEL_SECONDS = 2.0  # of output; more than it takes, as late work is killed
 MAX_SECONDS = 120  # the lender refuses to be asked for more
-F = TypeVar("F", bound=Callable)
+F = TypeVar("F", bound=Callable[..., Any])
 P = TypeVar("P", bound="Pipeline")
 
 
@@ -54,7 +54,9 @@ def on_gpu(seconds: Callable[..., int]) -> Callable[[F], F]:
     return (lambda work: work) if spaces is None else spaces.GPU(duration=seconds)
 
 
-def gpu_seconds(name: str, size_px: tuple[int, int], arguments: tuple, options: dict[str, Any]) -> int:
+def gpu_seconds(
+    name: str, size_px: tuple[int, int], arguments: Sequence[Any], options: dict[str, Any]
+) -> int:
     """Return how long to ask for the GPU for a result of (height, width), or several of them."""
     megapixels = options.get("count", 1) * size_px[0] * size_px[1] / 1e6
     return min(MAX_SECONDS, math.ceil(START_SECONDS + MEGAPIXEL_SECONDS * megapixels))
@@ -74,11 +76,14 @@ class BorrowingPipeline:
     def __init__(self, pipeline: Pipeline):
         reader = pipeline.reader  # loaded now, for the forks
 
-        def name(read: tuple[tuple, dict[str, Any]], *labels: Any, **options: Any) -> SemanticMap:
-            return reader.name(reader.read(*read[0], **read[1]), *labels, **options)
+        def name(unread: Unread, labels: Sequence[str], window: Window | None) -> SemanticMap:
+            embedding = reader.read(unread.rgb, unread.hole, complete=unread.complete)
+            return reader.name(embedding, labels, window=window)
 
         @on_gpu(gpu_seconds)
-        def work(what: str, size_px: tuple[int, int], arguments: tuple, options: dict[str, Any]) -> Any:
+        def work(
+            what: str, size_px: tuple[int, int], arguments: Sequence[Any], options: dict[str, Any]
+        ) -> Any:
             act = name if what == "name" else getattr(pipeline, what)
             try:
                 return act(*arguments, **options)
@@ -163,17 +168,25 @@ class BorrowingPipeline:
         return outcome
 
 
+class Unread(NamedTuple):
+    """What a reader is given to read."""
+
+    rgb: np.ndarray
+    hole: np.ndarray | None
+    complete: bool
+
+
 class BorrowingReader:
-    """A `contracts.Reader`. What was read would stay on the GPU, so it is read when it is named."""
+    """A `contracts.Reader`. An embedding would stay on the GPU, so a photo is read when it is named."""
 
     def __init__(self, reader: Reader, call: Callable[..., Any]):
         """call: as `BorrowingPipeline._call`."""
         self.model = reader.model
         self._call = call
 
-    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Any:
-        return (rgb, hole), {"complete": complete}
+    def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Unread:
+        return Unread(rgb, hole, complete)
 
-    def name(self, embedding: Any, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap:
-        size_px = embedding[0][0].shape[:2] if window is None else window.size_px
-        return self._call("name", size_px, embedding, labels, options={"window": window})
+    def name(self, embedding: Unread, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap:
+        size_px = embedding.rgb.shape[:2] if window is None else window.size_px
+        return self._call("name", size_px, embedding, labels, window)

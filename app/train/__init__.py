@@ -1,0 +1,1 @@
+"""The Train tab: fine-tuning on a folder of this machine."""

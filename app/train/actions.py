@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError, SairError
 from sair_core.weights.bundled import BUNDLED, is_bundled
@@ -15,7 +15,7 @@ from ..serving.service import FillService
 from ..session import Session
 from ..widgets.answers import follow, refuse
 from ..widgets.pictures import Picture
-from ..widgets.protocol import Answer, Request
+from ..widgets.protocol import Answer, Level, Request
 from .jobs import TrainingJobs, TrainingRequest
 from .run import RESUMABLE, Run, State
 
@@ -25,7 +25,7 @@ TRAINABLE = "sair"  # the kind of model
 SCRATCH = "preset:"  # before the name of a configuration that begins with random weights
 PRESETS = {"lite": "From scratch: lite", "paper": "From scratch: the paper's"}
 FOLDER_HINT = "The photos stay where they are. Nothing is sent anywhere."
-STATE_NOTICES: dict[State, tuple[Literal["info", "good", "busy", "warn", "error"], str]] = {
+STATE_NOTICES: dict[State, tuple[Level, str]] = {
     "starting": ("busy", "Starting. Loading the trainer takes some seconds."),
     "scanning": ("busy", "Looking at the photos."),
     "running": ("busy", "Training. You may close this page, and the app too: it goes on."),
@@ -69,7 +69,8 @@ class TrainActions:
 
     def check(self, request: Request, session: Session | None, folder: str) -> Answer:
         """Say what training would find in a folder, and what it would leave out."""
-        level, text = "info", FOLDER_HINT
+        level: Level = "info"
+        text = FOLDER_HINT
         try:
             if folder.strip():
                 level, text = "good", self._scan_usable(_photo_folder(folder))

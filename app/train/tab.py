@@ -22,7 +22,7 @@ def build(bench: Workbench, jobs: TrainingJobs) -> None:
         with gr.Column(scale=3, min_width=300, elem_id="train-side", elem_classes="side"):
             start = gr.Button("Start", variant="primary", elem_id="train-start", elem_classes="main-button")
             folder, line = _folder_panel()
-            base, unit, length = _plan_panel(actions.bases())
+            base, unit, length = _start_panel(actions.bases())
             advanced = _advanced_panel()
     talk = bench.conversation(view, "train.talk")
     talk.on(view.look, actions.look, "", often=True)
@@ -54,7 +54,7 @@ def _folder_panel() -> tuple[gr.Textbox, gr.HTML]:
     return folder, line
 
 
-def _plan_panel(bases: list[tuple[str, str]]) -> tuple[gr.Dropdown, gr.Radio, gr.Number]:
+def _start_panel(bases: list[tuple[str, str]]) -> tuple[gr.Dropdown, gr.Radio, gr.Number]:
     with gr.Column(elem_id="plan-panel", elem_classes="card-panel"):
         base = gr.Dropdown(
             bases, value=bases[0][1], label="Begin with", allow_custom_value=True, elem_id="train-base",

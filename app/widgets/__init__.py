@@ -1,0 +1,1 @@
+"""What the tabs are built of: the page's widgets and what they say to the server."""

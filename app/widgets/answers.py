@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from .pictures import encode_mask, reduce_mask
 from .protocol import Answer
 
 MISSING_STEPS = (NoPhotoError, NoMapError, EmptyMaskError, FullMaskError, LabelError)
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05  # how soon it is noticed that nobody wants the work any more
+Update = tuple[float, str]  # share that is done, text
 T = TypeVar("T")
 
 
@@ -27,15 +28,21 @@ def refuse(error: SairError) -> Answer:
     return Answer("notice", "warn" if isinstance(error, MISSING_STEPS) else "error", str(error))
 
 
-def send_mask(mask: np.ndarray, text: str, size_px: tuple[int, int] | None = None, **more: object) -> Answer:
+def send_mask(
+    mask: np.ndarray,
+    text: str,
+    size_px: tuple[int, int] | None = None,
+    more: dict[str, Any] | None = None,
+) -> Answer:
     """Answer with a mask for the editor, bool `(H, W)`, and how it came about.
 
-    size_px: the (height, width) at which the editor paints, where the mask is of the photo's own size.
+    size_px: the (height, width) at which the editor paints, where the mask is of the photo's own size. more:
+    what else the editor is told.
     """
     picture = encode_mask(mask if size_px is None else reduce_mask(mask, size_px))
     if picture is None:
         return Answer("notice", "warn", "Nothing of this photo would be marked. The mask stays as it is.")
-    return Answer("mask", "info", text, (picture,), more=more)
+    return Answer("mask", "info", text, (picture,), more=more or {})
 
 
 def format_share(share: float) -> str:
@@ -50,12 +57,14 @@ def follow(
 
     start: given a progress callback, begins the work. stopped: is set when nobody wants the work any more,
     which the work can ask, too: CancelledError is raised at once, whether or not the work has noticed yet.
+    (Gradio's own Progress draws over the component that is waited for, and cannot be stopped.)
     """
     stopped = stopped or threading.Event()
-    reports: queue.Queue[tuple[float, str]] = queue.Queue()
-    future = start(lambda share, text: reports.put((share, text)))
+    updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
+    future = start(lambda share, text: updates.put((share, text)))
+    future.add_done_callback(lambda _: updates.put(None))
     try:
-        for share, text in _newest_reports(future, reports, stopped):
+        for share, text in _newest_updates(updates, stopped):
             yield Answer("progress", more={"share": share, "text": text})
     finally:
         future.cancel()  # nobody waits for it any more, or it is done and nothing happens
@@ -64,16 +73,16 @@ def follow(
     return future.result()
 
 
-def _newest_reports(
-    future: Future, reports: queue.Queue[tuple[float, str]], stopped: threading.Event
-) -> Iterator[tuple[float, str]]:
-    """Yield reports as they come, only the newest where several wait, until the work is done or stopped."""
+def _newest_updates(updates: queue.SimpleQueue[Update | None], stopped: threading.Event) -> Iterator[Update]:
+    """Yield updates as they come, only the newest where several wait, until None comes or the work is
+    stopped."""
     while not stopped.is_set():
         try:
-            report = reports.get(timeout=POLL_SECONDS)
-            while not reports.empty():
-                report = reports.get_nowait()
-            yield report
+            waiting = [updates.get(timeout=POLL_SECONDS)]
         except queue.Empty:
-            if future.done():
-                return
+            continue
+        while not updates.empty():
+            waiting.append(updates.get())
+        yield from [update for update in waiting if update is not None][-1:]
+        if None in waiting:
+            return

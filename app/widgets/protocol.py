@@ -86,6 +86,9 @@ class Request:
 REQUEST = TypeAdapter(Request)
 
 
+Level = Literal["info", "good", "busy", "warn", "error"]
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a widget hears.
@@ -99,7 +102,7 @@ class Answer:
         "notice", "progress", "photo", "result", "variations", "priors", "mask", "map", "view", "run",
         "download",
     ]  # fmt: skip
-    level: Literal["info", "good", "busy", "warn", "error"] = "info"
+    level: Level = "info"
     text: str = ""
     pictures: tuple[Picture, ...] = ()
     file: bytes | Path | None = None

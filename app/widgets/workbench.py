@@ -30,7 +30,7 @@ class Workbench:
         `request` and `failed`."""
         return Conversation(widget, self.session, f"window.sair.{talk}")
 
-    def signal(self, event: Callable, act: Callable[[Session], None]) -> None:
+    def signal(self, event: Callable[..., Any], act: Callable[[Session], None]) -> None:
         """On the event, act on the visitor's session at once, beside all work under way."""
 
         def run(session: Session | None) -> None:
@@ -53,8 +53,8 @@ class Conversation:
 
     def on(
         self,
-        event: Callable,
-        action: Callable,
+        event: Callable[..., Any],
+        action: Callable[..., Any],
         busy: str,
         more: Sequence[Component] = (),
         *,
@@ -82,6 +82,6 @@ class Conversation:
         dependency.failure(None, js=f"() => {self.talk}.failed()", api_visibility="private")
 
 
-def in_browser(event: Callable, script: str, *components: Component, outputs: Any = None) -> None:
+def in_browser(event: Callable[..., Any], script: str, *components: Component, outputs: Any = None) -> None:
     """On the event, run a script without asking the server."""
     event(None, list(components) or None, outputs, js=script, api_visibility="private")

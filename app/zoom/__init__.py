@@ -1,0 +1,1 @@
+"""The Zoom tab: any part of the photo at any scale, and its export."""

@@ -112,7 +112,7 @@ class ZoomActions:
     ) -> Generator[Answer, None, tuple[int, int]]:
         """Write the file and return its (height, width). Where that fails not even its folder is left."""
 
-        def clean(work: Future) -> None:
+        def clean(work: Future[tuple[int, int]]) -> None:
             if work.cancelled() or work.exception() or stopped.is_set():
                 shutil.rmtree(path.parent, ignore_errors=True)
 
