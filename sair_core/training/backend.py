@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 from sair_core.devices import has_bf16, pick_device
 from sair_core.training.data.loader import Batch
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Backend:
@@ -59,6 +62,10 @@ class Backend:
         """`(rank, processes)`, as loaders take it."""
         return self.rank, self.processes
 
+    def place(self, module: M) -> M:
+        """Move a module to the device, in the memory format in which convolutions are fastest."""
+        return module.to(self.device).to(memory_format=torch.channels_last)
+
     def prepare(self, loss: nn.Module) -> nn.Module:
         """Wrap a module whose forward returns a loss: it computes in this precision, and all processes share
         its gradients."""
@@ -94,7 +101,7 @@ class Backend:
                 self._accelerator.backward(value)
             total += value.detach()
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        norm = self._accelerator.clip_grad_norm_(parameters, clip_norm)
+        norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
         value = self.mean(total)
         if not (math.isfinite(value) and math.isfinite(norm.item())):
             return math.nan
@@ -106,7 +113,9 @@ class Backend:
         if self.processes == 1:
             return float(value)
         value = torch.as_tensor(value, dtype=torch.float32, device=self.device)
-        return self._accelerator.reduce(value, "mean").item()
+        reduced = self._accelerator.reduce(value, "mean")
+        assert isinstance(reduced, Tensor)  # as what was given
+        return reduced.item()
 
     def any(self, flag: bool) -> bool:
         """Return whether a flag is set in any process."""

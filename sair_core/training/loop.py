@@ -14,7 +14,6 @@ from sair_core.config import to_dict
 from sair_core.devices import keep_freed_memory
 from sair_core.errors import CheckpointError, NotFiniteError
 from sair_core.training.backend import Backend
-from sair_core.training.config import RunConfig
 from sair_core.training.data.loader import Batch, Batches
 from sair_core.training.monitor import Monitor, show_setup
 from sair_core.training.schedule import Schedule, share_done
@@ -32,7 +31,7 @@ from sair_core.training.state import (
     save_run,
 )
 from sair_core.training.stopping import StopSignals
-from sair_core.training.task import Task, TaskClass
+from sair_core.training.task import Task, TaskClass, TaskConfig
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ SETTLED = 200  # steps after which that is judged
 
 
 def train(
-    task_class: TaskClass, config: RunConfig, *, resume: str | None = None, show_progress: bool = True
+    task_class: TaskClass, config: TaskConfig, *, resume: str | None = None, show_progress: bool = True
 ) -> Path:
     """Train a task and return the folder of the trained model, `OUTPUT/model`, which holds averaged weights.
 

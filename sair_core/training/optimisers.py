@@ -1,4 +1,4 @@
-"""A network with its optimiser, and AdamW as it is used here."""
+"""Networks with their optimisers, and how Adam and AdamW are set up."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ class Learner:
             group["lr"] = rate
 
 
+def adam(model: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Return Adam over all parameters of a model; fused where the device supports it."""
+    return torch.optim.Adam(model.parameters(), lr=rate, betas=betas, fused=_can_fuse(model))
+
+
 def adamw(
     model: nn.Module, rate: float, weight_decay: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> torch.optim.AdamW:
@@ -43,6 +48,9 @@ def adamw(
 
     Matrices and kernels decay, biases and norms do not.
     """
-    device = next(model.parameters()).device
     groups = param_groups_weight_decay(model, weight_decay)[::-1]  # what decays comes first in saved states
-    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=device.type != "mps")
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=_can_fuse(model))
+
+
+def _can_fuse(model: nn.Module) -> bool:
+    return next(model.parameters()).device.type != "mps"

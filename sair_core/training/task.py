@@ -12,6 +12,23 @@ from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.data.loader import Batch, Batches
 from sair_core.training.optimisers import Learner
+from sair_core.training.schedule import Schedule
+
+
+class TaskConfig(Schedule, Protocol):
+    """What the loop reads of a task's configuration."""
+
+    @property
+    def output(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def bf16(self) -> bool: ...
+
+    @property
+    def accumulate(self) -> int: ...
 
 
 class Task(Protocol):
@@ -21,10 +38,17 @@ class Task(Protocol):
     `train.json` beside the configuration of the run; at least "model", the configuration of the model.
     """
 
-    backend: Backend
-    learners: Mapping[str, Learner]
-    average: Average
-    facts: Mapping[str, Any]
+    @property
+    def backend(self) -> Backend: ...
+
+    @property
+    def learners(self) -> Mapping[str, Learner]: ...
+
+    @property
+    def average(self) -> Average: ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         """Return endless batches of this process, each with the numbers of its samples in all processes.

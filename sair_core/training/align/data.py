@@ -61,9 +61,15 @@ def word_of(stem: str) -> str | None:
     return NAMED[prefix](rest).lower() if prefix in NAMED and rest else None
 
 
+def label_ids(photo: TrainPhoto) -> np.ndarray:
+    """Return the label map of a photo that has one, uint8 `(H, W)`."""
+    assert photo.ids is not None  # as `load_labelled` leaves none without
+    return photo.ids
+
+
 def photo_weights(photos: Sequence[TrainPhoto], classes: int) -> np.ndarray:
     """Return each photo's share of the draws, `(N,)`: more for rare classes, half for partial sources."""
-    shown = np.array([np.bincount(p.ids.ravel(), minlength=256)[:classes] > 0 for p in photos])
+    shown = np.array([np.bincount(label_ids(p).ravel(), minlength=256)[:classes] > 0 for p in photos])
     repeat = np.sqrt(RARE / shown.mean(axis=0).clip(1e-6)).clip(1, None)
     weights = np.where(shown, repeat, 1).max(axis=1) * np.where([p.partial for p in photos], 0.5, 1.0)
     return weights / weights.sum()
@@ -74,7 +80,7 @@ def class_weights(photos: Sequence[TrainPhoto], classes: int) -> torch.Tensor:
 
     More would name rare things more often than they are there, as rare ones are shown more often already.
     """
-    counts = sum(np.bincount(p.ids.ravel(), minlength=256)[:classes].astype(np.float64) for p in photos)
+    counts = np.sum([np.bincount(label_ids(p).ravel(), minlength=256)[:classes] for p in photos], axis=0)
     share = counts / counts.sum()
     return torch.from_numpy((share.max() / share.clip(1e-9)) ** 0.25).clamp(1, 3).float()
 
@@ -109,7 +115,7 @@ class AlignSamples(Dataset[dict[str, torch.Tensor]]):
         self.batch, self.named_batch = batch, named_batch if named else 0
         self.indices = {word: i for i, word in enumerate(words)}
         self.weights = photo_weights(labelled, classes)
-        counts = sum(np.bincount(p.ids.ravel(), minlength=256) for p in labelled)
+        counts = np.sum([np.bincount(label_ids(p).ravel(), minlength=256) for p in labelled], axis=0)
         self.rarity = np.argsort(np.argsort(counts)) + np.where(np.arange(256) == VOID, 1000, 0)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
@@ -117,7 +123,7 @@ class AlignSamples(Dataset[dict[str, torch.Tensor]]):
         word = NO_WORD
         if index % (self.batch + self.named_batch) < self.batch:
             photo = self.labelled[rng.choice(len(self.labelled), p=self.weights)]
-            rgb, ids = photo.rgb, photo.ids
+            rgb, ids = photo.rgb, label_ids(photo)
         else:
             named = self.named[rng.integers(len(self.named))]
             rgb, ids = named.rgb, np.full(named.rgb.shape[:2], VOID, np.uint8)

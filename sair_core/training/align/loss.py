@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,12 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.encoders.dense_clip import DenseClip
-from sair_core.encoders.text import embed_labels
+from sair_core.encoders.text import Tokenizer, embed_labels
 from sair_core.errors import ConfigError
 from sair_core.photos.folders import VOID, Classes
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.data.loader import Batch
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
 
 SIMILAR = 0.35  # words nearer than this (cosine) are related: not held against each other
 NAME_SHARE = 0.7  # how often a class goes by its name; else by one of its synonyms
@@ -53,7 +56,7 @@ class AlignedEncoder(nn.Module):
 class WordEmbeddings:
     """Embeddings of the classes' names and synonyms, and of other words, from the frozen text tower."""
 
-    def __init__(self, classes: Classes, named: Sequence[str], text: nn.Module, tokenizer: Any):
+    def __init__(self, classes: Classes, named: Sequence[str], text: CLIP, tokenizer: Tokenizer):
         """named: words that photos go by."""
         self.variants = [(name, *synonyms) for name, synonyms in zip(classes.names, classes.synonyms)]
         self.others = tuple(dict.fromkeys([*named, *vocabulary("ade20k"), *vocabulary("coco")]))

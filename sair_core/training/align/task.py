@@ -107,8 +107,10 @@ class AlignTask:
         )
         clip, tokenizer = _build_clip(config, self.classes, resume)
         torch.manual_seed(config.seed)
-        self.model = AlignedEncoder(clip).to(backend.device, memory_format=torch.channels_last)
-        self.words = WordEmbeddings(self.classes, [p.word for p in self.named], clip.text, tokenizer)
+        self.model = backend.place(AlignedEncoder(clip))
+        assert clip.text is not None  # it was built with `keep_text`
+        self.text = clip.text
+        self.words = WordEmbeddings(self.classes, [p.word for p in self.named], self.text, tokenizer)
         self.validation = Validation(held, self.words.names)
         weights = class_weights(self.photos, len(self.classes.names)).to(backend.device)
         self.loss = backend.prepare(AlignLoss(self.model, self.words, weights, config))
@@ -145,12 +147,11 @@ class AlignTask:
         return self.validation(self.model, self.backend)
 
     def export(self, folder: Path) -> None:
-        clip = self.model.encoder
         averaged = self.average.state
         state = {
             k.removeprefix("encoder."): v for k, v in averaged.items() if k.startswith("encoder.visual.")
         }
-        state.update(clip.text.state_dict())
+        state.update(self.text.state_dict())
         state["logit_scale"] = averaged["log_scale"].clamp(max=float(np.log(100)))
         _save_clip(folder, model_config(self.config), state)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.photos.folders import VOID
+from sair_core.training.align.data import label_ids
 from sair_core.training.align.loss import AlignedEncoder
 from sair_core.training.backend import Backend
 from sair_core.training.data.photos import TrainPhoto
@@ -28,17 +29,18 @@ class Validation:
         """Return figures in [0, 1] and a picture: photo, classes found, true classes, for eight photos."""
         device, names = backend.device, self.names.to(backend.device)
         confusion = Confusion(len(names))
-        shown = []
+        shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for photo in self.photos:
             rgb01 = torch.from_numpy(photo.rgb.copy()).to(device).permute(2, 0, 1)[None].float() / 255
             large = F.interpolate(rgb01, scale_factor=2, mode="bilinear", align_corners=False)
             with backend.autocast():
                 found = model(large)
             cosines = torch.einsum("bdhw,nd->bnhw", found, names)
-            ids = F.interpolate(cosines, photo.ids.shape, mode="bilinear").argmax(dim=1)[0].cpu().numpy()
-            confusion.add(ids, photo.ids)
+            true = label_ids(photo)
+            ids = F.interpolate(cosines, true.shape, mode="bilinear").argmax(dim=1)[0].cpu().numpy()
+            confusion.add(ids, true)
             if len(shown) < 8:
-                shown.append((photo.rgb, ids, photo.ids))
+                shown.append((photo.rgb, ids, true))
         return {"accuracy": confusion.accuracy(), "miou": confusion.mean_iou()}, _picture(shown)
 
 

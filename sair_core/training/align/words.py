@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from sair_core.errors import MissingDependencyError
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.schedule import cosine
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +136,7 @@ class TextSamples:
 
 
 def teach_text(
-    text: nn.Module, tokenizer: Tokenizer, teacher: MiniLm, class_words: Sequence[str], config: AlignConfig
+    text: CLIP, tokenizer: Tokenizer, teacher: MiniLm, class_words: Sequence[str], config: AlignConfig
 ) -> dict[str, float]:
     """Train the text tower in place; return the cosine to the teacher, on names and on words held back."""
     everyday = np.random.default_rng([config.seed, 7]).permutation(teacher.everyday_words()).tolist()
@@ -173,7 +177,7 @@ def teach_text(
 
 
 @torch.inference_mode()
-def _encode_words(text: nn.Module, tokenizer: Tokenizer, words: Sequence[str]) -> Tensor:
+def _encode_words(text: CLIP, tokenizer: Tokenizer, words: Sequence[str]) -> Tensor:
     device = next(text.parameters()).device
     return torch.cat(
         [

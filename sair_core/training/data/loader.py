@@ -12,14 +12,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.data.samples import FillSamples, Pixels, SampleSpec, render_batch, to_pixels
+from sair_core.training.data.samples import PictureSamples, Pixels, SampleSpec, render_batch, to_pixels
 
 Batch = dict[str, Tensor]
 Batches = Generator[tuple[range, Batch], None, None]  # without end; close them to let their workers go
 
 
 def load_pictures(
-    samples: FillSamples,
+    samples: PictureSamples,
     batch: int,
     start: int,
     workers: int,

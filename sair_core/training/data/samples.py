@@ -47,7 +47,13 @@ class SampleSpec:
         return self.mask if self.fine_px == len(self.mask) else self.mask[at][:, at]
 
 
-class FillSamples(Dataset[list[SampleSpec]]):
+class PictureSamples(Dataset[list[SampleSpec]]):
+    """Samples by number, each the specs of one or more pictures of `photos`."""
+
+    photos: Sequence[TrainPhoto]
+
+
+class FillSamples(PictureSamples):
     """Samples by number: sample `i` depends on `(seed, i)` alone, so a run can be continued anywhere.
 
     In most batches a sample is one picture whose target is as fine as it. In `scale_share` of them it is

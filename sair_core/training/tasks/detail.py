@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from sair_core.config import require, to_dict
 from sair_core.coords import cell_of, grid_coords, sample_lanczos
@@ -31,7 +30,7 @@ from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.data.samples import SampleSpec
+from sair_core.training.data.samples import PictureSamples, SampleSpec
 from sair_core.training.data.store import load_split
 from sair_core.training.optimisers import Learner, adamw
 from sair_core.training.start import choose_model_config
@@ -64,21 +63,23 @@ class DetailTask:
         self.model = _build_model(config, resume)
         self.photos, held = load_split(config, None, backend)
         self.pixels = self.photos.load_pixels(backend.device)
-        self.model.to(backend.device, memory_format=torch.channels_last)
-        self.model.requires_grad_(False).detail.requires_grad_(True)
+        backend.place(self.model).requires_grad_(False)
+        detail = self.model.detail
+        assert detail is not None  # the model was built with one
+        detail.requires_grad_(True)
+        self.scale_max = detail.config.largest_scale
         self.validation = DetailValidation(held)
         self.loss = backend.prepare(DetailLoss(self.model))
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"detail": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         self.facts = {"model": to_dict(self.model.config)}
-        count = sum(p.numel() for p in self.model.detail.parameters())
+        count = sum(p.numel() for p in detail.parameters())
         logger.info("%.0f thousand parameters on %s, %s", count / 1e3, backend.device, backend.precision)
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         size_px, batch = self.config.shape(phase)
-        scale_max = self.model.config.detail.largest_scale
-        samples = FinerSamples(self.photos, size_px, self.config.queries, scale_max, self.config.seed)
+        samples = FinerSamples(self.photos, size_px, self.config.queries, self.scale_max, self.config.seed)
         share, workers = self.backend.share, self.config.workers
         return load_pictures(samples, batch, first_sample, workers, share, self.pixels)
 
@@ -94,8 +95,10 @@ class DetailTask:
     def enlarge(self, rgb: np.ndarray, scale: float) -> np.ndarray:
         """Return a whole photo as a view at that scale shows it, uint8."""
         photo, cache = load_photo(rgb), FeatureCache()
-        options = {"device": self.backend.device, "bf16": self.config.bf16, "key": model_key()}
-        return PhotoFunction(self.model, photo, cache, **options).render(Window.whole(photo.size_px, scale))
+        function = PhotoFunction(
+            self.model, photo, cache, device=self.backend.device, bf16=self.config.bf16, key=model_key()
+        )
+        return function.render(Window.whole(photo.size_px, scale))
 
     def export(self, folder: Path) -> None:
         save_checkpoint(folder, self.average.to_half(), self.model.model_type, self.model.config)
@@ -117,7 +120,7 @@ def _build_model(config: DetailTrainConfig, resume: bool) -> Sair:
     return model
 
 
-class FinerSamples(Dataset[list[SampleSpec]]):
+class FinerSamples(PictureSamples):
     """Samples by number, as `FillSamples`: squares of photos at their own resolution, reduced by 1 to
     `scale_max`, without a hole."""
 

@@ -65,4 +65,5 @@ def _vgg19(timeout_seconds: float) -> Stages:
     network = vgg19()
     network.load_state_dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
     layers = network.features
+    assert isinstance(layers, nn.Sequential)
     return Stages([layers[start:stop] for start, stop in VGG_STAGES])

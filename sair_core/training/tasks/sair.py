@@ -61,7 +61,7 @@ class SairTask:
         self.pixels = self.photos.load_pixels(backend.device)
         if config.start and not resume:
             load_start_weights(self.model, config.start)
-        self.model.to(backend.device, memory_format=torch.channels_last)
+        backend.place(self.model)
         if self.model.detail is not None:
             self.model.detail.requires_grad_(False)  # trained by a task of its own, `DetailTask`
         self.semantics = (
@@ -132,17 +132,17 @@ class SairLoss(nn.Module):
         """
         config = self.config
         rng = np.random.default_rng([config.seed, 9, first_sample])
-        target = words = None
-        if self.semantics is not None:
-            target = self.semantics.embed(batch["rgb01"])
+        semantics, target, words = self.semantics, None, None
+        if semantics is not None:
+            target = semantics.embed(batch["rgb01"])
             if rng.random() < config.guide_share:
-                words = self.semantics.draw_guidance(rng, target, batch)
+                words = semantics.draw_guidance(rng, target, batch)
         features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
         rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
         error = rgb - batch["target01"]  # the hole's weight is its share of the queries
         loss = error.abs().mean() + config.squared_weight * error.square().mean()
-        if self.model.sir is not None:
-            distance, labels = self.semantics.losses(features, target, batch)
+        if semantics is not None and target is not None and self.model.sir is not None:
+            distance, labels = semantics.losses(features, target, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
         return loss
 

@@ -23,8 +23,9 @@ class SemanticSupervision:
 
     def __init__(self, model: Sair, classes: Classes | None, queries: int):
         """queries: pixels a photo at which losses are taken. classes: None where no photo has a label map."""
-        self.model, self.queries = model, queries
-        text = build_text_encoder(model.semantic_encoder, model.config.semantic)
+        assert model.semantic_encoder is not None  # there is something to supervise
+        self.model, self.encoder, self.queries = model, model.semantic_encoder, queries
+        text = build_text_encoder(self.encoder, model.config.semantic)
         self.names = None if classes is None else text.embed(classes.names).clone()  # (classes, D)
         preset_words = dict.fromkeys(word for words in label_presets().values() for word in words)
         self.shown = text.embed(tuple(preset_words)).clone() if self.names is None else self.names
@@ -32,7 +33,8 @@ class SemanticSupervision:
     @torch.no_grad()
     def embed(self, rgb01: Tensor) -> Tensor:
         """Return the target: the embedding `(B, D, h, w)` of the unmasked picture."""
-        return self.model.semantic_encoder(rgb01, torch.zeros_like(rgb01[:, :1]))
+        embedding: Tensor = self.encoder(rgb01, torch.zeros_like(rgb01[:, :1]))
+        return embedding
 
     def draw_guidance(self, rng: np.random.Generator, target: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Draw what the holes are to be filled with, as a user's words would name it.
@@ -74,5 +76,5 @@ class SemanticSupervision:
         known = ids != VOID
         if self.names is None or not known.any():
             return distance, found.sum() * 0
-        logits = self.model.semantic_encoder.logit_scale.exp() * found[known] @ self.names.to(found).T
+        logits = self.encoder.logit_scale.exp() * found[known] @ self.names.to(found).T
         return distance, F.cross_entropy(logits, ids[known])

@@ -22,7 +22,7 @@ from sair_core.errors import CheckpointError
 from sair_core.models.discriminator import PatchDiscriminator
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
-from sair_core.models.spn import Spn, SpnConfig, composite
+from sair_core.models.spn import Spn, SpnConfig, SpnFeatures, composite
 from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -30,7 +30,7 @@ from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.samples import FillSamples
 from sair_core.training.data.store import load_split
-from sair_core.training.optimisers import Learner
+from sair_core.training.optimisers import Learner, adam
 from sair_core.training.start import choose_model_config, load_start_weights
 from sair_core.training.tasks.perceptual import build_perceptual
 from sair_core.training.tasks.spn_losses import (
@@ -77,16 +77,15 @@ class SpnTask:
         if config.start and not resume:
             load_start_weights(self.model, config.start)
         for module in (generator, discriminator, pretext, perceptual):
-            if module is not None:
-                module.to(backend.device, memory_format=torch.channels_last)
+            if isinstance(module, nn.Module):
+                backend.place(module)
         self.validation = Validation(held, config.final_size_px, config.seed)
         loss = SpnLoss(generator, discriminator.discriminator, pretext, perceptual, config)
         self.fills = loss.fills
         self.loss, self.discriminator_loss = backend.prepare(loss), backend.prepare(discriminator)
-        adam = {"lr": config.learning_rate, "betas": config.betas, "fused": backend.device.type != "mps"}
         self.learners = {
-            "generator": Learner(generator, torch.optim.Adam(generator.parameters(), **adam)),
-            "discriminator": Learner(discriminator, torch.optim.Adam(discriminator.parameters(), **adam)),
+            "generator": Learner(generator, adam(generator, config.learning_rate, config.betas)),
+            "discriminator": Learner(discriminator, adam(discriminator, config.learning_rate, config.betas)),
         }
         self.average = Average(generator, config.ema)
         count = sum(p.numel() for p in self.model.parameters())
@@ -110,20 +109,21 @@ class SpnTask:
         clip_norm = self.config.clip_norm
         real = {name: batch[name] for name in ("rgb01", "hole01")}
         if self.model.config.probabilistic:
-            real |= self._draw_noise(len(batch["rgb01"]), batch["rgb01"].shape[-2:], first_sample)
+            real |= self._draw_noise(batch["rgb01"], first_sample)
         self.fills.clear()
         loss = self.backend.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
         pairs = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
         other = self.backend.optimise(self.discriminator_loss, discriminator, pairs, clip_norm=clip_norm)
         return loss if math.isfinite(other) else math.nan
 
-    def _draw_noise(self, count: int, size_px: tuple[int, int], first_sample: int) -> Batch:
+    def _draw_noise(self, rgb01: Tensor, first_sample: int) -> Batch:
         """Draw two latents for each picture, seeded by the number of this process's first one."""
-        first = first_sample + self.backend.share[0] * count
+        count, _, height, width = rgb01.shape
+        first = first_sample + self.backend.rank * count
         latents = {}
         for place, name in enumerate(("noise", "other_noise")):
             seed = (self.config.seed * 1_000_003 + first) * 2 + place
-            drawn = self.model.latent(tuple(size_px), torch.Generator().manual_seed(seed), count)
+            drawn = self.model.latent((height, width), torch.Generator().manual_seed(seed), count)
             latents[name] = drawn.to(self.backend.device)
         return latents
 
@@ -227,22 +227,30 @@ class SpnLoss(nn.Module):
             "image": image_loss(fill.rgb01, rgb01, hole01),
             "adversarial": adversarial_loss(logits),
         }
-        if pretext is not None:
+        if pretext is not None and self.generator.heads is not None:
             terms["prior"] = prior_loss(self.generator.heads(fill.priors), pretext(rgb01), hole01)
-        if model.config.probabilistic:
+        if perceptual is not None:
             with torch.no_grad():
-                true_maps, true_seen = discriminator(rgb01)[1], perceptual(rgb01)
-            seen = perceptual(shown)
-            terms["feature"] = feature_loss(maps, true_maps) + feature_loss(seen, true_seen)
-            terms["kl"] = kl_loss(features.mean, features.sigma)
-            twice = math.ceil(self.config.twice_share * len(rgb01))
-            if twice:
-                again = model.decode(features.first(twice), batch["other_noise"][:twice]).rgb01
-                again = composite(again, rgb01[:twice], hole01[:twice])
-                # Halved, because noise from pixel to pixel would be the cheapest way to differ.
-                maps = [perceptual(F.avg_pool2d(one, 2)) for one in (shown[:twice], again)]
-                terms["diverse"] = diversity_loss(*maps, hole01[:twice], EPSILON)
+                true_maps, true_features = discriminator(rgb01)[1], perceptual(rgb01)
+            shown_features = perceptual(shown)
+            terms["feature"] = feature_loss(maps, true_maps) + feature_loss(shown_features, true_features)
+            terms |= self._variational_terms(features, shown, batch, perceptual)
         return self.weights.total(terms)
+
+    def _variational_terms(
+        self, features: SpnFeatures, shown: Tensor, batch: Batch, perceptual: FrozenFeatures
+    ) -> dict[str, Tensor]:
+        """Return the terms of Eq. (15) on the latent: its distribution, and that fills by it differ."""
+        assert features.mean is not None and features.sigma is not None  # of a probabilistic model
+        terms = {"kl": kl_loss(features.mean, features.sigma)}
+        twice = math.ceil(self.config.twice_share * len(shown))
+        if twice:
+            again = self.generator.model.decode(features.first(twice), batch["other_noise"][:twice]).rgb01
+            again = composite(again, batch["rgb01"][:twice], batch["hole01"][:twice])
+            # Halved, because noise from pixel to pixel would be the cheapest way to differ.
+            first, second = (perceptual(F.avg_pool2d(one, 2)) for one in (shown[:twice], again))
+            terms["diverse"] = diversity_loss(first, second, batch["hole01"][:twice], EPSILON)
+        return terms
 
 
 @contextlib.contextmanager

@@ -6,7 +6,9 @@ Norms are means over elements, not sums, so that weights do not depend on sizes.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,41 +35,45 @@ class SpnWeights:
             require(weight >= 0, f"{name} must not be negative, got {weight}")
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Eq. (12), or Eq. (15) of a probabilistic model: the weighted sum of the terms that there are.
+        """Return Eq. (12), or Eq. (15) of a probabilistic model: the weighted sum of the given terms.
 
         terms: scalars by the names of these fields. Raises ConfigError for any other name.
         """
         unknown = sorted(set(terms) - set(dataclasses.asdict(self)))
         require(bool(terms) and not unknown, f"want at least one loss of known name, got {unknown}")
-        return sum(getattr(self, name) * term for name, term in terms.items())
+        return reduce(operator.add, (getattr(self, name) * term for name, term in terms.items()))
 
 
 def prior_loss(
     predicted: Sequence[Tensor], target: Sequence[Tensor], hole01: Tensor, alpha: float = ALPHA
 ) -> Tensor:
-    """Eq. (4): `sum_l |(S_target^l - f^l(S_prior^l)) (1 + alpha M^l)|`.
+    """Return Eq. (4): `sum_l |(S_target^l - f^l(S_prior^l)) (1 + alpha M^l)|`.
 
     predicted, target: `(B, C_l, h_l, w_l)` a scale; hole01 `(B, 1, H, W)`, averaged over the cells of each.
     """
-    return sum(
+    terms = [
         _weighted_l1(p, t, hole_share(hole01, p.shape[-2:]), alpha)
         for p, t in zip(predicted, target, strict=True)
-    )
+    ]
+    return reduce(operator.add, terms)
 
 
 def kl_loss(mean: Tensor, sigma: Tensor) -> Tensor:
-    """Eq. (6): `KL(N(mean, sigma^2) || N(0, 1))`. Both `(B, C, h, w)`, sigma > 0."""
+    """Return Eq. (6): `KL(N(mean, sigma^2) || N(0, 1))`. Both `(B, C, h, w)`, sigma > 0."""
     mean, sigma = mean.float(), sigma.float()
     return (0.5 * (mean.square() + sigma.square() - 1) - sigma.log()).mean()
 
 
 def image_loss(rgb01: Tensor, target01: Tensor, hole01: Tensor, delta: float = DELTA) -> Tensor:
-    """Eq. (10): `|(I_full - I) (1 + delta M)|`. rgb01, target01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`."""
+    """Return Eq. (10): `|(I_full - I) (1 + delta M)|`.
+
+    rgb01, target01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`.
+    """
     return _weighted_l1(rgb01, target01, hole01, delta)
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
-    """Eq. (11), the generator's: `-log D(I)`, D the probability of being real.
+    """Return Eq. (11), the generator's: `-log D(I)`, D the probability of being real.
 
     As printed, `-log(1 - D(I))`, it is the same with D the probability of being generated.
     """
@@ -75,23 +81,23 @@ def adversarial_loss(fake_logits: Tensor) -> Tensor:
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Eq. (11), the discriminator's, to be minimised: `-log D(I_full) - log(1 - D(I))`."""
+    """Return Eq. (11), the discriminator's, to be minimised: `-log D(I_full) - log(1 - D(I))`."""
     return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
 
 
 def feature_loss(maps: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
-    """One line of Eq. (13): the mean over layers of `|phi^i(I_full) - phi^i(I)|`; no gradient to target.
+    """Return a line of Eq. (13): the mean over layers of `|phi^i(I_full) - phi^i(I)|`; no gradient to target.
 
     The discriminator's maps (N = 3) and the perceptual network's (K = 5) each give such a term.
     """
     terms = [F.l1_loss(m.float(), t.detach().float()) for m, t in zip(maps, target, strict=True)]
-    return sum(terms) / len(terms)
+    return reduce(operator.add, terms) / len(terms)
 
 
 def diversity_loss(
     first: Sequence[Tensor], second: Sequence[Tensor], hole01: Tensor, epsilon: float = EPSILON
 ) -> Tensor:
-    """Eq. (14): the mean over layers of `1 / (|(phi^i(I_1) - phi^i(I_2)) M_i| + epsilon)`.
+    """Return Eq. (14): the mean over layers of `1 / (|(phi^i(I_1) - phi^i(I_2)) M_i| + epsilon)`.
 
     first, second: maps `(B, C_i, h_i, w_i)` of two fills of the same photos; hole01 `(B, 1, H, W)`. The norm
     is a mean over the hole alone, so that two fills of a small hole need not differ more.
@@ -101,7 +107,7 @@ def diversity_loss(
         hole = hole_share(hole01, a.shape[-2:])
         distance = ((a.float() - b.float()).abs() * hole).sum() / (a.shape[1] * hole.sum()).clamp_min(EPSILON)
         terms.append(1 / (distance + epsilon))
-    return sum(terms) / len(terms)
+    return reduce(operator.add, terms) / len(terms)
 
 
 def _weighted_l1(a: Tensor, b: Tensor, hole: Tensor, extra: float) -> Tensor:
