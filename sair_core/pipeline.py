@@ -68,7 +68,7 @@ class InpaintPipeline:
         without, and without the mirror, it is what the model alone says.
         """
         self.device = pick_device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
         self.remove_seams = remove_seams
@@ -279,7 +279,8 @@ class InpaintPipeline:
         neither, the bundled SAIR; loaded at need."""
         if self._sair is None:
             model = load_model(BUNDLED_SAIR)
-            self._sair = model.to(self.device, memory_format=torch.channels_last)
+            assert isinstance(model, Sair)
+            self._sair = model.to(self.device).to(memory_format=torch.channels_last)
         return self._sair
 
     @property

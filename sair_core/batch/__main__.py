@@ -46,7 +46,7 @@ def follow(lines: Iterable[Line], total: int, counts: Counter[str]) -> int:
                 counts[line.status] += 1
                 if line.status == SKIPPED:
                     # Left out of the rate: the time still to go would look too short.
-                    progress.total -= 1
+                    progress.total = total = total - 1
                     progress.refresh()
                     continue
                 if line.status == FAILED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from sair_core.batch.config import BatchConfig
 from sair_core.batch.jobs import Job, plan_jobs
@@ -50,7 +50,9 @@ def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
     return report, [dataclasses.replace(job, known=report.key_of(job.name)) for job in jobs]
 
 
-def run(config: BatchConfig, model: ModelSource, report: Report, jobs: list[Job]) -> Iterator[Line]:
+def run(
+    config: BatchConfig, model: ModelSource, report: Report, jobs: list[Job]
+) -> Generator[Line, None, None]:
     """Do the jobs, tell of each as it is finished. The report has it by then, and is put in order at the end.
 
     Raises ModelNotFoundError and its like, MissingDependencyError; never because of a photo or a mask.

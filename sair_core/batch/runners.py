@@ -49,7 +49,9 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
     )
     try:
         for row in results.iter_rows():
-            yield parse(row["line"])
+            line = parse(row["line"])
+            assert line is not None, "a worker's line is whole"
+            yield line
     except (ray.exceptions.RayError, ray.data.exceptions.UserCodeException) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[-1]
         raise SairError(f"Ray's workers gave up ({reason}). Try --engine local to see why.") from error

@@ -15,6 +15,7 @@ share.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -133,10 +134,10 @@ def plan_crops(
 
 def _tight_box(hole: np.ndarray) -> tuple[slice, slice] | None:
     """The rows and columns that bound the True cells; None when there are none."""
-    rows = np.flatnonzero(hole.any(axis=1))
-    if rows.size == 0:
+    inside = np.flatnonzero(hole.any(axis=1))
+    if inside.size == 0:
         return None
-    rows = slice(int(rows[0]), int(rows[-1]) + 1)
+    rows = slice(int(inside[0]), int(inside[-1]) + 1)
     cols = np.flatnonzero(hole[rows].any(axis=0))
     return rows, slice(int(cols[0]), int(cols[-1]) + 1)
 
@@ -148,8 +149,8 @@ def _reduce(mask: np.ndarray, box: tuple[slice, slice]) -> _Grid:
     cell_px = max(1, math.ceil(math.sqrt(window.size / GRID_CELLS)))
     # Cells that stick out of the window repeat its last pixel: the picture's edge is not a known pixel.
     padded = np.pad(window, [(0, -n % cell_px) for n in window.shape], mode="edge").view(np.uint8)
-    count = sum(padded[i::cell_px].astype(np.uint16) for i in range(cell_px))
-    count = sum(count[:, i::cell_px] for i in range(cell_px))
+    count = functools.reduce(np.add, (padded[i::cell_px].astype(np.uint16) for i in range(cell_px)))
+    count = functools.reduce(np.add, (count[:, i::cell_px] for i in range(cell_px)))
     solid = count == cell_px**2
     if solid.all():
         thickness_px = np.full(solid.shape, 2 * max(mask.shape), np.float32)
@@ -209,7 +210,7 @@ def _halves(grid: _Grid, region: _Region, axis: int, cut: int, rules: _Rules) ->
 def _cut_between(grid: _Grid, region: _Region, rules: _Rules) -> tuple[_Region, _Region] | None:
     """Cut in the widest gap between blobs if they share no context and two crops cost less than one."""
     hole = grid.hole[region.rows, region.cols]
-    gap, cut, axis = max((*_widest_gap(hole.any(axis=1 - axis)), axis) for axis in (0, 1))
+    gap, cut, axis = max((*_widest_gap(np.any(hole, axis=1 - axis)), axis) for axis in (0, 1))
     # The cells at both ends may be partly known: the true gap is at least this wide.
     if gap * grid.cell_px < rules.min_context_px:
         return None

@@ -181,9 +181,11 @@ def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     if icc_profile or image.mode == "LAB":
         try:
             source = io.BytesIO(icc_profile) if icc_profile else ImageCms.createProfile("LAB")
-            return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            srgb = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            pass
+            srgb = None
+        if srgb is not None:
+            return srgb
     return image.convert("RGB")
 
 

@@ -6,7 +6,6 @@ import io
 import math
 import os
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
@@ -14,7 +13,8 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 from sair_core.errors import MaskError, MaskSizeError
 from sair_core.photos.formats import DAMAGE, readable_formats
 
-MaskSource = Union[Image.Image, np.ndarray, str, "os.PathLike[str]", bytes]
+MaskFile = Image.Image | str | os.PathLike[str] | bytes
+MaskSource = MaskFile | np.ndarray
 
 BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6))  # share of the picture that is hole, as the field reports it
 THRESHOLD = 128  # a grey mask is hole from here up
@@ -152,7 +152,7 @@ def _within(marked: np.ndarray, radius_px: float) -> np.ndarray:
     return out
 
 
-def _open(source: MaskSource, size_px: tuple[int, int] | None) -> Image.Image:
+def _open(source: MaskFile, size_px: tuple[int, int] | None) -> Image.Image:
     if isinstance(source, Image.Image):
         return source
     try:

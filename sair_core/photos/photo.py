@@ -109,7 +109,7 @@ class Photo:
         return image
 
 
-PhotoSource = Photo | Image.Image | np.ndarray | str | os.PathLike | bytes
+PhotoSource = Photo | Image.Image | np.ndarray | str | os.PathLike[str] | bytes
 
 
 def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
@@ -130,7 +130,8 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
         PhotoError: the file is missing, empty, damaged, not a photo, or the array has another type or range.
     """
     if isinstance(source, Photo):
-        _check_size(*reversed(source.size_px), max_megapixels)
+        height, width = source.size_px
+        _check_size(width, height, max_megapixels)
         return source
     if isinstance(source, np.ndarray):
         return _from_array(source, max_megapixels)
@@ -212,7 +213,7 @@ def _from_image(image: Image.Image) -> Photo:
         raise PhotoError(_damaged(error)) from error
     orientation, exif = read_exif(image)
     # Some cameras add a second picture to their JPEG files, which Pillow then calls MPO.
-    format = {"MPO": "JPEG"}.get(image.format, image.format)
+    format = "JPEG" if image.format == "MPO" else image.format
     image, icc_profile = to_photo_mode(image)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])

@@ -167,25 +167,27 @@ class SemanticReader:
         if self.mirror:
             rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
         with autocast(self.device, self.bf16):
-            if complete:
-                vectors = self._completed(rgb01, hole01)
+            if complete and self.model is not None:
+                vectors = _complete(self.model, rgb01, hole01)
             else:
                 vectors = F.normalize(self.encoder(rgb01, hole01).float(), dim=1)
         if self.mirror:
             vectors = F.normalize(vectors[:1] + vectors[1:].flip(-1), dim=1)
         return vectors[0]
 
-    def _completed(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
-        """Unit vectors: what the encoder sees in view, what SIR says in the hole."""
-        features = self.model.encode(rgb01, hole01)
-        size = tuple(max(1, n // GRID_STEP_PX) for n in rgb01.shape[-2:])
-        coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
-        said = self.model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
-        seen = F.interpolate(
-            F.normalize(features.seen.float(), dim=1), size, mode="bilinear", align_corners=False
-        )
-        mixed = torch.lerp(seen, F.normalize(said.float(), dim=1), hole_share(hole01, size))
-        return F.normalize(mixed, dim=1)
+
+def _complete(model: Sair, rgb01: Tensor, hole01: Tensor) -> Tensor:
+    """Unit vectors: what the encoder sees in view, what SIR says in the hole."""
+    features = model.encode(rgb01, hole01)
+    assert features.seen is not None
+    size = tuple(max(1, n // GRID_STEP_PX) for n in rgb01.shape[-2:])
+    coords = grid_coords(size, device=rgb01.device).flatten(0, 1).expand(len(rgb01), -1, -1)
+    said = model.decode_semantics(features, coords).transpose(1, 2).unflatten(2, size)
+    seen = F.interpolate(
+        F.normalize(features.seen.float(), dim=1), size, mode="bilinear", align_corners=False
+    )
+    mixed = torch.lerp(seen, F.normalize(said.float(), dim=1), hole_share(hole01, size))
+    return F.normalize(mixed, dim=1)
 
 
 def _name_pixels(logits: Tensor, window: Window, photo_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -214,7 +216,7 @@ def _bilinear(cells: int, places: np.ndarray) -> Tensor:
 
 def _digest(rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> bytes:
     digest = hashlib.blake2b(repr((rgb.shape, complete)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(rgb))
+    digest.update(np.ascontiguousarray(rgb).data)
     if hole is not None:
-        digest.update(np.packbits(hole))
+        digest.update(np.packbits(hole).data)
     return digest.digest()

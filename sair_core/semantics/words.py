@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from sair_core.errors import LabelError
@@ -15,7 +16,7 @@ MAX_LABELS = 64
 MAX_LABEL_CHARACTERS = 80
 
 
-def parse_labels(text: str | list[str] | tuple[str, ...]) -> list[str]:
+def parse_labels(text: str | Sequence[str]) -> list[str]:
     """Labels from what was typed, "Sky, car; tree" or a list: trimmed, lower case, each once, in order.
 
     Commas, semicolons and line breaks stand between labels. Raises LabelError when none is left, one is
