@@ -23,6 +23,7 @@ from benchmarks.speed import limit_cores, synthetic_photo  # noqa: E402
 from sair_core.coords import cell_of, grid_coords  # noqa: E402
 from sair_core.decoders.liif import LiifDecoder  # noqa: E402
 from sair_core.evaluation.report import machine_facts  # noqa: E402
+from sair_core.holes import to_rgb01  # noqa: E402
 from sair_core.models.load import load_model  # noqa: E402
 from sair_core.models.sair import Sair, decode_chunked  # noqa: E402
 from sair_core.photos.photo import load_photo  # noqa: E402
@@ -59,8 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def both(model: Sair, side_px: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
     """The two ways to answer the same queries, features already there."""
-    rgb = torch.from_numpy(load_photo(synthetic_photo(256, 256)).rgb.copy())
-    rgb01 = rgb.permute(2, 0, 1)[None].float() / 255
+    rgb01 = to_rgb01(load_photo(synthetic_photo(256, 256)).rgb)
     seen = {}
     project = model.air.project
     model.air.project = lambda z, c: seen.update(z=z, c=c) or project(z, c)

@@ -1,12 +1,24 @@
-"""Photos with holes made smaller, so that what is unknown stays out of what is known."""
+"""Photos and their holes as tensors, and made smaller so that what is unknown stays out of what is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def to_rgb01(rgb: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Turn a photo, uint8 `(H, W, 3)`, into float32 `(1, 3, H, W)` in [0, 1]."""
+    # A copy, because a photo's own pixels are read-only, which torch does not know.
+    return torch.from_numpy(rgb.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+
+
+def to_hole01(hole: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Turn a mask, bool `(H, W)`, into float32 `(1, 1, H, W)`, 1 = hole."""
+    return torch.from_numpy(hole).to(device)[None, None].float()
 
 
 def hole_share(hole01: Tensor, size_cells: Sequence[int]) -> Tensor:

@@ -19,10 +19,11 @@ from sair_core.devices import autocast, pick_device
 from sair_core.encoders.text import build_text_encoder
 from sair_core.errors import ConfigError, FullMaskError, LabelError
 from sair_core.filling.adapters import Filler, Guide, filler_of
-from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole, open_hole, reduce_crop
+from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole, open_hole
 from sair_core.filling.plan import plan_crops
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
+from sair_core.holes import reduce_known, to_hole01, to_rgb01
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
@@ -245,9 +246,10 @@ class InpaintPipeline:
         seeds = self._seeds(seed, 2 if self.draws else 1)
         photo, hole = open_hole(photo, mask)
         crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
-        known01 = photo.rgb[crop.slices].astype(np.float32) / 255
+        rgb01 = to_rgb01(photo.rgb[crop.slices], self.device)
+        hole01 = to_hole01(hole[crop.slices], self.device)
         with autocast(self.device, self.bf16):
-            rgb01, hole01 = reduce_crop(known01, hole[crop.slices], crop, self.device)
+            rgb01, hole01 = reduce_known(rgb01, hole01, crop.work_px)
             return read_priors(self.model, rgb01, hole01, seeds, clusters)
 
     def _seeds(self, seed: int, count: int) -> range:

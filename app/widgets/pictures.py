@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from sair_core.photos.masks import bounding_box
 from sair_core.photos.photo import Photo
 from sair_core.semantics.map import SemanticMap, palette
 from sair_core.window import Window, resample
@@ -79,9 +80,10 @@ def reduce_mask(mask: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
 
 def encode_mask(mask: np.ndarray) -> Picture | None:
     """Encode a mask, bool `(H, W)`, cut to its painted part, hole = opaque; None where there is no hole."""
-    if not mask.any():
+    box = bounding_box(mask)
+    if box is None:
         return None
-    rows, columns = _bounding_box(mask)
+    rows, columns = box
     alpha = mask[rows, columns].astype(np.uint8) * 255
     data = _encode(Image.fromarray(np.dstack([alpha, alpha])), "PNG")
     return Picture(data, "png", columns.start, rows.start, alpha.shape[1], alpha.shape[0])
@@ -138,19 +140,14 @@ def _boxes(mask: np.ndarray) -> list[tuple[int, int, int, int]]:
     boxes = []
     for rows, columns in found:
         first_y, first_x = rows.start * BLOCK_PX, columns.start * BLOCK_PX
-        part = mask[first_y : rows.stop * BLOCK_PX, first_x : columns.stop * BLOCK_PX]
-        hole_y, hole_x = _bounding_box(part)
+        box = bounding_box(mask[first_y : rows.stop * BLOCK_PX, first_x : columns.stop * BLOCK_PX])
+        assert box is not None, "an area holds at least one hole pixel"
+        hole_y, hole_x = box
         top, left = max(0, first_y + hole_y.start - MARGIN_PX), max(0, first_x + hole_x.start - MARGIN_PX)
         bottom = min(height, first_y + hole_y.stop + MARGIN_PX)
         right = min(width, first_x + hole_x.stop + MARGIN_PX)
         boxes.append((top, left, bottom, right))
     return boxes
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
-    """Return the rows and columns of the holes of a mask that has some."""
-    ((rows, columns),) = ndimage.find_objects(mask.view(np.uint8))
-    return rows, columns
 
 
 def _encode_part(photo: Photo, box: tuple[int, int, int, int], size_px: tuple[int, int]) -> Picture:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from sair_core.command_line import DONE, SOME_FAILED, Option, run_command
 from sair_core.config import require, strict_dataclass
 from sair_core.evaluation import report
 from sair_core.evaluation.samples import drawn_mask, list_samples
-from sair_core.holes import hole_share
+from sair_core.holes import hole_share, to_hole01
 from sair_core.photos.photo import Photo, load_photo
 from sair_core.pipeline import InpaintPipeline
 from sair_core.weights.bundled import BUNDLED_SAIR
@@ -103,7 +102,7 @@ def measure(
 
 def mean_embedding(vectors: Tensor, hole: np.ndarray) -> Tensor:
     """Unit mean `(D,)` of the vectors `(D, h, w)` over a hole, bool `(H, W)`."""
-    share = hole_share(torch.from_numpy(hole).to(vectors)[None, None], vectors.shape[-2:])[0]
+    share = hole_share(to_hole01(hole, vectors.device), vectors.shape[-2:])[0]
     return F.normalize((vectors * share).sum((1, 2)), dim=0)
 
 

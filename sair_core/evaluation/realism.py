@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.evaluation.features import Maps
-from sair_core.holes import hole_share
+from sair_core.holes import hole_share, to_hole01
 
 FILLED_SHARE = 0.6  # a place counts as filled when more of it than this is hole
 MIN_STD = 1e-6  # of a channel that the true features do not use
@@ -106,7 +106,7 @@ def filled_places(maps: Maps, hole: np.ndarray) -> list[Tensor]:
 def share_of_hole(hole: np.ndarray, size_cells: Sequence[int]) -> Tensor:
     """float32 `size_cells`: the share of hole, bool `(H, W)`, in each cell."""
     height, width = size_cells
-    return hole_share(torch.from_numpy(hole)[None, None], (height, width))[0, 0]
+    return hole_share(to_hole01(hole), (height, width))[0, 0]
 
 
 def add_textures(a: Texture | None, b: Texture) -> Texture:

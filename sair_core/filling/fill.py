@@ -16,7 +16,7 @@ from sair_core.errors import EmptyMaskError, FullMaskError
 from sair_core.filling.adapters import Filler, Guide
 from sair_core.filling.plan import Crop, plan_crops
 from sair_core.filling.seams import remove_seam
-from sair_core.holes import reduce_known
+from sair_core.holes import reduce_known, to_hole01
 from sair_core.photos.masks import MaskSource, as_mask
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
@@ -104,7 +104,9 @@ def _fill_crops(
             for y, x, filled in earlier:
                 known01[y, x] = filled[i]
             if i == 0 or earlier:  # otherwise all seeds see the same
-                encoded = _encode(filler, reduce_crop(known01, open_hole, crop, device), guide, bf16)
+                rgb01 = torch.from_numpy(known01).to(device).permute(2, 0, 1)[None]
+                reduced = reduce_known(rgb01, to_hole01(open_hole, device), crop.work_px)
+                encoded = _encode(filler, reduced, guide, bf16)
             filled01 = _decode(filler, encoded, wanted, seed, device, bf16)
             if remove_seams:
                 filled01 = remove_seam(filled01, known01, open_hole)
@@ -112,18 +114,6 @@ def _fill_crops(
             yield i, (rows + crop.top) * hole.shape[1] + columns + crop.left, values[i]
         if len(crops) > 1:
             done.append((rows + crop.top, columns + crop.left, values))
-
-
-def reduce_crop(
-    known01: np.ndarray, hole: np.ndarray, crop: Crop, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Bring a crop's colours and its hole to the working size: `(1, 3, h, w)` and `(1, 1, h, w)`.
-
-    known01: float32 `(H, W, 3)` in [0, 1]; hole: bool `(H, W)`; both of the crop.
-    """
-    rgb01 = torch.from_numpy(known01).to(device).permute(2, 0, 1)[None]
-    hole01 = torch.from_numpy(hole).to(device)[None, None].float()
-    return reduce_known(rgb01, hole01, (crop.work_height, crop.work_width))
 
 
 @torch.inference_mode()

@@ -23,6 +23,7 @@ import numpy as np
 from scipy import ndimage
 
 from sair_core.errors import ConfigError, MaskError
+from sair_core.photos.masks import bounding_box
 
 WORK_MULTIPLE = 16  # encoders halve their input up to four times
 MIN_WORK_PX = 32
@@ -41,6 +42,11 @@ class Crop:
     width: int
     work_height: int
     work_width: int
+
+    @property
+    def work_px(self) -> tuple[int, int]:
+        """`(height, width)` at which the encoder sees it."""
+        return self.work_height, self.work_width
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -124,22 +130,12 @@ def plan_crops(
             f"Crop limits need context >= 0, min_context_px >= 1, max_work_px >= {MIN_WORK_PX} and"
             f" max_hole_work_px >= 1, not {context}, {min_context_px}, {max_work_px} and {max_hole_work_px}."
         )
-    box = _tight_box(mask)
+    box = bounding_box(mask)
     if box is None:
         return []
     rules = _Rules(context, min_context_px, max_work_px // WORK_MULTIPLE * WORK_MULTIPLE, max_hole_work_px)
     grid = _reduce(mask, box)
     return [_with_part(mask, grid, region, rules) for region in _partition(grid, rules)]
-
-
-def _tight_box(hole: np.ndarray) -> tuple[slice, slice] | None:
-    """The rows and columns that bound the True cells; None when there are none."""
-    inside = np.flatnonzero(hole.any(axis=1))
-    if inside.size == 0:
-        return None
-    rows = slice(int(inside[0]), int(inside[-1]) + 1)
-    cols = np.flatnonzero(hole[rows].any(axis=0))
-    return rows, slice(int(cols[0]), int(cols[-1]) + 1)
 
 
 def _reduce(mask: np.ndarray, box: tuple[slice, slice]) -> _Grid:
@@ -177,7 +173,7 @@ def _partition(grid: _Grid, rules: _Rules) -> list[_Region]:
 
 def _region(grid: _Grid, rows: slice, cols: slice, rules: _Rules) -> _Region:
     """The region that the hole cells within these rows and columns need."""
-    tight = _tight_box(grid.hole[rows, cols])
+    tight = bounding_box(grid.hole[rows, cols])
     assert tight is not None, "a region holds at least one hole cell"
     rows = slice(rows.start + tight[0].start, rows.start + tight[0].stop)
     cols = slice(cols.start + tight[1].start, cols.start + tight[1].stop)
@@ -282,7 +278,7 @@ def _fit(length: int, extent: int, limit: int, scale: float) -> tuple[int, int]:
 def _with_part(mask: np.ndarray, grid: _Grid, region: _Region, rules: _Rules) -> tuple[Crop, np.ndarray]:
     """The region's crop, framed to the pixel, and its hole pixels."""
     rows, cols = _photo_box(grid, region.rows, region.cols)
-    tight = _tight_box(mask[rows, cols])
+    tight = bounding_box(mask[rows, cols])
     assert tight is not None, "a hole cell holds at least one hole pixel"
     rows = slice(rows.start + tight[0].start, rows.start + tight[0].stop)
     cols = slice(cols.start + tight[1].start, cols.start + tight[1].stop)

@@ -20,6 +20,8 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import SuperLU, splu
 
+from sair_core.photos.masks import bounding_box
+
 DIRECT_MAX = 4_000  # unknowns up to which a factorisation is faster than a multigrid cycle
 MULTIGRID_MAX = 400_000  # unknowns up to which all of them are solved at full resolution
 BAND_PX = 12  # the border strip of a larger hole that is solved at full resolution
@@ -50,9 +52,9 @@ def remove_seam(filled01: np.ndarray, known01: np.ndarray, mask: np.ndarray) -> 
             f"Fill {filled01.shape}, photo {known01.shape} and mask {mask.shape} must share height and width."
         )
     result = known01.astype(np.float32, copy=True)
-    if not mask.any():
+    window = bounding_box(mask, margin_px=1)
+    if window is None:
         return result
-    window = _window(mask)
     hole = mask[window]
     correction = extend_harmonically(known01[window] - filled01[window], hole)
     result[window][hole] = filled01[window][hole] + correction
@@ -79,12 +81,6 @@ def extend_harmonically(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
         border[band] = _solve(np.where(band[..., None], 0, border), band)
         return border[hole]
     return _solve(border, hole)
-
-
-def _window(mask: np.ndarray) -> tuple[slice, slice]:
-    """The mask's bounding box with one more pixel on each side, as far as the picture goes."""
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(cols[0] - 1, 0), cols[-1] + 2)
 
 
 def _fill_interior(border: np.ndarray, ring: np.ndarray, hole: np.ndarray) -> np.ndarray:

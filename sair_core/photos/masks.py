@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, UnidentifiedImageError
+from scipy import ndimage
 
 from sair_core.errors import MaskError, MaskSizeError
 from sair_core.photos.formats import DAMAGE, readable_formats
@@ -60,6 +61,24 @@ def mask_to_image(mask: np.ndarray) -> Image.Image:
 def hole_ratio(mask: np.ndarray) -> float:
     """Share of the picture that is hole, 0 to 1."""
     return float(np.count_nonzero(mask)) / mask.size
+
+
+def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | None:
+    """Return the rows and columns that bound the True pixels of a mask, None where there are none.
+
+    margin_px: so much more on each side, as far as the picture goes.
+    """
+    # One axis after the other: on a whole photo find_objects alone takes forty times as long.
+    rows = ndimage.find_objects(mask.any(axis=1).view(np.uint8), 1)[0]
+    if rows is None:
+        return None
+    columns = ndimage.find_objects(mask[rows].any(axis=0).view(np.uint8), 1)[0]
+    top, bottom, left, right = rows[0].start, rows[0].stop, columns[0].start, columns[0].stop
+    height, width = mask.shape
+    return (
+        slice(max(0, top - margin_px), min(height, bottom + margin_px)),
+        slice(max(0, left - margin_px), min(width, right + margin_px)),
+    )
 
 
 def grow(mask: np.ndarray, radius_px: float) -> np.ndarray:
@@ -136,18 +155,11 @@ def _draw_shape(
 
 
 def _within(marked: np.ndarray, radius_px: float) -> np.ndarray:
-    from scipy import ndimage
-
-    if radius_px <= 0 or not marked.any():
-        return marked.copy()
     # Only the neighbourhood of what is marked can change: a small blob in a large photo stays cheap.
-    rows, columns = np.flatnonzero(marked.any(axis=1)), np.flatnonzero(marked.any(axis=0))
-    reach = math.ceil(radius_px)
-    box = (
-        slice(max(0, rows[0] - reach), rows[-1] + reach + 1),
-        slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
-    )
+    box = bounding_box(marked, math.ceil(radius_px)) if radius_px > 0 else None
     out = marked.copy()
+    if box is None:
+        return out
     out[box] = ndimage.distance_transform_edt(~marked[box]) <= radius_px
     return out
 

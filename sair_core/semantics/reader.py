@@ -19,7 +19,7 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.refine import denoise_prompts
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import TextEncoder, build_text_encoder
-from sair_core.holes import hole_share, reduce_known
+from sair_core.holes import hole_share, reduce_known, to_hole01, to_rgb01
 from sair_core.models.sair import Sair
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE, vocabulary
@@ -157,10 +157,8 @@ class SemanticReader:
 
     @torch.inference_mode()
     def _read(self, rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> Tensor:
-        rgb01 = torch.from_numpy(rgb.copy()).to(self.device).permute(2, 0, 1)[None].float() / 255
-        hole01 = (
-            torch.zeros_like(rgb01[:, :1]) if hole is None else torch.from_numpy(hole).to(rgb01)[None, None]
-        )
+        rgb01 = to_rgb01(rgb, self.device)
+        hole01 = torch.zeros_like(rgb01[:, :1]) if hole is None else to_hole01(hole, self.device)
         scale = min(1.0, MAX_WORK_PX / max(rgb.shape[:2]))
         work_px = tuple(max(1, round(n * scale)) for n in rgb.shape[:2])
         rgb01, hole01 = reduce_known(rgb01, hole01, work_px)

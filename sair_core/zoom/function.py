@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, lanczos_taps
 from sair_core.devices import autocast
+from sair_core.holes import to_rgb01
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
@@ -93,8 +94,7 @@ class PhotoFunction:
 
     def _tile(self, region: Region) -> Tile:
         rows, columns = region.rows, region.columns
-        rgb = torch.from_numpy(self.photo.rgb[rows.encoded, columns.encoded].copy())
-        rgb01 = rgb.permute(2, 0, 1)[None].float() / 255
+        rgb01 = to_rgb01(self.photo.rgb[rows.encoded, columns.encoded])
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):

@@ -9,6 +9,7 @@ from sair_core.photos.masks import (
     BINS,
     as_mask,
     bin_name,
+    bounding_box,
     grow,
     hole_ratio,
     invert,
@@ -106,6 +107,34 @@ def test_grow_equals_plain_distance(square):
 def test_invert_and_ratio(square):
     assert hole_ratio(square) == 40 / 600
     assert hole_ratio(invert(square)) == pytest.approx(560 / 600)
+
+
+BOXES = {
+    "nothing": ((5, 6), [], 0, None),
+    "a pixel": ((5, 6), [(2, 3)], 0, (slice(2, 3), slice(3, 4))),
+    "two far ones": ((5, 6), [(0, 5), (4, 1)], 0, (slice(0, 5), slice(1, 6))),
+    "with a margin": ((9, 9), [(4, 5)], 2, (slice(2, 7), slice(3, 8))),
+    "with a margin at the edge": ((5, 6), [(0, 5)], 3, (slice(0, 4), slice(2, 6))),
+}
+
+
+@pytest.mark.parametrize("case", BOXES)
+def test_a_bounding_box_is_tight_and_stays_in_the_picture(case):
+    size_px, marked, margin_px, expected = BOXES[case]
+    mask = np.zeros(size_px, bool)
+    for place in marked:
+        mask[place] = True
+    assert bounding_box(mask, margin_px) == expected
+    assert bounding_box(np.pad(mask, 1)[1:-1, 1:-1], margin_px) == expected, "a part of a larger array"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_marked_pixel_lies_outside_its_bounding_box_and_each_side_touches_one(seed):
+    mask = np.random.default_rng(seed).random((40, 50)) < 0.003
+    rows, columns = bounding_box(mask)
+    inside = mask[rows, columns]
+    assert inside.sum() == mask.sum() > 0
+    assert inside[[0, -1]].any(axis=1).all() and inside[:, [0, -1]].any(axis=0).all()
 
 
 def test_bin_names():

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sair_core.evaluation.segmentation import Confusion
+from sair_core.holes import to_rgb01
 from sair_core.photos.folders import VOID
 from sair_core.training.align.data import label_ids
 from sair_core.training.align.loss import AlignedEncoder
@@ -31,7 +32,7 @@ class Validation:
         confusion = Confusion(len(names))
         shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         for photo in self.photos:
-            rgb01 = torch.from_numpy(photo.rgb.copy()).to(device).permute(2, 0, 1)[None].float() / 255
+            rgb01 = to_rgb01(photo.rgb, device)
             large = F.interpolate(rgb01, scale_factor=2, mode="bilinear", align_corners=False)
             with backend.autocast():
                 found = model(large)

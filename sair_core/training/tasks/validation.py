@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sair_core.evaluation.metrics import gradient, psnr
 from sair_core.evaluation.samples import centre_square
+from sair_core.holes import to_hole01, to_rgb01
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.training.data.photos import TrainPhoto
 
@@ -54,8 +55,7 @@ class Validation:
 
 def to_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return `rgb01 (1, 3, H, W)` and `hole01 (1, 1, H, W)` of a photo uint8 and a mask bool."""
-    rgb01 = torch.from_numpy(photo.copy()).to(device).permute(2, 0, 1)[None].float() / 255
-    return rgb01, torch.from_numpy(mask).to(device)[None, None].float()
+    return to_rgb01(photo, device), to_hole01(mask, device)
 
 
 def paste_fill(photo: np.ndarray, mask: np.ndarray, rgb01: Tensor) -> np.ndarray:
