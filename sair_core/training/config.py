@@ -90,6 +90,10 @@ class RunConfig:
         area = (self.final_size_px / self.size_px) ** 2
         return self.final_size_px, max(1, round(self.batch / area))
 
+    def rate(self, step: int, progress: float) -> float:
+        """Learning rate: linear warm-up, then cosine to zero."""
+        return self.learning_rate * cosine(progress, step, self.warmup_steps)
+
     def _require_positive(self, *names: str) -> None:
         for name in names:
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
@@ -152,7 +156,7 @@ class TrainConfig(RunConfig):
     def rate(self, step: int, progress: float) -> float:
         """Learning rate: linear warm-up, then cosine to zero or halved every `halve_every` of the run."""
         if self.schedule == "cosine":
-            return self.learning_rate * cosine(progress, step, self.warmup_steps)
+            return super().rate(step, progress)
         return self.learning_rate * halving(progress, step, self.warmup_steps, self.halve_every)
 
 
@@ -175,10 +179,6 @@ class DetailTrainConfig(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_positive("queries")
-
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate: linear warm-up, then cosine to zero."""
-        return self.learning_rate * cosine(progress, step, self.warmup_steps)
 
 
 @strict_dataclass

@@ -9,13 +9,16 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sair_core.command_line import exit_status, make_parser, read_values
 from sair_core.config import from_dict
 from sair_core.errors import CheckpointError, ConfigError
 
-C = TypeVar("C")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+C = TypeVar("C", bound="DataclassInstance")
 RUNS = Path("runs")  # where the newest run is looked for
 
 
