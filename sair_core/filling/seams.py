@@ -121,9 +121,32 @@ def _bilinear(
     ]
 
 
+def solve_poisson(sources: np.ndarray, hole: np.ndarray, screening: float = 0.0) -> np.ndarray:
+    """Solve the discrete screened Poisson equation in a hole, with 0 at the known pixels around it.
+
+    (number of neighbours + screening) u - (sum of hole neighbours) = sources, at every hole pixel. Neighbours
+    beyond the picture's edge do not exist. Without any known pixel, screening must be above 0.
+
+    Args:
+        sources: float (N, C), at the hole's pixels, in the order of np.nonzero(hole).
+        hole: bool (H, W).
+
+    Returns:
+        float32 (N, C), u.
+    """
+    matrix, _ = _laplace_system(np.zeros((*hole.shape, 1), np.float32), hole)
+    matrix = matrix + screening * sparse.eye_array(len(sources), format="csr")
+    return _solve_system(matrix.tocsr(), sources.astype(np.float64), hole)
+
+
 def _solve(border: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """Laplace's equation in the hole. border: float32 (H, W, C), zero inside. Returns float32 (N, C)."""
     matrix, constants = _laplace_system(border, hole)
+    return _solve_system(matrix, constants, hole)
+
+
+def _solve_system(matrix: sparse.csr_array, constants: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """A symmetric system over the hole's pixels: (N, N) and (N, C) to float32 (N, C)."""
     levels, coarsest = _hierarchy(matrix, hole)
     if not levels:
         return coarsest.solve(constants).astype(np.float32)

@@ -1,0 +1,249 @@
+"""From a photo with a hole to the places that its pixels are copied from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sair_core.errors import MaskSizeError
+from sair_core.filling.plan import Crop, plan_crops
+from sair_core.filling.texture.blend import blend
+from sair_core.filling.texture.canvas import Canvas, build_canvas
+from sair_core.filling.texture.coherence import refine
+from sair_core.filling.texture.config import TextureConfig
+from sair_core.filling.texture.patches import Descriptors, reduce_semantics, weigh_guides
+from sair_core.filling.texture.pyramid import Scene, build_pyramid, match_colours, thickness_px
+from sair_core.filling.texture.search import search_all, search_near
+from sair_core.filling.texture.start import start_from_rim
+from sair_core.filling.texture.vote import Voter
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+
+NOWHERE = -1
+MAX_CROP_PX = 2048  # side above which a long thin hole is filled piece by piece
+TASTE_CELLS = 12  # side of the grid of a seed's preferences over a crop
+SEMANTIC_CELLS = 128  # side of a crop's piece of the embeddings
+
+
+@dataclass(frozen=True, eq=False)
+class TextureResult:
+    """What was copied into a hole of N pixels, in the order of np.nonzero.
+
+    colours: float32 `(N, C)` in [0, 1]. source_yx: int32 `(N, 2)`, where each pixel's texture was taken from;
+    (-1, -1) where there was nothing to take it from: there the colours are the guide's, or without one, 0.
+    """
+
+    colours: np.ndarray = field(repr=False)
+    source_yx: np.ndarray = field(repr=False)
+
+    @property
+    def filled(self) -> np.ndarray:
+        """bool `(N,)`: the pixels that have texture from the photo."""
+        return self.source_yx[:, 0] != NOWHERE
+
+    @property
+    def possible(self) -> bool:
+        """Whether there was texture for the whole hole."""
+        return bool(self.filled.all())
+
+
+def synthesize(
+    photo01: np.ndarray,
+    hole: np.ndarray,
+    *,
+    guide01: np.ndarray | None = None,
+    semantics: Tensor | None = None,
+    sources: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
+    config: TextureConfig = TextureConfig(),
+    seed: int = 0,
+    progress: Progress = no_progress,
+    cancelled: Cancelled = never_cancelled,
+    device: torch.device | str = "cpu",
+) -> TextureResult:
+    """Fill the hole of a photo with texture from its other parts.
+
+    Args:
+        photo01: float `(H, W, C)` in [0, 1]; with three channels or more the first are RGB. Not read in the
+            hole.
+        hole: bool `(H, W)`.
+        guide01: float `(H, W, C)`, another fill of the same hole, read only there: its low frequencies say
+            which colours belong where.
+        semantics: float `(D, h, w)`, embeddings of the photo with its hole completed; cells cover it evenly.
+        sources: bool `(H, W)`, the pixels that may be copied; None: all outside the hole.
+        valid: bool `(H, W)`, False where the photo has no colours, as where it is transparent: these pixels
+            are neither copied nor compared.
+        seed: other seeds copy from other places. The same on the same device; between CPU and GPU sums differ
+            in their last bits, and of two equally good sources either may win.
+        progress, cancelled: told and asked before every round of the search.
+
+    Raises:
+        MaskSizeError: a picture or mask has another size than the photo.
+        CancelledError: as soon as `cancelled` says so.
+    """
+    for picture in (hole, guide01, sources, valid):
+        if picture is not None and picture.shape[:2] != photo01.shape[:2]:
+            raise MaskSizeError(f"{picture.shape[:2]} does not fit a photo of {photo01.shape[:2]}.")
+    known = ~hole if valid is None else ~hole & valid
+    usable = known.copy() if sources is None else known & sources
+    colours = photo01.astype(np.float32)
+    colours[~known] = 0
+    source_yx = np.full((*hole.shape, 2), NOWHERE, np.int32)
+    if guide01 is not None:
+        colours[hole] = guide01[hole]
+    if semantics is not None:
+        semantics = reduce_semantics(semantics)
+    crops = plan_crops(
+        hole,
+        context=config.context,
+        min_context_px=config.min_context_px,
+        max_work_px=MAX_CROP_PX,
+        max_hole_work_px=max(hole.shape),
+    )
+    clock = _Clock(progress, cancelled, len(crops))
+    for i, (crop, part) in enumerate(crops):
+        window = crop.slices
+        draw = torch.Generator().manual_seed(seed)
+        scene = _scene(colours[window], known[window], part, usable[window], guide01 is not None, device)
+        meaning = None if semantics is None else _cut(semantics, crop, hole.shape).to(device)
+        copied_yx = _copy(build_pyramid(scene, config), meaning, config, draw, clock.of_crop(i))
+        if copied_yx is not None:
+            cells = colours[window]
+            cells[part] = blend(copied_yx, part, cells, known[window] & ~part, config.screening).clip(0, 1)
+            source_yx[window][part] = copied_yx + (crop.top, crop.left)
+        known[window] |= part
+    progress(1.0, "Texture")
+    return TextureResult(colours[hole], source_yx[hole])
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """Tells how far the crops are, and stops when asked to."""
+
+    progress: Progress
+    cancelled: Cancelled
+    crops: int
+    crop: int = 0
+
+    def of_crop(self, crop: int) -> _Clock:
+        return _Clock(self.progress, self.cancelled, self.crops, crop)
+
+    def tick(self, share: float) -> None:
+        """share: of the present crop, in [0, 1]."""
+        stop_if(self.cancelled)
+        self.progress((self.crop + share) / self.crops, "Texture")
+
+
+def _scene(
+    colours: np.ndarray,
+    known: np.ndarray,
+    part: np.ndarray,
+    usable: np.ndarray,
+    guided: bool,
+    device: torch.device | str,
+) -> Scene:
+    def on_device(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+    matched = match_colours(on_device(colours).permute(2, 0, 1))
+    wanted = on_device(part)
+    guide = matched if guided else None
+    return Scene(matched, on_device(known), wanted, on_device(usable), guide, thickness_px(wanted))
+
+
+def _cut(semantics: Tensor, crop: Crop, size_px: tuple[int, int]) -> Tensor:
+    """A crop's piece of embeddings `(D, h, w)` that cover the whole photo."""
+    axes = []
+    for start, length, whole in ((crop.top, crop.height, size_px[0]), (crop.left, crop.width, size_px[1])):
+        cells = min(length, SEMANTIC_CELLS)
+        axes.append((start + (torch.arange(cells) + 0.5) * (length / cells)) * (2 / whole) - 1)
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)  # (x, y), as grid_sample has it
+    grid = grid[None].to(semantics.device)
+    return F.grid_sample(semantics[None], grid, padding_mode="border", align_corners=False)[0]
+
+
+def _copy(
+    scenes: list[Scene], semantics: Tensor | None, config: TextureConfig, draw: torch.Generator, clock: _Clock
+) -> np.ndarray | None:
+    """Where every wanted pixel of the finest scene is copied from, int64 `(N, 2)`; None without sources."""
+    if not scenes:
+        return None
+    rounds = [config.rounds[min(level, len(config.rounds) - 1)] for level in range(len(scenes))]
+    work = [count / 4**level for level, count in enumerate(rounds)]
+    taste = torch.rand(1, 1, TASTE_CELLS, TASTE_CELLS, generator=draw).to(scenes[0].colours)
+    coarser: tuple[Canvas, Tensor] | None = None
+    for level in range(len(scenes) - 1, -1, -1):
+        scene, done = scenes[level], sum(work[level + 1 :])
+        canvas = build_canvas(scene, config)
+        colours = canvas.place(torch.where(scene.known, scene.colours, 0))
+        guides = weigh_guides(canvas, scene, semantics, config, level)
+        voter = Voter(canvas, colours, config)
+        handicap = _handicap(canvas, colours, taste, config)
+        if coarser is None:
+            rows = start_from_rim(canvas, colours, guides, handicap, voter)
+        else:
+            rows = _carry(canvas, *coarser, draw)
+        ticks = [(done + work[level] * i / rounds[level]) / sum(work) for i in range(rounds[level])]
+        rows = _improve(canvas, colours, guides, handicap, voter, rows, config, draw, clock, ticks)
+        coarser = canvas, rows
+    y, x = scenes[0].wanted.nonzero(as_tuple=True)
+    copied = canvas.sources[rows[canvas.row_of_target(canvas.positions(y, x))]]
+    return torch.stack(canvas.yx(copied), dim=1).cpu().numpy()
+
+
+def _handicap(canvas: Canvas, colours: Tensor, taste: Tensor, config: TextureConfig) -> Tensor:
+    """What a seed holds against each source patch, `(S,)`: much the same for neighbours, so that seeds differ
+    in whole places."""
+    size = canvas.height - 2 * canvas.margin, canvas.width - 2 * canvas.margin
+    field = canvas.place(F.interpolate(taste, size, mode="bilinear")[0])[canvas.sources, 0]
+    spread = colours[canvas.sources].var(dim=0, correction=0).sum()
+    return field * (config.variety * config.patch_px**2 * spread)
+
+
+def _carry(canvas: Canvas, coarse: Canvas, rows: Tensor, draw: torch.Generator) -> Tensor:
+    """The matches of a coarser level at twice the size, `(T,)`."""
+    y, x = canvas.yx(canvas.targets)
+    half_y, half_x = torch.div(y, 2, rounding_mode="floor"), torch.div(x, 2, rounding_mode="floor")
+    parents = coarse.row_of_target(coarse.positions(half_y, half_x))
+    source_y, source_x = coarse.yx(coarse.sources[rows[parents]])
+    place = canvas.positions(2 * source_y + y - 2 * half_y, 2 * source_x + x - 2 * half_x)
+    carried = canvas.row_of_source(place)
+    anywhere = torch.randint(len(canvas.sources), carried.shape, generator=draw).to(carried.device)
+    return torch.where(carried >= 0, carried, anywhere)
+
+
+def _improve(
+    canvas: Canvas,
+    colours: Tensor,
+    guides: Tensor,
+    handicap: Tensor,
+    voter: Voter,
+    rows: Tensor,
+    config: TextureConfig,
+    draw: torch.Generator,
+    clock: _Clock,
+    ticks: list[float],
+) -> Tensor:
+    """Search and vote in turn, a round a tick; the matches `(T,)`."""
+    descriptors = Descriptors(canvas, colours, guides, config.components)
+    exhaustive = len(canvas.targets) * len(canvas.sources) <= config.exact_pairs
+    painted = colours.clone()
+    painted[canvas.painted] = voter.vote(None, rows)
+    for i, share in enumerate(ticks):
+        clock.tick(share)
+        targets, demands = descriptors.of_targets(painted), None
+        if exhaustive:
+            found, demands = search_all(targets, descriptors.sources, handicap)
+        else:
+            found = search_near(canvas, targets, descriptors.sources, rows, draw, config.random_tries)
+        if last := i == len(ticks) - 1:
+            found = refine(canvas, colours, targets, descriptors.sources, found, config)
+        rows = found.rows
+        if not last:
+            painted[canvas.painted] = voter.vote(found, rows, demands)
+            if i >= len(ticks) // 2:  # the first rounds may average: they agree on what goes where
+                painted[canvas.painted] = colours[voter.copy(painted[canvas.painted], rows)]
+    return rows
