@@ -19,7 +19,7 @@ from sair_core.evaluation import report
 from sair_core.evaluation.baselines import BASELINES, OPENCV_RADIUS_PX, FillMethod, require_opencv
 from sair_core.evaluation.features import PACKAGE as FEATURES_PACKAGE
 from sair_core.evaluation.features import load_features
-from sair_core.evaluation.holes import OBJECTS, hole_source
+from sair_core.evaluation.holes import ELLIPSES, OBJECTS, hole_source
 from sair_core.evaluation.manifest import Manifest, make_manifest
 from sair_core.evaluation.measure import Ruler
 from sair_core.evaluation.methods import ModelMethod, build_methods
@@ -27,6 +27,7 @@ from sair_core.evaluation.perceptual import load_lpips
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import list_samples
 from sair_core.evaluation.summary import Tally, gains, summarise
+from sair_core.semantics.reader import SemanticReader
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
 SIZE_PX = 256
@@ -45,12 +46,12 @@ class FillsOptions:
     samples: int = 1
     """fills of each hole by a model that draws (the paper's: 5)"""
     masks: str = "irregular"
-    """'irregular' (drawn), 'objects' (labelled objects' outlines, else ellipses) or a folder of PNG masks,
-    white = hole"""
+    """'irregular' (drawn), 'objects' (outlines of labelled objects, else ellipses), 'ellipses', or a folder of
+    PNG masks, white = hole"""
     seed: int = 0
     """of the drawn masks"""
     size_px: Annotated[int | None, Option("--size", metavar="PX")] = None
-    """side of the photos; 256, but with --masks objects they keep their own size"""
+    """side of the photos; 256, but with objects and ellipses they keep their own size"""
     limit: int | None = None
     """only this many photos, spread evenly over the folder"""
     manifest: Annotated[Path | None, Option(metavar="FILE")] = None
@@ -66,6 +67,8 @@ class FillsOptions:
     """photos at a time; above 1, s/fill is no fair timing"""
     lpips: bool = True
     """measure LPIPS, where its weights can be had"""
+    agreement: bool = False
+    """measure how often fills are named as the truth is labelled, where label maps lie beside the photos"""
     save_masks: Annotated[Path | None, Option(metavar="FOLDER")] = None
     """write each mask as PNG (usable as --masks)"""
     save_fills: Annotated[Path | None, Option(metavar="FOLDER")] = None
@@ -103,7 +106,7 @@ def compare_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> i
     manifest = None if options.manifest is None else Manifest.read(options.manifest)
     if manifest is not None:
         options = replace(options, masks=manifest.masks, seed=manifest.seed, size_px=manifest.size_px)
-    elif options.size_px is None and options.masks != OBJECTS:
+    elif options.size_px is None and options.masks not in (OBJECTS, ELLIPSES):
         options = replace(options, size_px=SIZE_PX)
     benchmark, missing = prepare(options, manifest, given)
     tally, status = run(benchmark, options.workers)
@@ -133,7 +136,7 @@ def prepare(
         device=options.device,
         samples=options.samples,
     )
-    ruler, missing = make_ruler(with_lpips=options.lpips)
+    ruler, missing = make_ruler(options)
     benchmark = Benchmark(
         methods,
         samples,
@@ -148,10 +151,13 @@ def prepare(
     return benchmark, missing
 
 
-def make_ruler(*, with_lpips: bool) -> tuple[Ruler, dict[str, str]]:
+def make_ruler(options: FillsOptions) -> tuple[Ruler, dict[str, str]]:
     """What to measure with, and by measure why it is missing."""
     ruler, missing = Ruler(), {}
-    if with_lpips:
+    if options.agreement:
+        require(options.size_px is None, "--agreement is for photos of their own size: --masks ellipses.")
+        ruler.reader = SemanticReader.from_pretrained(device=options.device)
+    if options.lpips:
         try:
             ruler.lpips = load_lpips()
         except MissingDependencyError as error:
@@ -227,8 +233,7 @@ def show(
         print("Stopped early: the figures cover the photos that were done.")
     if options.markdown:
         sections = (f"### {title}\n\n{report.markdown(rows)}\n" for title, rows in tables.items())
-        options.markdown.parent.mkdir(parents=True, exist_ok=True)
-        options.markdown.write_text("\n".join(sections), encoding="utf-8")
+        report.write_text(options.markdown, "\n".join(sections))
     if options.save_manifest:
         make_manifest(
             options.data,

@@ -15,7 +15,7 @@ from sair_core.evaluation import objects
 from sair_core.evaluation.samples import MIN_SIZE_PX, Sample, drawn_mask
 from sair_core.photos import masks
 
-IRREGULAR, OBJECTS = "irregular", "objects"
+IRREGULAR, OBJECTS, ELLIPSES = "irregular", "objects", "ellipses"
 
 
 class Hole(NamedTuple):
@@ -62,8 +62,8 @@ class FolderHoles:
         folder = Path(folder)
         paths = sorted(folder.glob("*.png")) if folder.is_dir() else []
         if not paths:
-            choices = f"'{IRREGULAR}' or '{OBJECTS}'"
-            raise DataError(f"{folder} holds no PNG mask: give --masks a folder of them, {choices}.")
+            drawn = f"'{IRREGULAR}', '{OBJECTS}' or '{ELLIPSES}'"
+            raise DataError(f"{folder} holds no PNG mask: give --masks a folder of them, {drawn}.")
         binned: list[list[np.ndarray]] = [[] for _ in masks.BINS]
         for path in paths:
             mask = _read_mask(path, size_px)
@@ -84,24 +84,25 @@ class FolderHoles:
 
 @dataclass(frozen=True)
 class ObjectHoles:
-    """One hole of an object's size for each photo: the outline of a labelled object, else ellipses."""
+    """One hole of an object's size for each photo: the outline of a labelled object, else ellipses.
+
+    outlines: False gives ellipses everywhere.
+    """
 
     seed: int
+    outlines: bool = True
 
     @property
     def settings(self) -> dict[str, object]:
-        return {
-            "masks": OBJECTS,
-            "seed": self.seed,
-            "ellipses": list(objects.ELLIPSES),
-            "ellipses_share": list(objects.SHARE),
-            "outlines_share": list(objects.OBJECT_SHARE),
-            "outlines_grown_px": objects.GROW_PX,
-        }
+        drawn = {"seed": self.seed, "ellipses": list(objects.ELLIPSES), "ellipses_share": list(objects.SHARE)}
+        if not self.outlines:
+            return {"masks": ELLIPSES, **drawn}
+        real = {"outlines_share": list(objects.OBJECT_SHARE), "outlines_grown_px": objects.GROW_PX}
+        return {"masks": OBJECTS, **drawn, **real}
 
     def __call__(self, sample: Sample, size_px: tuple[int, int]) -> Iterator[Hole]:
         rng = np.random.default_rng([self.seed, sample.index])
-        labels = objects.read_labels(sample.path, size_px)
+        labels = objects.read_labels(sample.path, size_px) if self.outlines else None
         outlines = [] if labels is None else objects.object_outlines(*labels)
         if outlines:
             yield Hole(OBJECTS, outlines[rng.integers(len(outlines))].mask)
@@ -110,17 +111,17 @@ class ObjectHoles:
 
 
 def hole_source(source: str, seed: int, size_px: int | None) -> HoleSource:
-    """source: "irregular", "objects" or a folder of PNG masks.
+    """source: "irregular", "objects", "ellipses" or a folder of PNG masks.
 
     size_px: the side of photos that are cut to a square; None: they keep their own size.
     Raises ConfigError, DataError, MaskError.
     """
     if seed < 0:
         raise ConfigError(f"The seed must not be negative, got {seed}.")
-    if source == OBJECTS:
+    if source in (OBJECTS, ELLIPSES):
         if size_px is not None:
             raise ConfigError("Holes of objects' size are for photos of their own size: leave --size out.")
-        return ObjectHoles(seed)
+        return ObjectHoles(seed, outlines=source == OBJECTS)
     if size_px is None or size_px < MIN_SIZE_PX:
         raise ConfigError(f"The size must be at least {MIN_SIZE_PX} px, got {size_px}.")
     return IrregularHoles(seed) if source == IRREGULAR else FolderHoles(source, size_px)

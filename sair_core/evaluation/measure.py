@@ -24,7 +24,9 @@ from sair_core.evaluation.realism import (
 )
 from sair_core.evaluation.samples import Sample
 from sair_core.evaluation.summary import Drawn, Figures, Record, Tally, Textures
+from sair_core.photos.folders import VOID, Classes
 from sair_core.photos.masks import hole_ratio
+from sair_core.semantics.reader import SemanticReader
 
 # Identical pictures have an infinite PSNR, and no mean over photos survives one. 8-bit pictures of 256 px
 # that differ anywhere stay below 102 dB, real fills below 60.
@@ -35,7 +37,8 @@ PSNR_CAP_DB = 100.0
 class Case:
     """One photo with one hole: uint8 (H, W, 3) and bool (H, W), True = hole.
 
-    true_maps: features of the photo; None leaves out what needs them.
+    true_maps: features of the photo; labels: class ids of its pixels, uint8 (H, W), 255 = void, and what they
+    mean. None leaves out what needs them.
     """
 
     sample: Sample
@@ -43,6 +46,7 @@ class Case:
     photo: np.ndarray
     mask: np.ndarray
     true_maps: Maps | None = None
+    labels: tuple[np.ndarray, Classes] | None = None
 
     @property
     def name(self) -> str:
@@ -70,9 +74,14 @@ def textures(maps: Maps, mask: np.ndarray) -> tuple[Texture, Texture]:
 class Ruler:
     """Measures fills with what there is to measure with."""
 
-    def __init__(self, lpips: PerceptualMetric | None = None, features: LiteFeatures | None = None):
-        """None leaves LPIPS, or the figures of features, out."""
-        self.lpips, self.features = lpips, features
+    def __init__(
+        self,
+        lpips: PerceptualMetric | None = None,
+        features: LiteFeatures | None = None,
+        reader: SemanticReader | None = None,
+    ):
+        """None leaves LPIPS, the figures of features, or the agreement with labels out."""
+        self.lpips, self.features, self.reader = lpips, features, reader
 
     def measure(
         self, case: Case, method: str, samples: np.ndarray, seconds: float | None, tally: Tally
@@ -110,12 +119,17 @@ class Ruler:
             hole_distance = feature_distance(maps, case.true_maps, mask)
             inside, everywhere = map(Textures, textures(maps, mask), case.true_textures)
             tally.add_textures((case.bin, method), inside, everywhere)
+        named = None
+        if self.reader is not None and case.labels is not None:
+            named = self.reader.name(self.reader.read(result), list(case.labels[1].names)).ids
+        everything = np.ones_like(mask)
         whole = Figures(
             psnr_db=min(metrics.psnr(photo, result), PSNR_CAP_DB),
             ssim=metrics.ssim(photo, result),
             l1=metrics.l1(photo, result),
             distance=whole_distance,
-            gradients=gradient_ratio(result, photo, np.ones_like(mask)),
+            gradients=gradient_ratio(result, photo, everything),
+            agreement=_share_right(named, case, everything),
         )
         hole = Figures(
             psnr_db=min(metrics.psnr_inside(photo, result, mask), PSNR_CAP_DB),
@@ -123,6 +137,7 @@ class Ruler:
             l1=metrics.l1_inside(photo, result, mask),
             distance=hole_distance,
             gradients=gradient_ratio(result, photo, mask),
+            agreement=_share_right(named, case, mask),
         )
         return whole, hole
 
@@ -141,3 +156,12 @@ class Ruler:
             diversity_l1=fmean(metrics.l1_inside(a, b, case.mask) for a, b in pairs),
             diversity_lpips=None if lpips is None else fmean(lpips(a, b) for a, b in pairs),
         )
+
+
+def _share_right(named: np.ndarray | None, case: Case, mask: np.ndarray) -> float | None:
+    """Of the labelled pixels in the mask; None where there are none, or nothing was named."""
+    if named is None or case.labels is None:
+        return None
+    true = case.labels[0][mask]
+    right = (named[mask] == true)[true != VOID]
+    return float(right.mean()) if right.size else None

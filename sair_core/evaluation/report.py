@@ -52,6 +52,7 @@ def fill_table(
                 "LPIPS": _known(row.lpips) if with_lpips and not inside else UNKNOWN,
                 **features,
                 "gradients": _known(part.gradients, 2),
+                "agreement": _known(part.agreement, 3),
                 "s/fill": _known(row.seconds, 3),
                 "photos": str(row.photos),
             }
@@ -191,10 +192,15 @@ def as_json(
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Makes the folder where needed; a figure that is no finite number becomes null."""
+    """As `write_text`; a figure that is no finite number becomes null."""
+    write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a whole file; its folder is made where needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
 
 
 def _finite(value: Any) -> Any:

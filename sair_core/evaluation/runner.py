@@ -20,6 +20,7 @@ from sair_core.evaluation.external import FinishedFills
 from sair_core.evaluation.holes import HoleSource
 from sair_core.evaluation.measure import Case, Ruler
 from sair_core.evaluation.methods import Method
+from sair_core.evaluation.objects import read_labels
 from sair_core.evaluation.samples import MIN_SIZE_PX, Sample
 from sair_core.evaluation.sheets import picture_sheet
 from sair_core.evaluation.summary import Failure, Tally
@@ -91,10 +92,12 @@ def evaluate_photo(benchmark: Benchmark, sample: Sample) -> Tally:
     except PhotoError as error:
         log.warning("%s is left out: %s", sample.path, error)
         return tally
+    size_px = (photo.shape[0], photo.shape[1])
     features = benchmark.ruler.features
     true_maps = None if features is None else features(photo)
-    for bin_name, mask in benchmark.holes(sample, (photo.shape[0], photo.shape[1])):
-        case = Case(sample, bin_name, photo, mask, true_maps)
+    labels = None if benchmark.ruler.reader is None else read_labels(sample.path, size_px)
+    for bin_name, mask in benchmark.holes(sample, size_px):
+        case = Case(sample, bin_name, photo, mask, true_maps, labels)
         _check_digest(benchmark, case)
         tally.hole_digests[case.name] = case.digest
         if benchmark.mask_folder is not None:

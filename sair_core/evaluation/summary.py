@@ -36,7 +36,8 @@ class Drawn:
 class Figures:
     """A fill beside the truth, of the whole picture or of the hole alone. `l1` on pixel values in [0, 1].
 
-    distance, gradients: as in `realism`; None where they cannot be had.
+    distance, gradients: as in `realism`. agreement: the share of labelled pixels, in [0, 1], that the encoder
+    names in the filled photo as the truth is labelled. None where they cannot be had.
     """
 
     psnr_db: float
@@ -44,6 +45,7 @@ class Figures:
     l1: float
     distance: float | None = None
     gradients: float | None = None
+    agreement: float | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def _means(rows: Sequence[Figures], frechet_distance: float | None) -> Means:
         l1=_mean(row.l1 for row in rows),
         distance=_mean_of_known(row.distance for row in rows),
         gradients=float(np.median(gradients)) if gradients else None,
+        agreement=_mean_of_known(row.agreement for row in rows),
         frechet=frechet_distance,
     )
 

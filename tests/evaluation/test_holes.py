@@ -111,6 +111,8 @@ def test_objects_are_outlines_where_they_are_labelled(tmp_path):
         assert mask[ids == 1].sum() == (15 * 15, 15 * 20)[covered.index(True)]
         cows.add(covered)
     assert len(cows) == 2
+    ((_, drawn),) = hole_source("ellipses", 0, None)(photo(0, str(tmp_path / "a.jpg")), (60, 80))
+    assert np.array_equal(drawn, next(ObjectHoles(0)(photo(0), (60, 80))).mask)
     (tmp_path / "classes.json").unlink()
     ((_, drawn),) = ObjectHoles(0)(photo(0, str(tmp_path / "a.jpg")), (60, 80))
     assert np.array_equal(drawn, next(ObjectHoles(0)(photo(0), (60, 80))).mask)
@@ -118,6 +120,6 @@ def test_objects_are_outlines_where_they_are_labelled(tmp_path):
 
 def test_settings_say_what_holes_depend_on(tmp_path):
     save_mask(tmp_path / "a.png", 0.1)
-    for source in (IrregularHoles(4), ObjectHoles(4), FolderHoles(tmp_path, 32)):
+    for source in (IrregularHoles(4), ObjectHoles(4), ObjectHoles(4, False), FolderHoles(tmp_path, 32)):
         assert json.loads(json.dumps(source.settings)) == source.settings
     assert ObjectHoles(4).settings["seed"] == 4 == IrregularHoles(4).settings["seed"]

@@ -197,6 +197,8 @@ def test_objects_keep_their_photos_size(photo_folder, tmp_path, capsys, monkeypa
     assert sizes == {((60, 72, 3), (60, 72))}
     assert "photos: 3 of 3, their own size; masks: objects, seed 0" in capsys.readouterr().out
     assert cli.main([*options, "--size", "64"], {"sair": look}) == 2
+    assert cli.main(arguments(photo_folder, "--agreement", "--methods", "mean")) == 2
+    assert "--agreement is for photos of their own size" in capsys.readouterr().err
 
 
 def test_a_manifest_repeats_a_run(photo_folder, tmp_path, capsys):

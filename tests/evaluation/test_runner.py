@@ -1,3 +1,6 @@
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -285,3 +288,45 @@ def test_holes_have_digests_that_are_checked(photo_folder):
     digests["00001_b_20-40"] = digests["00001_b_0-20"]
     with pytest.raises(DataError, match="00001_b_20-40 is not that of the manifest"):
         flat(evaluate(a_benchmark(photo_folder, {"mean": mean}, hole_digests=digests)))
+
+
+class DarkIsTwo:
+    """Names a dark pixel by the third name, a light one by the second."""
+
+    def read(self, picture):
+        return picture.mean(axis=2) < 100
+
+    def name(self, dark, names):
+        assert names == ["sky", "road", "car"]
+        return SimpleNamespace(ids=1 + dark.astype(np.uint8))
+
+
+def test_agreement_is_how_often_the_fill_is_named_as_the_truth_is(tmp_path):
+    names = [{"id": i, "name": name} for i, name in enumerate(("sky", "road", "car"))]
+    (tmp_path / "classes.json").write_text(json.dumps({"classes": names}))
+    photo, ids = np.full((48, 60, 3), 200, np.uint8), np.ones((48, 60), np.uint8)
+    photo[:, 30:] = 20
+    ids[:, 30:] = 2
+    ids[:, :6] = 255  # nobody knows
+    Image.fromarray(photo).save(tmp_path / "a.jpg", quality=95)
+    Image.fromarray(ids).save(tmp_path / "a.png")
+    Image.fromarray(photo).save(tmp_path / "b.jpg", quality=95)
+
+    def band(sample, size_px):
+        mask = np.zeros(size_px, bool)
+        mask[20:40, :45] = True  # of the labelled pixels 24 columns of road, 15 of car
+        yield Hole("band", mask)
+
+    paint = {
+        name: (lambda grey: lambda photo, mask: np.full_like(photo, grey))(g) for name, g in GREYS.items()
+    }
+    ruler = Ruler(reader=DarkIsTwo())
+    records = flat(evaluate(Benchmark(paint, list_samples(tmp_path), band, None, ruler)))
+    found = {(r.photo, r.method): (r.hole.agreement, r.whole.agreement) for r in records}
+    assert found["a.jpg", "light"][0] == pytest.approx(24 / 39)
+    assert found["a.jpg", "dark"][0] == pytest.approx(15 / 39)
+    assert found["a.jpg", "light"][1] == pytest.approx(1 - 15 * 20 / (54 * 48))
+    assert found["b.jpg", "light"] == (None, None)
+
+
+GREYS = {"light": 210, "dark": 10}
