@@ -46,8 +46,8 @@ class FillsOptions:
     samples: int = 1
     """fills of each hole by a model that draws (the paper's: 5)"""
     masks: str = "irregular"
-    """'irregular' (drawn), 'objects' (outlines of labelled objects, else ellipses), 'ellipses', or a folder of
-    PNG masks, white = hole"""
+    """'irregular' (drawn), 'objects' (outlines of labelled objects, else ellipses), 'ellipses', or a folder
+    of PNG masks, white = hole"""
     seed: int = 0
     """of the drawn masks"""
     size_px: Annotated[int | None, Option("--size", metavar="PX")] = None
@@ -73,6 +73,8 @@ class FillsOptions:
     """write each mask as PNG (usable as --masks)"""
     save_fills: Annotated[Path | None, Option(metavar="FOLDER")] = None
     """write each fill as FOLDER/METHOD/NAME.png (usable as --method)"""
+    resume: bool = False
+    """go on with a run that was stopped: fills that --save-fills has already are read, not made again"""
     save_pictures: Annotated[Path | None, Option(metavar="FOLDER")] = None
     """write a sheet for each mask, the fills side by side, as PNG"""
     save_manifest: Annotated[Path | None, Option(metavar="FILE")] = None
@@ -85,6 +87,8 @@ class FillsOptions:
     def __post_init__(self) -> None:
         for name in ("samples", "workers"):
             require(getattr(self, name) >= 1, f"--{name} must be at least 1, got {getattr(self, name)}.")
+        require(not self.resume or self.save_fills is not None, "--resume needs --save-fills.")
+        require(not self.resume or self.samples == 1, "--resume goes on with one sample of a hole only.")
 
 
 def main(
@@ -146,6 +150,7 @@ def prepare(
         hole_digests=digests,
         mask_folder=options.save_masks,
         fill_folder=options.save_fills,
+        resume=options.resume,
         picture_folder=options.save_pictures,
     )
     return benchmark, missing

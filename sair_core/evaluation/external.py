@@ -10,24 +10,48 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sair_core.errors import ConfigError, MethodError, PhotoError
+from sair_core.files import replacing
 from sair_core.photos.masks import mask_to_image
 from sair_core.photos.photo import load_photo
 
 TIMEOUT_SECONDS = 600.0  # of one fill
 PLACES = ("{photo}", "{mask}", "{output}")
+SECONDS = "sair-seconds"  # the text in a PNG that says how long a fill took
 
 
 @dataclass(frozen=True)
 class FinishedFills:
-    """Fills that were made before: FOLDER/NAME.png for each hole, NAME as in the folder of saved masks."""
+    """Fills in a folder: FOLDER/NAME.png for each hole, NAME as in the folder of saved masks."""
 
     folder: Path
 
-    def read(self, name: str, size_px: tuple[int, ...]) -> np.ndarray:
-        """uint8 (H, W, 3) of `size_px` (height, width). Raises MethodError."""
-        return _read_fill(self.folder / f"{name}.png", size_px)
+    def has(self, name: str) -> bool:
+        return self._path(name).is_file()
+
+    def read(self, name: str, size_px: tuple[int, ...]) -> tuple[np.ndarray, float | None]:
+        """The fill, uint8 (H, W, 3) of `size_px` (height, width), and the seconds it took, None if unknown.
+
+        Raises MethodError.
+        """
+        filled = _read_fill(self._path(name), size_px)
+        with Image.open(self._path(name)) as image:
+            seconds = image.info.get(SECONDS)
+        return filled, None if seconds is None else float(seconds)
+
+    def write(self, name: str, filled: np.ndarray, seconds: float | None) -> None:
+        """Write a fill, uint8 (H, W, 3); the folder is made where needed."""
+        facts = PngInfo()
+        if seconds is not None:
+            facts.add_text(SECONDS, str(seconds))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._path(name)) as temporary:
+            Image.fromarray(filled).save(temporary, format="PNG", pnginfo=facts)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.png"
 
 
 class Command:

@@ -66,8 +66,8 @@ class Removal:
     """All objects of one class taken out of one photo by one method.
 
     hole_share: of the photo, in [0, 1]. named_share: of the hole's pixels that are still named by the class,
-    in [0, 1]. still_there: whether no other name is as frequent in the hole. seconds: of the fill; None for
-    finished ones and for the photo as it was.
+    in [0, 1]. still_there: whether no other name is as frequent in the hole. seconds: of the fill; None where
+    nobody knows, and for the photo as it was.
     """
 
     photo: str

@@ -212,7 +212,7 @@ def _finite(value: Any) -> Any:
 
 
 def seconds_per_fill(records: Sequence[Record]) -> dict[str, float]:
-    """Mean seconds per fill of each method, over all bins; without those whose fills were made before."""
+    """Mean seconds per fill of each method, over all bins, where they are known."""
     times: dict[str, list[float]] = {}
     for record in records:
         if record.seconds is not None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from sair_core.errors import DataError, MethodError, MissingDependencyError, PhotoError
 from sair_core.evaluation.baselines import METHODS, mean
@@ -36,7 +35,8 @@ class Benchmark:
     methods: name -> fill(uint8 (H, W, 3), bool (H, W)) -> uint8 (H, W, 3), or finished fills. Several samples
     of a hole come as (N, H, W, 3). A method is given the photo with its hole painted in the mean colour,
     never the true pixels. size_px: the photos' centre squares at this side; None: whole photos at their own
-    size. hole_digests: by name of a hole, what has to come out again.
+    size. hole_digests: by name of a hole, what has to come out again. resume: fills that are in the fill
+    folder are not made again.
     """
 
     methods: Mapping[str, Method]
@@ -47,6 +47,7 @@ class Benchmark:
     hole_digests: Mapping[str, str] | None = None
     mask_folder: Path | None = None
     fill_folder: Path | None = None
+    resume: bool = False
     picture_folder: Path | None = None
     # A model is shared by all workers: one fill at a time, as in the app.
     model_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -59,10 +60,7 @@ def evaluate(benchmark: Benchmark, workers: int = 1) -> Generator[Tally, None, N
     order, for any number of workers (threads). A method of others that fails is recorded; errors of all
     others are raised.
     """
-    folders = [benchmark.mask_folder, benchmark.picture_folder]
-    if benchmark.fill_folder is not None:
-        folders += [benchmark.fill_folder / method for method in benchmark.methods]
-    for folder in folders:
+    for folder in (benchmark.mask_folder, benchmark.picture_folder):
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
     if workers <= 1:
@@ -119,6 +117,9 @@ def _check_digest(benchmark: Benchmark, case: Case) -> None:
 def _fill_and_measure(benchmark: Benchmark, case: Case, method: str, tally: Tally) -> np.ndarray | None:
     """The picture that is measured; None where a method that is not ours failed."""
     source = benchmark.methods[method]
+    saved = None if benchmark.fill_folder is None else FinishedFills(benchmark.fill_folder / method)
+    if saved is not None and benchmark.resume and saved.has(case.name):
+        source = saved
     try:
         with nullcontext() if method in METHODS else benchmark.model_lock:
             samples, seconds = fill(case, method, source)
@@ -126,25 +127,26 @@ def _fill_and_measure(benchmark: Benchmark, case: Case, method: str, tally: Tall
         tally.failures.append(Failure(case.sample.path.name, case.bin, method, str(error)))
         return None
     result = benchmark.ruler.measure(case, method, samples, seconds, tally)
-    if benchmark.fill_folder is not None:
-        Image.fromarray(result).save(benchmark.fill_folder / method / f"{case.name}.png")
+    if saved is not None and source is not saved:
+        saved.write(case.name, result, seconds)
     return result
 
 
 def fill(case: Case, name: str, method: Method) -> tuple[np.ndarray, float | None]:
-    """A method's samples, uint8 (N, H, W, 3), and the seconds that each took; None for finished fills.
+    """A method's samples, uint8 (N, H, W, 3), and the seconds that each took; None where nobody knows.
 
     Raises DataError for a result of another shape, and what the method raises.
     """
     if isinstance(method, FinishedFills):
-        return method.read(case.name, case.mask.shape)[None], None
+        filled, seconds = method.read(case.name, case.mask.shape)
+        return filled[None], seconds
     # What the hole hides is truly hidden, whatever a method reads. Copies: it may work in place.
     arguments = mean(case.photo, case.mask), case.mask.copy()
     began = time.perf_counter()
     filled = method(*arguments)
-    seconds = time.perf_counter() - began
+    took = time.perf_counter() - began
     shape = case.photo.shape
     if filled.shape[-3:] != shape or filled.ndim > 4 or not filled.size or filled.dtype != np.uint8:
         raise DataError(f"The method {name!r} returned {filled.dtype} {filled.shape}, not uint8 {shape}.")
     samples = filled if filled.ndim == 4 else filled[None]
-    return samples, seconds / len(samples)
+    return samples, took / len(samples)

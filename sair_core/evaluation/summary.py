@@ -52,7 +52,7 @@ class Figures:
 class Record:
     """What one method made of one photo and mask.
 
-    hole_share: in [0, 1]. seconds: None for fills that were made before. known_changed_px: pixels outside the
+    hole_share: in [0, 1]. seconds: None where nobody knows. known_changed_px: pixels outside the
     hole that the method altered; they are put back before measuring. drawn: of a method that gives several
     samples; all else is of the first.
     """

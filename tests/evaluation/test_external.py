@@ -78,11 +78,21 @@ def test_a_program_that_is_not_there():
 def test_finished_fills_are_found_by_name(tmp_path):
     Image.fromarray(pattern(1)).save(tmp_path / "00003_bird_objects.png")
     fills = FinishedFills(tmp_path)
-    assert np.array_equal(fills.read("00003_bird_objects", (60, 72)), pattern(1))
+    filled, seconds = fills.read("00003_bird_objects", (60, 72))
+    assert np.array_equal(filled, pattern(1)) and seconds is None
+    assert fills.has("00003_bird_objects") and not fills.has("00004_bird_objects")
     with pytest.raises(MethodError, match=r"00004_bird_objects\.png"):
         fills.read("00004_bird_objects", (60, 72))
     with pytest.raises(MethodError, match="72 x 60 px, the photo 60 x 60"):
         fills.read("00003_bird_objects", (60, 60))
+
+
+def test_fills_come_back_with_the_time_that_they_took(tmp_path):
+    fills = FinishedFills(tmp_path / "new")
+    for seconds in (0.125, None):
+        fills.write("a", pattern(2), seconds)
+        filled, found = fills.read("a", (60, 72))
+        assert np.array_equal(filled, pattern(2)) and found == seconds
 
 
 def test_names_and_what_stands_for_them(tmp_path):

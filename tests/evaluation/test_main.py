@@ -114,6 +114,8 @@ def test_altered_known_pixels_are_told(photo_folder, capsys):
         (("--size", "8"), "size"),
         (("--workers", "0"), "workers"),
         (("--samples", "0"), "samples"),
+        (("--resume",), "--resume needs --save-fills"),
+        (("--resume", "--save-fills", "x", "--samples", "2"), "one sample of a hole only"),
         (("--samples", "5"), "needs a model that draws"),
         (("--methods", "magic"), "got 'magic'"),
         (("--seed", "0.5"), "--seed must be a whole number, got '0.5'"),
