@@ -9,10 +9,10 @@ import gradio as gr
 
 APP = Path(__file__).parents[1]  # each room keeps its pages, scripts and sheets in a folder static/
 SCRIPTS = (
-    "widgets/parts", "edit/mask", "edit/timeline", "widgets/viewport", "edit/history", "edit/editor",
-    "widgets/talk", "edit/requests", "widgets/pointer", "edit/keys", "widgets/companion", "semantics/labels",
+    "widgets/controls", "edit/mask", "edit/timeline", "widgets/viewport", "edit/history", "edit/editor",
+    "widgets/protocol", "edit/requests", "widgets/pointer", "edit/keys", "widgets/viewer", "semantics/labels",
     "semantics/legend", "semantics/meaning", "zoom/view_requests", "zoom/zoom", "zoom/export", "train/curve",
-    "train/train", "edit/variations", "edit/priors", "edit/main",
+    "train/train", "edit/variations", "edit/priors", "edit/tab",
 )  # fmt: skip
 SHEETS = (
     "widgets/page", "edit/editor", "semantics/meaning", "zoom/zoom", "train/train", "edit/variations",
