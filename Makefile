@@ -1,13 +1,13 @@
 # Each sets up what it needs:
 #   make run     opens the editor
-#   make check   lint, format, import rules, types
+#   make check   lint, format, import rules, types; of the scripts of the page too, where node is there
 #   make test    the same, then all tests; with ARGS only the tests they name
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: run check test clean
+.PHONY: run check check-page test clean
 
 run: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
@@ -19,6 +19,18 @@ check: $(VENV)/.ready-test
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m mypy $(MYPY)
+	$(MAKE) --no-print-directory check-page
+
+# eslint and the type checker run on node, which nothing else here needs.
+NODE_IS_NEW = node -e 'process.exit(process.versions.node.localeCompare("20.19", "en", { numeric: true }) < 0 ? 1 : 0)'
+check-page:
+	@if command -v npm >/dev/null && $(NODE_IS_NEW) 2>/dev/null; \
+	then $(MAKE) --silent node_modules/.package-lock.json && npm run --silent check; \
+	else echo "The page's scripts are not checked: that takes npm, and node 20.19 or newer."; fi
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund --silent
+	touch $@
 
 # First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
 ALONE = tests/browser tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
@@ -47,4 +59,4 @@ $(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
 	touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) node_modules

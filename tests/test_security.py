@@ -58,7 +58,7 @@ def test_no_source_opens_what_could_run(path):
 
 
 def test_the_page_asks_for_nothing_elsewhere():
-    for path in (ROOT / "app").glob("*/static/*"):
+    for path in (ROOT / "app").rglob("static/*"):
         text = path.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
         assert "http://" not in text and "https://" not in text, path.name
 

@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..host.exports import PHOTO_FORMATS
 from ..host.limits import limits
 from ..widgets.assets import widget
-from ..widgets.workbench import Conversation, Workbench, in_browser
+from ..widgets.workbench import Conversation, Workbench, command, in_browser
 from .actions import ENGINES, FAITHFUL, TEXTURED, EditActions
 from .masks import MaskActions
 
@@ -21,9 +21,9 @@ def build(bench: Workbench, examples: Path) -> None:
     actions = EditActions(bench.service, examples)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            stage = canvas(actions.example_cards(), elem_id="canvas")
+            stage = canvas(actions.example_cards())
             look, priors = _priors_panel() if bench.service.models.has_painter else (None, None)
-        talk = bench.conversation(stage, "server")
+        talk = bench.conversation(stage)
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
             drawing = _engine_panel() if bench.service.models.has_painter else []
@@ -36,23 +36,23 @@ def build(bench: Workbench, examples: Path) -> None:
         talk.on(event, actions.fill, "Starting", [words, strength, *drawing], mask=True, model=True)
     if look is not None and priors is not None:
         *_, seed = drawing
-        bench.conversation(priors, "priors.talk").on(
+        bench.conversation(priors).on(
             look.click, actions.show_priors, "Starting", [seed], mask=True, model=True
         )
 
 
-def canvas(examples: list[dict[str, str]], elem_id: str) -> gr.HTML:
+def canvas(examples: list[dict[str, str]]) -> gr.HTML:
     """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
     fires the events "open", "upload_mask" and, when one of several variations is chosen, "take".
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
-    return widget("edit/editor", "mount", "'open', 'upload_mask', 'take'", elem_id, examples=examples)
+    return widget("edit/editor", "canvas", ["open", "upload_mask", "take"], examples=examples)
 
 
-def prior_view(elem_id: str) -> gr.HTML:
+def prior_view() -> gr.HTML:
     """What an SPN expects in the hole, as small pictures, with a conversation of its own."""
-    return widget("edit/priors", "mountPriors", "", elem_id)
+    return widget("edit/priors", "priors")
 
 
 def _engine_panel() -> list[Component]:
@@ -86,7 +86,7 @@ def _priors_panel() -> tuple[gr.Button, gr.HTML]:
             elem_id="priors-text",
         )
         look = gr.Button("Look inside", size="sm", elem_id="priors-button")
-        return look, prior_view(elem_id="priors")
+        return look, prior_view()
 
 
 def _guide_panel() -> tuple[gr.Textbox, gr.Slider]:
@@ -126,9 +126,9 @@ def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> Non
     talk.on(shrink.click, actions.shrink, "Shrinking the mask", [radius], mask=True)
     talk.on(save.click, actions.save, "Saving the mask", mask=True)
     talk.on(stage.upload_mask, actions.upload, "Opening the mask")
-    in_browser(invert.click, "() => window.sair.editor.changeMask('invert')")
-    in_browser(clear.click, "() => window.sair.editor.changeMask('clear')")
-    in_browser(upload.click, "() => window.sair.server.chooseMask()")
+    command(invert.click, "invertMask")
+    command(clear.click, "clearMask")
+    command(upload.click, "chooseMask")
 
 
 def _result_panel(talk: Conversation, actions: EditActions) -> None:
@@ -143,5 +143,5 @@ def _result_panel(talk: Conversation, actions: EditActions) -> None:
             50, 100, value=95, step=1, label="Quality (JPEG, WebP)", buttons=[], elem_id="save-quality"
         )
         save = gr.Button("Download", size="md", elem_id="download-button")
-    in_browser(adopt.click, "() => window.sair.editor.useAsPhoto()")
+    command(adopt.click, "useAsPhoto")
     talk.on(save.click, actions.save, "Saving the result", [format, quality])

@@ -14,7 +14,7 @@ from ..serving.models import BUNDLED
 from ..session import Session
 from ..widgets.assets import widget
 from ..widgets.protocol import Answer, Request
-from ..widgets.workbench import Conversation, Workbench, in_browser
+from ..widgets.workbench import Conversation, Workbench, command, in_browser
 from .actions import AS_IS, UNDER_MASK, SemanticActions
 
 
@@ -23,8 +23,8 @@ def build(bench: Workbench) -> None:
     actions = SemanticActions(bench.service)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            meaning = meaning_map(elem_id="meaning")
-        talk = bench.conversation(meaning, "meaning.talk")
+            meaning = meaning_map()
+        talk = bench.conversation(meaning)
         with gr.Column(scale=3, min_width=300, elem_id="map-side", elem_classes="side"):
             show = gr.Button("Show map", variant="primary", elem_id="map-button", elem_classes="main-button")
             labels, preset, rest = _labels_panel()
@@ -46,7 +46,7 @@ def build(bench: Workbench) -> None:
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
     in_browser(labels.input, "() => null", outputs=preset)
     for event in (rest.input, under_mask.input, *(encoder.input for encoder in encoders)):
-        in_browser(event, "() => window.sair.meaning.again()")
+        command(event, "askAgain")
 
 
 def _labels_panel() -> tuple[gr.Textbox, gr.Radio, gr.Checkbox]:
@@ -109,7 +109,7 @@ def _encoder_panel(talk: Conversation, actions: SemanticActions) -> gr.Dropdown:
     return encoder
 
 
-def meaning_map(elem_id: str) -> gr.HTML:
+def meaning_map() -> gr.HTML:
     """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
     shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
-    return widget("semantics/meaning", "mountMeaning", "'choose', 'seen'", elem_id)
+    return widget("semantics/meaning", "meaning", ["choose", "seen"])

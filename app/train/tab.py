@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..widgets.assets import widget
-from ..widgets.workbench import Workbench, in_browser
+from ..widgets.workbench import Workbench, command, in_browser
 from .actions import FOLDER_HINT, MINUTES, UNITS, TrainActions
 from .jobs import TrainingJobs
 
@@ -18,25 +18,25 @@ def build(bench: Workbench, jobs: TrainingJobs) -> None:
     actions = TrainActions(bench.service, jobs)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            view = training_view(elem_id="train")
+            view = training_view()
         with gr.Column(scale=3, min_width=300, elem_id="train-side", elem_classes="side"):
             start = gr.Button("Start", variant="primary", elem_id="train-start", elem_classes="main-button")
             folder, line = _folder_panel()
             base, unit, length = _start_panel(actions.bases())
             advanced = _advanced_panel()
-    talk = bench.conversation(view, "train.talk")
+    talk = bench.conversation(view)
     talk.on(view.look, actions.look, "", often=True)
     talk.on(start.click, actions.start, "Starting", [folder, base, unit, length, *advanced])
     talk.on(view.stop_run, actions.stop, "Asking it to stop")
     talk.on(view.resume_run, actions.resume, "Starting")
     talk.on(view.use_model, actions.use, "Loading the model", model=True)
     talk.on(view.use_first, actions.use_first, "Loading the model", model=True)
-    bench.conversation(line, "folder.talk").on(line.check, actions.check, "", [folder], often=True)
+    bench.conversation(line).on(line.check, actions.check, "", [folder], often=True)
     view.models(
         lambda: gr.Dropdown(choices=actions.bases()), None, base, api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
-    in_browser(folder.change, "(text) => window.sair.folder.typed(text)", folder)
+    command(folder.change, "setFolder", folder)
     in_browser(unit.input, f"(unit) => ({json.dumps(UNITS)})[unit]", unit, outputs=length)
 
 
@@ -50,7 +50,7 @@ def _folder_panel() -> tuple[gr.Textbox, gr.HTML]:
             label="Folder", show_label=False, placeholder="/home/me/photos", lines=1, max_lines=1,
             max_length=4000, elem_id="train-folder",
         )  # fmt: skip
-        line = folder_line("folder-line", FOLDER_HINT)
+        line = folder_line(FOLDER_HINT)
     return folder, line
 
 
@@ -82,14 +82,14 @@ def _advanced_panel() -> list[Component]:
         ]  # fmt: skip
 
 
-def training_view(elem_id: str) -> gr.HTML:
+def training_view() -> gr.HTML:
     """How a training stands: its curves, its pictures, its log. It fires "look" to be told again, "models"
     when other ones can be begun with, "stop_run", "resume_run", "use_model" and "use_first" when pressed."""
-    events = "'look', 'models', 'stop_run', 'resume_run', 'use_model', 'use_first'"
-    return widget("train/train", "mountTrain", events, elem_id)
+    events = ["look", "models", "stop_run", "resume_run", "use_model", "use_first"]
+    return widget("train/train", "train", events)
 
 
-def folder_line(elem_id: str, hint: str) -> gr.HTML:
+def folder_line(hint: str) -> gr.HTML:
     """The lines that say what is in a folder, with a conversation of their own. They fire "check" when
     another folder was typed. hint: said before that."""
-    return widget("train/folder", "mountFolder", "'check'", elem_id, hint=hint)
+    return widget("train/folder", "folder-line", ["check"], hint=hint)

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
+import re
+from collections.abc import Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 APP = Path(__file__).parents[1]  # each room keeps its pages, scripts and sheets in a folder static/
-SCRIPTS = (
-    "widgets/controls", "edit/mask", "edit/timeline", "widgets/viewport", "edit/history", "edit/editor",
-    "widgets/protocol", "edit/requests", "widgets/pointer", "edit/keys", "widgets/viewer", "semantics/labels",
-    "semantics/legend", "semantics/meaning", "zoom/view_requests", "zoom/zoom", "zoom/export", "train/curve",
-    "train/train", "edit/variations", "edit/priors", "edit/tab",
-)  # fmt: skip
-SHEETS = (
-    "widgets/page", "edit/editor", "semantics/meaning", "zoom/zoom", "train/train", "edit/variations",
-)  # fmt: skip
+ENTRY = APP / "static" / "page.js"
+IMPORT = re.compile(r'^(import |(?:import|export) [^"=;()]* from )"(\.{1,2}/[^"]+)"', re.MULTILINE)
+# Components may be there before the modules are: `window.sair` is the promise of the entry module.
 MOUNT = """
-const bridge = { trigger, upload, watch, props };
-window.sair.%s(element, bridge);  // events: %s
+const component = { trigger, upload, watch, props };
+window.sair.then((page) => page.mount(%s, element, component));  // events: %s
 """
 
 
-def widget(page: str, mount: str, events: str, elem_id: str, **value: Any) -> gr.HTML:
-    """A page of a room with the script that brings it to life, which finds `value` in its props."""
+def widget(page: str, elem_id: str, events: Sequence[str] = (), **value: Any) -> gr.HTML:
+    """A page of a room, brought to life by what the page's scripts mount under its `elem_id`.
+
+    events: what it fires, each an event listener of the component. value: options for the script.
+    """
     return gr.HTML(
         value,
         html_template=static(f"{page}.html").read_text("utf-8"),
-        js_on_load=MOUNT % (mount, events),
+        js_on_load=MOUNT % (json.dumps(elem_id), json.dumps(events)),
         apply_default_css=False,
         elem_id=elem_id,
     )
@@ -40,11 +42,45 @@ def static(name: str) -> Path:
     return APP / room / "static" / file
 
 
-def head() -> str:
-    """The widget's scripts, inlined: the page asks for nothing that is not on this host."""
-    return "\n".join(f"<script>\n{static(f'{name}.js').read_text('utf-8')}</script>" for name in SCRIPTS)
+def head(entry: Path = ENTRY) -> str:
+    """The page's modules, inlined, and the script that starts them; boot.js says why."""
+    modules = json.dumps([*link_modules(entry).items()])
+    modules = modules.replace("<", "\\u003c")  # or a "</script>" in them would end the element
+    boot = static("widgets/boot.js").read_text("utf-8")
+    return f'<script type="application/json" id="sair-modules">{modules}</script>\n<script>\n{boot}</script>'
+
+
+def link_modules(entry: Path) -> dict[str, str]:
+    """Source of `entry` and of all modules that it needs, by path inside the app, what is imported first.
+
+    In the sources an import reads "sair:PATH", whatever module it is in. Raises graphlib.CycleError where
+    modules import each other, and OSError where there is none of that name.
+    """
+    root = entry.parents[1]
+    sources: dict[str, str] = {}
+    imports: dict[str, list[str]] = {}
+    waiting = [entry.relative_to(root).as_posix()]
+    while waiting:
+        path = waiting.pop()
+        if path not in sources:
+            sources[path], imports[path] = _link(path, (root / path).read_text("utf-8"))
+            waiting += imports[path]
+    return {path: sources[path] for path in TopologicalSorter(imports).static_order()}
+
+
+def _link(path: str, source: str) -> tuple[str, list[str]]:
+    """The source with the paths of what it imports, and those paths."""
+    imported: list[str] = []
+
+    def link(found: re.Match[str]) -> str:
+        imported.append(posixpath.normpath(posixpath.join(posixpath.dirname(path), found[2])))
+        return f'{found[1]}"sair:{imported[-1]}"'
+
+    return IMPORT.sub(link, source), imported
 
 
 def css() -> str:
-    """The page's and the widget's style sheets."""
-    return "\n".join(static(f"{name}.css").read_text("utf-8") for name in SHEETS)
+    """The style sheets: the page's own first, as those of the rooms build on it."""
+    page = static("widgets/page.css")
+    sheets = [page, *sorted(set(APP.glob("*/static/*.css")) - {page})]
+    return "\n".join(sheet.read_text("utf-8") for sheet in sheets)

@@ -19,16 +19,14 @@ from .protocol import handler
 class Workbench:
     """What every tab is given. session: holds the visitor's Session.
 
-    The photo on the stage and the painted mask are shared in the browser, as `window.sair.editor`.
+    The photo on the stage and the painted mask are shared in the browser, through static/workbench.js.
     """
 
     service: FillService
     session: gr.State
 
-    def conversation(self, widget: gr.HTML, talk: str) -> Conversation:
-        """Return a conversation with a widget. talk: the name of its side in the browser, an object with
-        `request` and `failed`."""
-        return Conversation(widget, self.session, f"window.sair.{talk}")
+    def conversation(self, widget: gr.HTML) -> Conversation:
+        return Conversation(widget, self.session)
 
     def signal(self, event: Callable[..., Any], act: Callable[[Session], None]) -> None:
         """On the event, act on the visitor's session at once, beside all work under way."""
@@ -49,7 +47,6 @@ class Conversation:
 
     widget: gr.HTML
     session: gr.State
-    talk: str
 
     def on(
         self,
@@ -67,21 +64,27 @@ class Conversation:
         and Session; also: those that the action answers after its Answer. mask: send what is painted.
         model: the action waits for the model. often: the widget sees to it that one answer comes before the
         next question; that question may follow on the answer's heels."""
-        part = "mask" if mask else ""
-        script = f"{self.talk}.request({json.dumps(busy)}, {json.dumps(part)})"
+        name = self.widget.elem_id  # the page's scripts know their widgets by it
+        arguments = json.dumps([name, busy, "mask" if mask else ""])
         # The service works on one thing at a time; several are let in, so that those who wait are told so.
         queue: dict[str, Any] = {"concurrency_id": "model"} if model else {}
         # Gradio closes an event a little after its last answer, and "once" drops what is asked before that.
         mode = "multiple" if often else "once"
         dependency = event(
             handler(action), [self.widget, self.session, *more], [self.widget, *also],
-            js=f"async (_, ...rest) => [await {script}, ...rest]",
+            js=f"async (_, ...rest) => [await (await window.sair).request(...{arguments}), ...rest]",
             show_progress="hidden", api_visibility="private", concurrency_limit=4,
             trigger_mode=mode, **queue,
         )  # fmt: skip
-        dependency.failure(None, js=f"() => {self.talk}.failed()", api_visibility="private")
+        script = f"async () => (await window.sair).fail({json.dumps(name)})"
+        dependency.failure(None, js=script, api_visibility="private")
 
 
 def in_browser(event: Callable[..., Any], script: str, *components: Component, outputs: Any = None) -> None:
     """On the event, run a script without asking the server."""
     event(None, list(components) or None, outputs, js=script, api_visibility="private")
+
+
+def command(event: Callable[..., Any], name: str, *components: Component) -> None:
+    """On the event, run one of the `commands` of static/page.js with the components' values."""
+    in_browser(event, f"async (...values) => (await window.sair).commands.{name}(...values)", *components)

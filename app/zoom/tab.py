@@ -8,7 +8,7 @@ import gradio as gr
 
 from ..host.exports import EXPORT_FORMATS, export_limits
 from ..widgets.assets import widget
-from ..widgets.workbench import Workbench, in_browser
+from ..widgets.workbench import Workbench, command
 from .actions import EXTENTS, VIEW, ZoomActions
 
 START_SCALE, START_FORMAT = 2, "PNG"
@@ -19,18 +19,18 @@ def build(bench: Workbench) -> None:
     actions = ZoomActions(bench.service)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            view = zoom_view(elem_id="zoom")
+            view = zoom_view()
         with gr.Column(scale=3, min_width=300, elem_id="zoom-side", elem_classes="side"):
             (extent, scale, format), line, export, cancel = _export_panel()
-    talk = bench.conversation(view, "sharp.talk")
+    talk = bench.conversation(view)
     talk.on(view.view, actions.view, "Making it sharp", model=True, often=True)
     bench.signal(view.drop, lambda session: session.stop("view"))
     choice = [extent, scale, format]
-    bench.conversation(line, "exporter.talk").on(export.click, actions.export, "Starting", choice, model=True)
+    bench.conversation(line).on(export.click, actions.export, "Starting", choice, model=True)
     bench.signal(cancel.click, lambda session: session.stop("export"))
-    in_browser(cancel.click, "() => window.sair.exporter.cancel()")
+    command(cancel.click, "cancelExport")
     for component in (extent, scale, format):
-        in_browser(component.change, "(...choice) => window.sair.exporter?.choose(...choice)", *choice)
+        command(component.change, "chooseExport", *choice)
 
 
 def _export_panel() -> tuple[tuple[gr.Radio, gr.Number, gr.Radio], gr.HTML, gr.Button, gr.Button]:
@@ -45,25 +45,23 @@ def _export_panel() -> tuple[tuple[gr.Radio, gr.Number, gr.Radio], gr.HTML, gr.B
         )
         format = gr.Radio(list(EXPORT_FORMATS), value=START_FORMAT, label="Format", elem_id="export-format")
         start = {"what": VIEW, "scale": START_SCALE, "format": START_FORMAT}
-        line = export_line("export-line", start, VIEW, export_limits())
+        line = export_line(start, VIEW, export_limits())
         export = gr.Button("Export", variant="primary", elem_id="export-button", elem_classes="main-button")
         cancel = gr.Button("Cancel", size="sm", elem_id="export-cancel")
     return (extent, scale, format), line, export, cancel
 
 
-def zoom_view(elem_id: str) -> gr.HTML:
+def zoom_view() -> gr.HTML:
     """The photo at any scale, beside plain enlargement. It shares the editor's photo in the browser; it fires
     "view" when another part of the photo is to be shown, "drop" when that is no longer wanted."""
-    return widget("zoom/zoom", "mountZoom", "'view', 'drop'", elem_id)
+    return widget("zoom/zoom", "zoom", ["view", "drop"])
 
 
-def export_line(
-    elem_id: str, choice: dict[str, Any], view: str, limits: dict[str, dict[str, int]]
-) -> gr.HTML:
+def export_line(choice: dict[str, Any], view: str, limits: dict[str, dict[str, int]]) -> gr.HTML:
     """The line that says how large an export becomes, with a conversation of its own: what is exported and
     what is looked at are under way at the same time.
 
     choice: `{"what", "scale", "format"}` at the start; view: the "what" that means what is in view, all else
     is the whole photo; limits: `{"megapixels", "side"}` by format.
     """
-    return widget("zoom/export", "mountExport", "", elem_id, choice=choice, view=view, limits=limits)
+    return widget("zoom/export", "export-line", choice=choice, view=view, limits=limits)

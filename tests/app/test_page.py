@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import gradio as gr
@@ -7,7 +6,6 @@ import httpx
 from app.page import build_app, forget_files, launch_options
 from app.serving.service import FillService
 from app.theme import studio_theme
-from app.widgets import assets
 from app.widgets.files import new_file
 from tests.app.fakes import until
 
@@ -95,11 +93,3 @@ def test_launch_options_keep_to_this_host():
     options = launch_options()
     assert options["run_history"] is False and options["ssr_mode"] is False
     assert Path(options["favicon_path"]).is_file()
-
-
-def test_scripts_and_buttons_agree():
-    names = ("edit/editor", "semantics/meaning", "zoom/zoom", "train/train")
-    template = "".join(assets.static(f"{name}.html").read_text("utf-8") for name in names)
-    scripts = assets.head()
-    for act in set(re.findall(r'data-act="(\w+)"', template)):
-        assert re.search(rf"\b{act}\b", scripts), act

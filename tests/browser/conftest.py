@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.browser.editor import Editor
+from tests.browser.editor import MOUNTED, Editor
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "fixtures" / "bird.jpg"
@@ -185,7 +185,7 @@ def _page(browser: Browser, url: str, size: dict[str, int], **options: Any) -> I
     local = (url, "data:", "blob:")
     page.on("request", lambda one: None if one.url.startswith(local) else problems.append(f"asked {one.url}"))
     page.goto(url)
-    page.wait_for_function("window.sair?.editor")
+    page.wait_for_selector(MOUNTED)
     yield page
     context.close()
     assert not problems

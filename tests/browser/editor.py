@@ -6,27 +6,44 @@ import base64
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import JSHandle, Locator, Page
 
 Point = tuple[float, float]  # (x, y) in photo px
+MOUNTED = "#canvas .sair[data-busy=false]"  # its script has brought the editor to life
+
+
+def evaluate(page: Page, widget: str, script: str, arg: Any = None) -> Any:
+    """What a function returns of the script of the widget with that elem_id, and of `arg`."""
+    return _script(page, widget).evaluate(script, arg)
+
+
+def wait_for(page: Page, widget: str, script: str, arg: Any = None) -> None:
+    """Wait until what `evaluate` returns is true."""
+    page.wait_for_function(f"([widget, arg]) => ({script})(widget, arg)", arg=[_script(page, widget), arg])
+
+
+def _script(page: Page, widget: str) -> JSHandle:
+    return page.evaluate_handle("async (name) => (await window.sair).getWidget(name)", widget)
 
 
 def on_screen(page: Page, widget: str, point: Point) -> Point:
-    """Where a point of the photo lies in the window, on the stage of `window.sair[widget]`."""
+    """Where a point of the photo lies in the window, on the stage of the widget with that elem_id."""
     return tuple(
-        page.evaluate(
-            """([widget, x, y]) => {
-                const { view, stage } = window.sair[widget];
+        evaluate(
+            page,
+            widget,
+            """({ view, stage }, [x, y]) => {
                 if (stage.getBoundingClientRect().top < 0)  // scrolled away: a person would scroll back
                     stage.scrollIntoView({ block: "nearest", behavior: "instant" });
                 const box = stage.getBoundingClientRect();
                 return [box.left + stage.clientLeft + view.x + x * view.scale,
                         box.top + stage.clientTop + view.y + y * view.scale];
             }""",
-            [widget, *point],
+            list(point),
         )
     )
 
@@ -89,18 +106,21 @@ class Editor:
 
     # ---- what a person sees
 
+    def evaluate(self, script: str, arg: Any = None) -> Any:
+        return evaluate(self.page, "canvas", script, arg)
+
     def on_screen(self, point: Point) -> Point:
         """Where a point of the photo lies in the window."""
-        return on_screen(self.page, "editor", point)
+        return on_screen(self.page, "canvas", point)
 
     def picture(self, layer: str) -> np.ndarray:
         """The pixels that a layer of the stage shows: "before", "after" or "mask", RGBA, stage size."""
-        data = self.page.evaluate("(name) => window.sair.editor.view.layers[name].toDataURL()", layer)
+        data = self.evaluate("({ view }, name) => view.layers[name].toDataURL()", layer)
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGBA"))
 
     def mask(self) -> np.ndarray:
         """What is painted, bool of the photo's size."""
-        data = self.page.evaluate("window.sair.editor.mask.canvas.toDataURL()")
+        data = self.evaluate("({ mask }) => mask.canvas.toDataURL()")
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))))[..., 3] >= 128
 
     def status(self, level: str, text: str) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests.app.fakes import COLOURS, street
-from tests.browser.editor import Editor, Point, on_screen, settle
+from tests.browser.editor import Editor, Point, evaluate, on_screen, settle, wait_for
 
 CAR = np.zeros((240, 320), bool)
 CAR[144:192, 48:112] = CAR[144:192, 192:256] = True
@@ -49,9 +49,11 @@ class Meaning:
     def colour(self, point: Point) -> tuple[int, int, int]:
         """What the map's own layer has at a point of the photo."""
         return tuple(
-            self.page.evaluate(
-                """([x, y]) => {
-                    const { view } = window.sair.meaning, ratio = devicePixelRatio;
+            evaluate(
+                self.page,
+                "meaning",
+                """({ view }, [x, y]) => {
+                    const ratio = devicePixelRatio;
                     const place = [view.x + x * view.scale, view.y + y * view.scale].map((v) => v * ratio);
                     const context = view.layers.labels.getContext("2d");
                     return [...context.getImageData(...place, 1, 1).data.slice(0, 3)];
@@ -175,7 +177,7 @@ def test_under_the_mask(meaning):
     meaning.show("sky, road, car")
     sky = meaning.colour((160, 20))
     meaning.page.click("#map-hole label:has-text('Completed')")
-    meaning.page.wait_for_function("window.sair.meaning.hole")
+    wait_for(meaning.page, "meaning", "({ hole }) => hole !== null")
     meaning.shown()
     assert meaning.colour((160, 20)) != sky and meaning.colour((160, 90)) == sky
     meaning.page.click("#map-hole label:has-text('Hidden')")
@@ -189,19 +191,21 @@ def test_the_map_shows_the_mask_that_it_was_made_with(meaning):
     meaning.editor.stroke((20, 20), (300, 20))
     meaning.tab("semantics")
     meaning.show("sky, road, car")
-    meaning.page.evaluate(
-        """() => {
-            const { editor, meaning } = window.sair, show = meaning.showMap;
+    evaluate(
+        meaning.page,
+        "meaning",
+        """(meaning) => {
+            const show = meaning.showMap;
             meaning.showMap = (...answer) => {
-                editor.changeMask("clear"); // while the map was being made
+                meaning.bench.editor.changeMask("clear"); // while the map was being made
                 show.apply(meaning, answer);
             };
-        }"""
+        }""",
     )
     meaning.page.click("#map-hole label:has-text('Completed')")
-    meaning.page.wait_for_function("window.sair.meaning.hole")
-    opacity = "window.sair.meaning.hole.getContext('2d').getImageData(160, 20, 1, 1).data[3]"
-    assert not meaning.editor.mask().any() and meaning.page.evaluate(opacity) == 255
+    wait_for(meaning.page, "meaning", "({ hole }) => hole !== null")
+    opacity = "({ hole }) => hole.getContext('2d').getImageData(160, 20, 1, 1).data[3]"
+    assert not meaning.editor.mask().any() and evaluate(meaning.page, "meaning", opacity) == 255
 
 
 def test_select_by_words(fake_page, png):
@@ -271,7 +275,7 @@ def test_the_map_follows_the_photo_that_is_seen(meaning, png):
     assert meaning.legend()["car"] == "0 %"
     meaning.page.click("#meaning .label:has-text('sky')")
     meaning.marked()  # of the result: it is edited from now on
-    assert meaning.page.evaluate("window.sair.editor.state.base") == "1"
+    assert meaning.editor.evaluate("({ state }) => state.base") == "1"
     meaning.tab("semantics")
     assert meaning.legend()["car"] == "0 %"
     meaning.page.set_input_files(
@@ -281,7 +285,7 @@ def test_the_map_follows_the_photo_that_is_seen(meaning, png):
     assert meaning.legend() == {}
     meaning.show("sky")
     meaning.tab("edit")
-    assert meaning.page.evaluate("window.sair.editor.view.scale") > 0
+    assert meaning.editor.evaluate("({ view }) => view.scale") > 0
 
 
 def test_downloads(meaning):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import PHOTO
-from tests.browser.editor import Editor
+from tests.browser.editor import MOUNTED, Editor
 
 
 def test_brush_eraser_undo_redo(opened):
@@ -172,10 +172,10 @@ def test_what_is_pasted_into_a_field_opens_no_photo(editor):
 
 
 def test_a_photo_that_comes_during_a_fill_is_told_to_wait(opened):
-    opened.page.evaluate("window.sair.editor.setBusy(true, 'Filling')")
+    opened.evaluate("(editor) => editor.setBusy(true, 'Filling')")
     give(opened, "drop")
     opened.status("warn", "Wait until the fill is done.")
-    opened.page.evaluate("window.sair.editor.setBusy(false)")
+    opened.evaluate("(editor) => editor.setBusy(false)")
     give(opened, "drop")
     opened.status("info", "384 x 384 px")
 
@@ -186,7 +186,7 @@ def test_results_are_not_left_without_a_question(opened):
 
     def reload():
         page.reload()
-        page.wait_for_function("window.sair?.editor")
+        page.wait_for_selector(MOUNTED)
 
     opened.stroke((100, 100), (200, 100))
     reload()

@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 
 from app.train.jobs import TrainingJobs
 from tests.app.fakes import gradient
-from tests.browser.editor import Editor
+from tests.browser.editor import MOUNTED, Editor
 
 PLACES = ("#train .tools", "#train .status", "#train .report", "#train .using", "#train .log", "#train-start")
 
@@ -189,7 +189,7 @@ def test_it_is_found_again(serve_training, open_page, photos, tmp_path):
             train.start(photos, 3000)
             train.state("running")
             page.reload()
-            page.wait_for_function("window.sair?.editor")
+            page.wait_for_selector(MOUNTED)
             train = TrainTab(page)
             train.state("running")
             pid = TrainingJobs(runs).status("holiday").pid

@@ -11,14 +11,14 @@ from PIL import Image
 from playwright.sync_api import Download, Page
 
 from tests.app.fakes import gradient, street
-from tests.browser.editor import Editor, Point, on_screen, settle
+from tests.browser.editor import Editor, Point, evaluate, on_screen, settle, wait_for
 
 HEIGHT, WIDTH = 240, 320
 OURS_BLUE, PLAIN_BLUE = 255 - 40, 40  # of `gradient()`, as the fake pipeline shows it and as it is
 PLACES = ("#zoom .tools", "#zoom .stage", "#zoom .status", "#export-button", "#export-cancel")
 # Red and green say which place of the photo is seen; the last value is where, by the view's own geometry.
-SAMPLES = """(layer) => {
-    const { view, stage } = window.sair.zoom, ratio = devicePixelRatio;
+SAMPLES = """({ view, stage }, layer) => {
+    const ratio = devicePixelRatio;
     const context = view.layers[layer].getContext("2d");
     const samples = [];
     for (let i = 1; i < 8; i++) for (let j = 1; j < 8; j++) {
@@ -48,8 +48,10 @@ class ZoomTab:
 
     def sharp(self) -> None:
         """Wait until the server's pictures of what is in view are shown."""
-        self.page.wait_for_function(
-            "(() => { const { sharp } = window.sair; return sharp.number && sharp.got === sharp.number; })()"
+        wait_for(
+            self.page,
+            "zoom",
+            "({ requests }) => requests.number > 0 && requests.received === requests.number",
         )
 
     def act(self, name: str) -> None:
@@ -62,7 +64,13 @@ class ZoomTab:
 
     @property
     def scale(self) -> float:
-        return self.page.evaluate("window.sair.zoom.times")
+        return evaluate(self.page, "zoom", "({ times }) => times")
+
+    def window(self, *names: str) -> list[float]:
+        """Numbers of what is asked for of the view."""
+        return evaluate(
+            self.page, "zoom", "(zoom, names) => names.map((one) => zoom.window()[one])", [*names]
+        )
 
     def middle(self) -> Point:
         box = self.stage.bounding_box()
@@ -80,7 +88,7 @@ class ZoomTab:
 
     def picture(self, layer: str) -> np.ndarray:
         """A layer's pixels of `gradient()` at 49 places of the stage, checked to show what lies there."""
-        samples = np.array(self.page.evaluate(SAMPLES, layer), float)
+        samples = np.array(evaluate(self.page, "zoom", SAMPLES, layer), float)
         x, y = samples[:, 4], samples[:, 5]
         inside = (x > 2) & (y > 2) & (x < WIDTH - 2) & (y < HEIGHT - 2)
         assert inside.sum() > 3
@@ -140,17 +148,17 @@ def test_the_wheel_zooms_at_the_pointer(zoom):
     zoom.page.mouse.move(*place)
     for _ in range(3):
         zoom.page.mouse.wheel(0, -300)
-    zoom.page.wait_for_function("(least) => window.sair.zoom.times > least", arg=before * 2)
+    wait_for(zoom.page, "zoom", "({ times }, least) => times > least", before * 2)
     assert zoom.on_screen(point) == pytest.approx(place, abs=1)
     zoom.sharp()
     assert (np.abs(zoom.picture("after")[:, 2] - OURS_BLUE) <= 1).all()
     for _ in range(20):
         zoom.page.mouse.wheel(0, -1000)
-    zoom.page.wait_for_function("window.sair.zoom.times > 63.9")
+    wait_for(zoom.page, "zoom", "({ times }) => times > 63.9")
     assert zoom.scale == pytest.approx(64)
     for _ in range(30):
         zoom.page.mouse.wheel(0, 1000)
-    zoom.page.wait_for_function("window.sair.zoom.times < 1.01")
+    wait_for(zoom.page, "zoom", "({ times }) => times < 1.01")
     assert zoom.scale == pytest.approx(1)
     assert zoom.page.evaluate("window.scrollY") == 0
 
@@ -171,16 +179,16 @@ def test_no_old_view_is_ever_shown(zoom):
     """Wheel and drag without a pause: at every moment each side shows what belongs to where the view is."""
     moments = (
         None,  # at once
-        "new Promise(requestAnimationFrame)",  # drawn, and no server asked yet
-        "window.sair.sharp.busy",  # asked
-        "window.sair.sharp.got === window.sair.sharp.number",  # answered
+        "() => new Promise(requestAnimationFrame)",  # drawn, and no server asked yet
+        "({ requests }) => requests.busy",  # asked
+        "({ requests }) => requests.received === requests.number",  # answered
     )
     zoom.page.mouse.move(*zoom.middle())
     for step in range(12):
         zoom.page.mouse.wheel(0, -200 if step % 4 else 350)
         zoom.drag(35 * (-1) ** step, 20)
         if moment := moments[step % 4]:
-            zoom.page.wait_for_function(moment)
+            wait_for(zoom.page, "zoom", moment)
         for layer in ("before", "after"):
             zoom.picture(layer)
     zoom.sharp()
@@ -253,7 +261,7 @@ def test_nearest_shows_the_pixels_as_squares(fake_page, png):
     zoom.act("nearest")
     zoom.times(32)
     zoom.sharp()
-    samples = np.array(zoom.page.evaluate(SAMPLES, "before"), float)
+    samples = np.array(evaluate(zoom.page, "zoom", SAMPLES, "before"), float)
     x, y = np.floor(samples[:, 4:]).astype(int).T
     assert np.array_equal(samples[:, :3], noise[y, x])
     assert zoom.root.locator(".tag.was").inner_text() == "Nearest"
@@ -266,12 +274,11 @@ def test_filled_or_not(zoom):
     zoom.editor.fill()
     zoom.tab("zoom")
     zoom.sharp()
-    pixel = """() => {
-        const { view } = window.sair.zoom;
+    pixel = """({ view }) => {
         const at = [view.x + 160 * view.scale, view.y + 120 * view.scale];
         return [...view.layers.before.getContext("2d").getImageData(...at, 1, 1).data.slice(0, 2)];
     }"""
-    filled = zoom.page.evaluate(pixel)
+    filled = evaluate(zoom.page, "zoom", pixel)
     assert zoom.root.locator("[data-act=filled]").get_attribute("aria-pressed") == "true"
     zoom.times(8)
     zoom.act("original")
@@ -281,7 +288,7 @@ def test_filled_or_not(zoom):
     zoom.act("filled")
     zoom.act("fit")
     zoom.sharp()
-    assert np.abs(np.array(zoom.page.evaluate(pixel)) - filled).max() <= 1
+    assert np.abs(np.array(evaluate(zoom.page, "zoom", pixel)) - filled).max() <= 1
     zoom.tab("edit")
     zoom.editor.act("undo")  # the fill
     zoom.tab("zoom")
@@ -304,14 +311,14 @@ def test_labels_at_any_scale(fake_page, png):
     zoom.times(30)
     zoom.sharp()
     zoom.status("good", "Labels on the left")
-    samples = np.array(fake_page.evaluate(SAMPLES, "before"), float)
+    samples = np.array(evaluate(fake_page, "zoom", SAMPLES, "before"), float)
     rows, columns = np.floor(samples[:, 4:]).astype(int).T[::-1]
     pixels = street(HEIGHT, WIDTH)[rows, columns]
     shown = {tuple(one): set() for one in pixels}
     for one, seen in zip(pixels, samples[:, :3]):
         shown[tuple(one)].add(tuple(seen))
         assert np.abs(seen - one).max() > 10  # tinted
-    colours = fake_page.evaluate("window.sair.zoom.map.legend.map(({ colour }) => colour)")
+    colours = evaluate(fake_page, "zoom", "({ map }) => map.legend.map(({ colour }) => colour)")
     assert len(colours) == 4 and len(shown) >= 2
     zoom.editor.choose(png(gradient(HEIGHT, WIDTH)))  # the map is of another photo
     fake_page.wait_for_selector("#zoom [data-act=labels][aria-pressed=false]")
@@ -337,11 +344,11 @@ def test_the_view_is_exported_at_its_scale(zoom):
     zoom.times(10)
     zoom.drag(-60, 40)
     zoom.sharp()
-    size = zoom.page.evaluate("(({ width, height }) => [width, height])(window.sair.zoom.window())")
+    size = zoom.window("width", "height")
     zoom.line(f"{size[0]} x {size[1]} px")
     name, image = zoom.export()
     assert name == "photo-view-10x.png" and list(image.size) == size
-    left, top = zoom.page.evaluate("(({ left, top }) => [left, top])(window.sair.zoom.window())")
+    left, top = zoom.window("left", "top")
     seen = np.asarray(image)[size[1] // 2, size[0] // 2, :2]
     place = (left + size[0] / 20) * 255 / (WIDTH - 1), (top + size[1] / 20) * 255 / (HEIGHT - 1)
     assert np.abs(seen - np.array(place)).max() < 3
@@ -433,7 +440,7 @@ def test_the_editor_keeps_everything(zoom):
     zoom.page.mouse.move(*zoom.middle())
     zoom.page.mouse.wheel(0, -300)
     zoom.tab("edit")
-    zoom.page.wait_for_function("!window.sair.sharp.timer && !window.sair.sharp.busy")  # nothing more comes
+    wait_for(zoom.page, "zoom", "({ requests }) => !requests.timer && !requests.busy")  # nothing more comes
     settle(zoom.page)
     assert np.array_equal(zoom.editor.mask(), painted)
     assert np.array_equal(zoom.editor.picture("before"), shown)
@@ -454,7 +461,7 @@ def test_on_a_phone(phone_fake_page, png):
     zoom.sharp()
     assert [page.locator(one).bounding_box()["height"] for one in PLACES] == heights
     assert zoom.scale == pytest.approx(6.5)  # of the screen's own pixels, two for one here
-    assert page.evaluate("window.sair.zoom.view.scale") == pytest.approx(3.25)
+    assert evaluate(page, "zoom", "({ view }) => view.scale") == pytest.approx(3.25)
     assert (np.abs(zoom.picture("after")[:, 2] - OURS_BLUE) <= 1).all()
     zoom.choose("Whole photo", 3)
     zoom.line("960 x 720 px")

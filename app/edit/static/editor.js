@@ -1,247 +1,310 @@
-// The editor on the stage: what is open, what is shown, and the conversation with the server.
-(() => {
-  "use strict";
-  const sair = window.sair;
-  const { MaskLayer, Timeline, Viewport, ORIGINAL } = sair;
-  const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file.";
-  const HINT = "Brush over what should go, then press Fill.";
-  const READY = "Press Fill when everything that should go is covered.";
+// The editor on the stage: what is open, what is shown, and what is done with it.
 
-  class Editor {
-    constructor(root) {
-      this.root = root;
-      this.main = "#fill-button";
-      this.stage = root.querySelector(".stage");
-      this.view = new Viewport(this.stage, ["before", "after", "mask"]);
-      this.view.onchange = () => sair.placeDivider(this);
-      this.view.painters = {
-        before: (context) => this.paintPhoto(context, this.beforeId()),
-        after: (context) => this.paintPhoto(context, this.variations.seen ?? this.state.shown),
-        mask: (context) => context.drawImage(this.mask.canvas, 0, 0),
-      };
-      this.timeline = null;
-      this.mask = null;
-      this.state = { base: ORIGINAL, shown: null, view: "paint" };
-      this.tool = "brush";
-      this.diameter = 40; // CSS px on the stage, whatever the zoom
-      this.divider = 0; // 0 = only the result, 1 = only the photo before
-      this.busy = false;
-      this.variations = new sair.Variations(this);
-      this.onchange = () => {}; // after every change, for who shows the same photo
-      this.holding = false; // the original is shown for as long as a key or button is held
-      this.setTool("brush");
-      this.setDiameter(this.diameter);
-      this.refresh();
-    }
+import { setEnabled, setPressed, setSlider } from "../../widgets/static/controls.js";
+import { moveDivider, placeDivider } from "../../widgets/static/divider.js";
+import { find } from "../../widgets/static/dom.js";
+import { ORIGINAL } from "../../widgets/static/protocol.js";
+import { StageWidget } from "../../widgets/static/widget.js";
+import { drawHistory } from "./history.js";
+import { MaskLayer } from "./mask.js";
+import { EditorConversation } from "./requests.js";
+import { Timeline } from "./timeline.js";
+import { Variations } from "./variations.js";
 
-    // ---- what is on the stage
+/** @import { Component, MaskAnswer, PhotoAnswer, ResultAnswer } from "../../widgets/static/protocol.js" */
+/** @import { VariationsAnswer } from "../../widgets/static/protocol.js" */
+/** @import { Viewport } from "../../widgets/static/viewport.js" */
+/** @import { Workbench } from "../../widgets/static/workbench.js" */
+/** @import { EditState, Step } from "./timeline.js" */
 
-    // False while another tab is open.
-    get visible() {
-      return this.stage.clientWidth > 0;
-    }
+const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file.";
+const HINT = "Brush over what should go, then press Fill.";
+const READY = "Press Fill when everything that should go is covered.";
+const MIN_DIAMETER = 3; // CSS px
+const MAX_DIAMETER = 240;
 
-    // The photo or result that is looked at; null where none is open.
-    seenId() {
-      const { view, shown, base } = this.state;
-      return this.timeline && (view === "compare" && shown ? shown : base);
-    }
-
-    // What was filled and is still kept on the server.
-    get results() {
-      return this.timeline ? [...this.timeline.entries.values()].filter((one) => one.live) : [];
-    }
-
-    beforeId() {
-      return this.holding || this.state.view === "compare" ? ORIGINAL : this.state.base;
-    }
-
-    paintPhoto(context, id, view = this.view) {
-      if (!id) return;
-      this.timeline.draw(context, id);
-      if (this.timeline.alpha) view.underlayChecker(context);
-    }
-
-    setState(state) {
-      const next = { ...this.state, ...state };
-      if (!next.shown) next.view = "paint";
-      const changed = Object.keys(next).some((key) => next[key] !== this.state[key]);
-      this.state = next;
-      if (changed) this.view.redraw();
-      this.refresh();
-    }
-
-    setView(view) {
-      if (this.timeline && !this.busy) this.setState({ view });
-    }
-
-    setTool(tool) {
-      this.tool = tool;
-      for (const name of ["brush", "erase"]) sair.setPressed(this.root, name, name === tool);
-    }
-
-    setDiameter(diameter) {
-      this.diameter = Math.round(Math.max(3, Math.min(240, diameter)));
-      sair.setSlider(this.root.querySelector(".size"), this.diameter, this.diameter);
-      this.stage.style.setProperty("--brush", `${this.diameter}px`);
-    }
-
-    hold(on) {
-      if (!this.timeline || this.holding === on) return;
-      this.holding = on;
-      this.view.redraw("before");
-      this.refresh();
-    }
-
-    setDivider(share) {
-      sair.moveDivider(this, share);
-    }
-
-    // Attributes and labels that follow from the state; the look of every state lives in the style sheet.
-    refresh() {
-      const { root, state, results } = this;
-      const data = {
-        state: this.timeline ? "open" : "empty", view: state.view, busy: this.busy,
-        holding: this.holding, results: results.length, saveable: Boolean(this.saveableId()),
-      };
-      Object.assign(root.dataset, data);
-      document.body.dataset.sair = this.busy ? "busy" : data.state;
-      document.body.dataset.sairResult = data.saveable;
-      document.body.dataset.sairNext = state.view === "compare" ? "save" : "fill";
-      for (const name of ["paint", "compare"]) sair.setPressed(root, name, state.view === name);
-      const can = {
-        undo: this.timeline?.past.length, redo: this.timeline?.future.length, compare: state.shown,
-        paint: this.timeline, original: this.timeline, zoomin: this.timeline, zoomout: this.timeline, fit: this.timeline,
-      };
-      for (const [name, yes] of Object.entries(can)) {
-        root.querySelector(`[data-act=${name}]`).disabled = !yes || this.busy;
-      }
-      sair.drawHistory(this, results);
-      this.variations.refresh();
-      this.onchange();
-    }
-
-    notice(level, text) {
-      sair.setStatus(this.root, level, text);
-    }
-
-    progress(share, text) {
-      sair.setProgress(this.root, share);
-      if (text) this.notice("busy", text);
-    }
-
-    setBusy(busy, text) {
-      this.busy = busy;
-      this.progress(0, text);
-      this.refresh();
-    }
-
-    // ---- steps that can be taken back
-
-    // Runs a change of the mask as one step; `state` goes with it where the step also moves on.
-    step(change, state = null) {
-      if (!this.timeline || this.busy) return;
-      this.mask.begin();
-      change(this.mask);
-      this.view.redraw("mask");
-      this.finishStep(state);
-    }
-
-    finishStep(state = null) {
-      const tiles = this.mask.commit();
-      if (tiles || state) this.timeline.push({ tiles, from: { ...this.state }, to: { ...this.state, ...state } });
-      // What is being painted should be seen: any change of the mask leads back to the painting view.
-      this.setState(state ?? { view: "paint" });
-      if (tiles) this.notice("info", this.mask.touched.size ? READY : HINT);
-    }
-
-    undo() {
-      this.walk("undo", "from");
-    }
-
-    redo() {
-      this.walk("redo", "to");
-    }
-
-    walk(way, end) {
-      if (!this.timeline || this.busy) return;
-      const step = this.timeline[way]();
-      if (!step) return this.notice("info", `Nothing to ${way}.`);
-      if (step.tiles) {
-        this.mask.swap(step.tiles);
-        this.view.redraw("mask");
-      }
-      const onlyMask = step.from.view === step.to.view && step.from.base === step.to.base;
-      this.setState(onlyMask ? { view: "paint" } : step[end]);
-      const undone = !step.tiles && end === "from";
-      this.notice("info", undone ? "Fill undone. The mask is still there." : this.mask.touched.size ? READY : HINT);
-    }
-
-    // ---- results
-
-    saveableId() {
-      return this.state.shown ?? (this.state.base === ORIGINAL ? null : this.state.base);
-    }
-
-    select(id) {
-      if (this.busy) return;
-      if (id === ORIGINAL) return this.setState({ base: ORIGINAL, shown: null, view: "paint" });
-      this.setState({ shown: id, view: "compare" });
-    }
-
-    // name: a method of MaskLayer without arguments
-    changeMask(name) {
-      if (!this.timeline) return this.notice("warn", NO_PHOTO);
-      this.step((mask) => mask[name]());
-    }
-
-    useAsPhoto() {
-      const { shown } = this.state;
-      if (this.busy) return;
-      if (!shown) return this.notice("warn", "There is no result yet. Paint something and press Fill first.");
-      this.step((mask) => mask.clear(), { base: shown, shown: null, view: "paint" });
-      this.notice("info", "You now edit this result. Brush over the next thing, then press Fill.");
-    }
-
-    // ---- what the server answered
-
-    showPhoto(message, [photo]) {
-      this.variations.clear();
-      this.timeline = new Timeline(photo, [message.width, message.height], message.alpha);
-      this.mask = new MaskLayer(photo.width, photo.height);
-      this.state = { base: ORIGINAL, shown: null, view: "paint" };
-      this.divider = 0;
-      this.view.open(photo.width, photo.height);
-      this.refresh();
-    }
-
-    showResult(message, bitmaps) {
-      const patches = message.pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
-      this.timeline.add({ id: message.result, base: message.base, patches, live: true });
-      for (const entry of this.timeline.entries.values()) entry.live = message.live.includes(entry.id);
-      this.variations.toggle(false);
-      const to = { ...this.state, shown: message.result, view: "compare" };
-      this.timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
-      this.setDivider(0);
-      this.setState(to);
-      this.root.classList.remove("reveal");
-      void this.root.offsetWidth; // restarts the animation
-      this.root.classList.add("reveal");
-    }
-
-    // seeds: of the fills; parts: how many of the pictures belong to each
-    showVariations({ base, seeds, parts, pictures }, bitmaps) {
-      const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
-      this.variations.show(base, seeds.map((seed, i) => ({ seed, patches: patches.slice(i * parts, (i + 1) * parts) })));
-    }
-
-    // of: the photo that the mask belongs to, where it need not be the one that is edited; add: keep the mask
-    showMask({ pictures, of, add }, [picture]) {
-      const { x, y } = pictures[0];
-      const move = of && of !== this.state.base ? { base: of, shown: null, view: "paint" } : null;
-      this.step((mask) => mask.load(picture, x, y, add), move);
-    }
+export class Editor extends StageWidget {
+  /**
+   * @param {HTMLElement} root
+   * @param {Component} component
+   * @param {Workbench} bench
+   */
+  constructor(root, component, bench) {
+    super(root, bench, ["before", "after", "mask"], "#fill-button");
+    this.view.onchange = () => placeDivider(this);
+    this.view.painters = {
+      before: (context) => this.paintPhoto(context, this.beforeId()),
+      after: (context) => this.paintPhoto(context, this.variations.previewed ?? this.state.shown),
+      mask: (context) => this.mask && context.drawImage(this.mask.canvas, 0, 0),
+    };
+    /** @type {Timeline | null} */
+    this.timeline = null;
+    /** @type {MaskLayer | null} */
+    this.mask = null;
+    /** @type {EditState} */
+    this.state = { base: ORIGINAL, shown: null, view: "paint" };
+    /** @type {"brush" | "erase"} */
+    this.tool = "brush";
+    this.diameter = 40; // CSS px on the stage, whatever the zoom
+    this.divider = 0; // 0 = only the result, 1 = only the photo before
+    this.holding = false; // the original is shown for as long as a key or button is held
+    this.conversation = new EditorConversation(this, component);
+    this.variations = new Variations(this);
+    bench.editor = this;
+    this.setTool("brush");
+    this.setDiameter(this.diameter);
+    this.refresh();
   }
 
-  sair.Editor = Editor;
-})();
+  // ---- what is on the stage
+
+  /** Id of the photo or result that is looked at; null where none is open. */
+  seenId() {
+    const { view, shown, base } = this.state;
+    return this.timeline && (view === "compare" && shown ? shown : base);
+  }
+
+  /** Id of what can be saved; null where nothing is filled yet. */
+  saveableId() {
+    return this.state.shown ?? (this.state.base === ORIGINAL ? null : this.state.base);
+  }
+
+  /** Id of what lies left of the divider, or is painted on. */
+  beforeId() {
+    return this.holding || this.state.view === "compare" ? ORIGINAL : this.state.base;
+  }
+
+  /** What was filled and is still kept on the server. */
+  get results() {
+    return this.timeline ? [...this.timeline.entries.values()].filter((entry) => entry.live) : [];
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {string | null} id
+   * @param {Viewport} [view] whose picture it is
+   */
+  paintPhoto(context, id, view = this.view) {
+    if (!id || !this.timeline) return;
+    this.timeline.draw(context, id);
+    if (this.timeline.alpha) view.underlayChecker(context);
+  }
+
+  /** @param {Partial<EditState>} state */
+  setState(state) {
+    const next = { ...this.state, ...state };
+    if (!next.shown) next.view = "paint";
+    const { base, shown, view } = this.state;
+    const changed = next.base !== base || next.shown !== shown || next.view !== view;
+    this.state = next;
+    if (changed) this.view.redraw();
+    this.refresh();
+  }
+
+  /** @param {EditState["view"]} view */
+  setView(view) {
+    if (this.timeline && !this.busy) this.setState({ view });
+  }
+
+  /** @param {Editor["tool"]} tool */
+  setTool(tool) {
+    this.tool = tool;
+    for (const name of ["brush", "erase"]) setPressed(this.root, name, name === tool);
+  }
+
+  /** @param {number} diameter */
+  setDiameter(diameter) {
+    this.diameter = Math.round(Math.max(MIN_DIAMETER, Math.min(MAX_DIAMETER, diameter)));
+    setSlider(find(this.root, ".size"), this.diameter, String(this.diameter));
+    this.stage.style.setProperty("--brush", `${this.diameter}px`);
+  }
+
+  /**
+   * Show the original for as long as a key or button is held.
+   *
+   * @param {boolean} on
+   */
+  hold(on) {
+    if (!this.timeline || this.holding === on) return;
+    this.holding = on;
+    this.view.redraw("before");
+    this.refresh();
+  }
+
+  /** @param {number} share */
+  setDivider(share) {
+    moveDivider(this, share);
+  }
+
+  refresh() {
+    const { busy, holding, results, root, state, timeline } = this;
+    const saveable = Boolean(this.saveableId());
+    const opened = timeline ? "open" : "empty";
+    Object.assign(root.dataset, { state: opened, view: state.view, busy, holding, results: results.length, saveable });
+    Object.assign(document.body.dataset, {
+      sair: busy ? "busy" : opened,
+      sairResult: saveable,
+      sairNext: state.view === "compare" ? "save" : "fill",
+    });
+    for (const name of ["paint", "compare"]) setPressed(root, name, state.view === name);
+    const enabled = {
+      undo: timeline?.past.length, redo: timeline?.future.length, compare: state.shown,
+      paint: timeline, original: timeline, zoomin: timeline, zoomout: timeline, fit: timeline,
+    };
+    for (const [name, possible] of Object.entries(enabled)) setEnabled(root, name, Boolean(possible) && !busy);
+    drawHistory(this);
+    this.variations.refresh();
+    this.bench.announce();
+  }
+
+  // ---- files
+
+  choosePhoto() {
+    find(this.root, "input.photo-file").click();
+  }
+
+  chooseMask() {
+    find(this.root, "input.mask-file").click();
+  }
+
+  // ---- steps that can be taken back
+
+  /**
+   * Run a change of the mask as one step; `state` goes with it where the step also moves on.
+   *
+   * @param {(mask: MaskLayer) => void} change
+   * @param {EditState | null} state
+   */
+  step(change, state = null) {
+    if (!this.mask || this.busy) return;
+    this.mask.begin();
+    change(this.mask);
+    this.view.redraw("mask");
+    this.finishStep(state);
+  }
+
+  /** @param {EditState | null} state */
+  finishStep(state = null) {
+    const tiles = this.mask?.commit() ?? null;
+    if (tiles || state) this.timeline?.push({ tiles, from: this.state, to: state ?? this.state });
+    // What is being painted should be seen: any change of the mask leads back to the painting view.
+    this.setState(state ?? { view: "paint" });
+    if (tiles) this.notice("info", this.hint());
+  }
+
+  hint() {
+    return this.mask?.touched.size ? READY : HINT;
+  }
+
+  undo() {
+    if (!this.timeline || this.busy) return;
+    const step = this.timeline.undo();
+    if (!step) return this.notice("info", "Nothing to undo.");
+    const toMask = this.swapMask(step);
+    this.setState(toMask ? { view: "paint" } : step.from);
+    this.notice("info", step.tiles ? this.hint() : "Fill undone. The mask is still there.");
+  }
+
+  redo() {
+    if (!this.timeline || this.busy) return;
+    const step = this.timeline.redo();
+    if (!step) return this.notice("info", "Nothing to redo.");
+    const toMask = this.swapMask(step);
+    this.setState(toMask ? { view: "paint" } : step.to);
+    this.notice("info", this.hint());
+  }
+
+  /**
+   * Take the mask's half of a step back or in again; return whether that is all of it.
+   *
+   * @param {Step} step
+   */
+  swapMask({ tiles, from, to }) {
+    if (tiles) {
+      this.mask?.swap(tiles);
+      this.view.redraw("mask");
+    }
+    return from.view === to.view && from.base === to.base;
+  }
+
+  /** @param {"clear" | "invert"} change */
+  changeMask(change) {
+    if (!this.timeline) return this.notice("warn", NO_PHOTO);
+    this.step((mask) => mask[change]());
+  }
+
+  // ---- results
+
+  /** @param {string} id of the photo or a result */
+  select(id) {
+    if (this.busy) return;
+    if (id === ORIGINAL) this.setState({ base: ORIGINAL, shown: null, view: "paint" });
+    else this.setState({ shown: id, view: "compare" });
+  }
+
+  /** Go on from the result that is shown. */
+  useAsPhoto() {
+    const { shown } = this.state;
+    if (this.busy) return;
+    if (!shown) return this.notice("warn", "There is no result yet. Paint something and press Fill first.");
+    this.step((mask) => mask.clear(), { base: shown, shown: null, view: "paint" });
+    this.notice("info", "You now edit this result. Brush over the next thing, then press Fill.");
+  }
+
+  // ---- what the server answered
+
+  /**
+   * @param {PhotoAnswer} answer
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showPhoto({ alpha, height, width }, [photo]) {
+    this.variations.clear();
+    this.timeline = new Timeline(photo, [width, height], alpha);
+    this.mask = new MaskLayer(photo.width, photo.height);
+    this.state = { base: ORIGINAL, shown: null, view: "paint" };
+    this.divider = 0;
+    this.view.open(photo.width, photo.height);
+    this.refresh();
+  }
+
+  /**
+   * @param {ResultAnswer} answer
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showResult({ base, live, pictures, result }, bitmaps) {
+    const { root, timeline } = this;
+    if (!timeline) return;
+    const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
+    timeline.add({ id: result, base, patches, live: true });
+    for (const entry of timeline.entries.values()) entry.live = live.includes(entry.id);
+    this.variations.toggle(false);
+    /** @type {EditState} */
+    const to = { ...this.state, shown: result, view: "compare" };
+    timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
+    this.setDivider(0);
+    this.setState(to);
+    root.classList.remove("reveal");
+    void root.offsetWidth; // restarts the animation
+    root.classList.add("reveal");
+  }
+
+  /**
+   * @param {VariationsAnswer} answer parts: how many of the pictures belong to each seed
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showVariations({ base, seeds, parts, pictures }, bitmaps) {
+    const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
+    this.variations.show(base, seeds.map((seed, i) => ({ seed, patches: patches.slice(i * parts, (i + 1) * parts) })));
+  }
+
+  /**
+   * @param {MaskAnswer} answer of: the photo that the mask belongs to, where it need not be the one that is edited
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showMask({ pictures, of, add }, [picture]) {
+    const { x, y } = pictures[0];
+    /** @type {EditState | null} */
+    const move = of && of !== this.state.base ? { base: of, shown: null, view: "paint" } : null;
+    this.step((mask) => mask.load(picture, x, y, add), move);
+  }
+}

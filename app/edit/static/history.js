@@ -1,43 +1,60 @@
 // The strip of results below the stage.
-(() => {
-  "use strict";
-  const sair = window.sair;
 
-  function card(editor, id, label, chosen) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "card";
-    button.dataset.id = id;
-    button.title = label;
-    const picture = Object.assign(document.createElement("canvas"), { width: 144, height: 108 });
-    editor.timeline.thumbnail(id, picture);
-    const caption = Object.assign(document.createElement("span"), { textContent: label });
-    button.append(picture, caption);
-    button.setAttribute("aria-pressed", String(chosen));
-    button.addEventListener("click", () => editor.select(id));
-    return button;
+import { create, find } from "../../widgets/static/dom.js";
+import { ORIGINAL } from "../../widgets/static/protocol.js";
+
+/** @import { Box } from "../../widgets/static/protocol.js" */
+/** @import { Editor } from "./editor.js" */
+/** @import { Timeline } from "./timeline.js" */
+
+/** Size of the picture of a card, px. */
+export const CARD_WIDTH = 144;
+export const CARD_HEIGHT = 108;
+const MARGIN_PX = 80; // left of the card that is scrolled to
+
+/**
+ * A button with a picture and a caption.
+ *
+ * @param {Timeline} timeline
+ * @param {string} id of the picture
+ * @param {string} caption
+ * @param {Box} [box] the part of it that is shown, in display px
+ */
+export function createCard(timeline, id, caption, box) {
+  const picture = create("canvas", { width: CARD_WIDTH, height: CARD_HEIGHT });
+  timeline.thumbnail(id, picture, box);
+  return create("button", { type: "button", className: "card" }, picture, create("span", { textContent: caption }));
+}
+
+/**
+ * Show the results that are kept, and the photo as it was opened before them. Cards stay while their picture
+ * does, so that nothing flickers.
+ *
+ * @param {Editor} editor
+ */
+export function drawHistory(editor) {
+  const strip = find(editor.root, ".history .cards");
+  const { busy, results, state, timeline } = editor;
+  const ids = results.length ? [ORIGINAL, ...results.map((entry) => entry.id)] : [];
+  if (timeline && strip.dataset.timeline !== timeline.id) {
+    strip.replaceChildren();
+    strip.dataset.timeline = timeline.id;
   }
-
-  // Cards are kept while their picture stays the same, so that nothing flickers.
-  sair.drawHistory = (editor, results) => {
-    const strip = editor.root.querySelector(".history .cards");
-    const { shown, base } = editor.state;
-    const ids = editor.timeline && results.length ? [sair.ORIGINAL, ...results.map((one) => one.id)] : [];
-    const current = shown ?? base;
-    if (editor.timeline && strip.dataset.timeline !== editor.timeline.id) {
-      strip.replaceChildren();
-      strip.dataset.timeline = editor.timeline.id;
+  const cards = new Map([...strip.querySelectorAll("button")].map((card) => [card.dataset.id, card]));
+  for (const [id, card] of cards) if (!ids.includes(id ?? "")) card.remove();
+  ids.forEach((id, place) => {
+    let card = cards.get(id);
+    if (!card && timeline) {
+      const title = id === ORIGINAL ? "Original" : `Result ${id}`;
+      card = Object.assign(createCard(timeline, id, title), { title });
+      card.dataset.id = id;
+      card.addEventListener("click", () => editor.select(id));
+      strip.insertBefore(card, strip.children[place] ?? null);
     }
-    for (const old of [...strip.children]) if (!ids.includes(old.dataset.id)) old.remove();
-    ids.forEach((id, i) => {
-      let entry = [...strip.children].find((one) => one.dataset.id === id);
-      if (!entry) {
-        entry = card(editor, id, id === sair.ORIGINAL ? "Original" : `Result ${id}`, id === current);
-        strip.insertBefore(entry, strip.children[i] ?? null);
-      }
-      entry.setAttribute("aria-pressed", String(id === current));
-      entry.disabled = editor.busy;
-      if (id === current) strip.scrollTo({ left: entry.offsetLeft - 80, behavior: "smooth" });
-    });
-  };
-})();
+    if (!card) return;
+    const chosen = id === (state.shown ?? state.base);
+    card.setAttribute("aria-pressed", String(chosen));
+    card.disabled = busy;
+    if (chosen) strip.scrollTo({ left: card.offsetLeft - MARGIN_PX, behavior: "smooth" });
+  });
+}

@@ -1,79 +1,99 @@
 // What the textured engine expects in the hole: a row a seed, a column a prior, coarsest first, then the fill.
-(() => {
-  "use strict";
-  const sair = window.sair;
 
-  function caption(text) {
-    return Object.assign(document.createElement("span"), { textContent: text });
+import { create, find, getContext } from "../../widgets/static/dom.js";
+import { Conversation } from "../../widgets/static/protocol.js";
+import { Widget } from "../../widgets/static/widget.js";
+
+/** @import { Component, PriorsAnswer } from "../../widgets/static/protocol.js" */
+/** @import { Workbench } from "../../widgets/static/workbench.js" */
+/** @import { Timeline } from "./timeline.js" */
+
+export class Priors extends Widget {
+  /**
+   * @param {HTMLElement} root
+   * @param {Component} component
+   * @param {Workbench} bench
+   */
+  constructor(root, component, bench) {
+    super(root);
+    this.bench = bench;
+    this.grid = find(root, ".grid");
+    /** The editor's, of the photo that is shown. @type {Timeline | null} */
+    this.timeline = null;
+    this.conversation = new PriorsConversation(this, component);
+    bench.followers.push(() => this.follow());
+    this.refresh();
   }
 
-  class Priors {
-    constructor(root) {
-      this.root = root;
-      this.grid = root.querySelector(".grid");
-      this.timeline = null; // the editor's, of the photo that is shown
-      this.busy = false;
-      this.refresh();
-    }
-
-    refresh() {
-      this.root.dataset.state = this.timeline ? "shown" : "empty";
-      this.root.dataset.working = this.busy;
-      document.body.dataset.sairPriors = this.busy ? "busy" : "ready";
-    }
-
-    // Those of another photo go.
-    follow() {
-      if (!this.timeline || this.timeline === sair.editor.timeline) return;
-      this.timeline = null;
-      this.grid.replaceChildren();
-      this.notice("info", "Paint over something, then press Look inside.");
-      this.refresh();
-    }
-
-    notice(level, text) {
-      sair.setStatus(this.root, level, text);
-    }
-
-    progress(share, text) {
-      if (text) this.notice("busy", text);
-    }
-
-    setBusy(busy, text) {
-      this.busy = busy;
-      this.progress(0, text);
-      this.refresh();
-    }
-
-    showPriors({ seeds, columns }, bitmaps) {
-      const cells = [caption(""), ...columns.map(caption)];
-      seeds.forEach((seed, row) => {
-        cells.push(caption(`Seed ${seed}`));
-        bitmaps.slice(row * columns.length, (row + 1) * columns.length).forEach((bitmap, column) => {
-          const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
-          canvas.className = column < columns.length - 1 ? "prior" : "fill";
-          canvas.getContext("2d").drawImage(bitmap, 0, 0);
-          cells.push(canvas);
-        });
-      });
-      this.grid.style.setProperty("--columns", columns.length);
-      this.grid.replaceChildren(...cells);
-      this.timeline = sair.editor.timeline;
-      this.refresh();
-    }
+  refresh() {
+    Object.assign(this.root.dataset, { state: this.timeline ? "shown" : "empty", working: this.busy });
+    document.body.dataset.sairPriors = this.busy ? "busy" : "ready";
   }
 
-  class PriorsTalk extends sair.Talk {
-    request(busyText, part) {
-      this.widget.setBusy(true, busyText);
-      return sair.server.describe(part);
-    }
+  /** Let those of another photo go. */
+  follow() {
+    if (!this.timeline || this.timeline === this.bench.editor.timeline) return;
+    this.timeline = null;
+    this.grid.replaceChildren();
+    this.notice("info", "Paint over something, then press Look inside.");
+    this.refresh();
   }
 
-  // Called once by the component, as `mount` is for the editor.
-  sair.mountPriors = (element, bridge) => {
-    const priors = new Priors(element.querySelector(".sair"));
-    priors.talk = new PriorsTalk(priors, bridge);
-    sair.priors = priors;
-  };
-})();
+  /**
+   * There is no bar.
+   *
+   * @param {number} share
+   * @param {string} [text]
+   */
+  progress(share, text) {
+    if (text) this.notice("busy", text);
+  }
+
+  /**
+   * @param {PriorsAnswer} answer
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showPriors({ seeds, columns }, bitmaps) {
+    const cells = ["", ...columns].map(createCaption);
+    seeds.forEach((seed, row) => {
+      const pictures = bitmaps.slice(row * columns.length, (row + 1) * columns.length);
+      cells.push(createCaption(`Seed ${seed}`), ...pictures.map(createPicture));
+    });
+    this.grid.style.setProperty("--columns", String(columns.length));
+    this.grid.replaceChildren(...cells);
+    this.timeline = this.bench.editor.timeline;
+    this.refresh();
+  }
+}
+
+/**
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+function createCaption(text) {
+  return create("span", { textContent: text });
+}
+
+/**
+ * @param {ImageBitmap} bitmap
+ * @param {number} column
+ * @param {ImageBitmap[]} row
+ */
+function createPicture(bitmap, column, row) {
+  const className = column < row.length - 1 ? "prior" : "fill";
+  const canvas = create("canvas", { width: bitmap.width, height: bitmap.height, className });
+  getContext(canvas).drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+/** @extends {Conversation<Priors>} */
+class PriorsConversation extends Conversation {
+  /**
+   * @param {string} busyText
+   * @param {string} part
+   */
+  async request(busyText, part) {
+    this.asker.setBusy(true, busyText);
+    return this.asker.bench.editor.conversation.describe(part);
+  }
+}

@@ -1,70 +1,90 @@
 // The editor's conversation with the server: what is open, what is painted, which files come in.
-(() => {
-  "use strict";
-  const sair = window.sair;
 
-  class Server extends sair.Talk {
-    constructor(editor, bridge) {
-      super(editor, bridge);
-      this.editor = editor;
-      this.pending = null; // what the next event carries besides the state: { file }, { example } or { seed }
-    }
+import { Conversation } from "../../widgets/static/protocol.js";
 
-    openPhoto(file) {
-      if (file) this.send("open", { file });
-    }
+/** @import { FileData, Request } from "../../widgets/static/protocol.js" */
+/** @import { Editor } from "./editor.js" */
 
-    openExample(example) {
-      this.send("open", { example });
-    }
+/** @typedef {{ file?: File, example?: string, seed?: number }} Extras what an event carries besides the state */
 
-    chooseMask() {
-      this.editor.root.querySelector("input.mask-file").click();
-    }
+/** @extends {Conversation<Editor>} */
+export class EditorConversation extends Conversation {
+  /** What the next event carries. @type {Extras | null} */
+  pending = null;
 
-    openMask(file) {
-      if (file) this.send("upload_mask", { file });
-    }
-
-    send(event, pending) {
-      if (this.editor.busy) return this.editor.notice("warn", "Wait until the fill is done.");
-      this.pending = pending;
-      this.bridge.trigger(event);
-    }
-
-    async fileData(file) {
-      const { path, url } = await this.bridge.upload(file);
-      return { path, url, orig_name: file.name, mime_type: file.type, meta: { _type: "gradio.FileData" } };
-    }
-
-    // What an event sends. busyText: shown until the answer is there; part: "mask" sends what is painted.
-    async request(busyText, part) {
-      const { editor, pending } = this;
-      this.pending = null;
-      if (editor.timeline || pending) editor.setBusy(true, busyText);
-      return this.describe(part, pending ?? {});
-    }
-
-    // The editor's state, for any widget that asks about its photo.
-    async describe(part, { file, example, seed } = {}) {
-      const { editor } = this;
-      const { base } = editor.state;
-      const request = { base, shown: editor.saveableId(), seen: editor.seenId(), open: Boolean(editor.timeline) };
-      try {
-        const painted = part === "mask" && (await editor.mask?.export());
-        if (painted) {
-          request.mask = await this.fileData(new File([painted.blob], "mask.png", { type: "image/png" }));
-          request.box = painted.box;
-        }
-        if (file) request.file = await this.fileData(file);
-        if (example) request.example = example;
-        if (seed !== undefined) request.seed = seed;
-      } catch (error) {
-        request.problem = String(error?.message ?? error);
-      }
-      return request;
-    }
+  /** @param {File | undefined} file */
+  openPhoto(file) {
+    if (file) this.send("open", { file });
   }
 
-  sair.Server = Server;
-})();
+  /** @param {string} example */
+  openExample(example) {
+    this.send("open", { example });
+  }
+
+  /** @param {File | undefined} file */
+  openMask(file) {
+    if (file) this.send("upload_mask", { file });
+  }
+
+  /**
+   * @param {string} event
+   * @param {Extras} extras
+   */
+  send(event, extras) {
+    if (this.asker.busy) return this.asker.notice("warn", "Wait until the fill is done.");
+    this.pending = extras;
+    this.component.trigger(event);
+  }
+
+  /**
+   * @param {File} file
+   * @returns {Promise<FileData>}
+   */
+  async upload(file) {
+    const { path, url } = await this.component.upload(file);
+    return { path, url, orig_name: file.name, mime_type: file.type, meta: { _type: "gradio.FileData" } };
+  }
+
+  /**
+   * @param {string} busyText
+   * @param {string} part
+   */
+  async request(busyText, part) {
+    const { asker, pending } = this;
+    this.pending = null;
+    if (asker.timeline || pending) asker.setBusy(true, busyText);
+    return this.describe(part, pending ?? {});
+  }
+
+  /**
+   * The editor's state, for any widget that asks about its photo.
+   *
+   * @param {string} part "mask" to send what is painted
+   * @param {Extras} [extras]
+   * @returns {Promise<Request>}
+   */
+  async describe(part, { file, example, seed } = {}) {
+    const editor = this.asker;
+    /** @type {Request} */
+    const request = {
+      base: editor.state.base,
+      shown: editor.saveableId(),
+      seen: editor.seenId(),
+      open: Boolean(editor.timeline),
+    };
+    try {
+      const painted = part === "mask" && (await editor.mask?.toPng());
+      if (painted) {
+        request.mask = await this.upload(new File([painted.blob], "mask.png", { type: "image/png" }));
+        request.box = painted.box;
+      }
+      if (file) request.file = await this.upload(file);
+      if (example) request.example = example;
+      if (seed !== undefined) request.seed = seed;
+    } catch (error) {
+      request.problem = error instanceof Error ? error.message : String(error);
+    }
+    return request;
+  }
+}

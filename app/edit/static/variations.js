@@ -1,104 +1,127 @@
 // Several fills of one hole to choose from. They take the history's place until one is taken.
-(() => {
-  "use strict";
-  const sair = window.sair;
-  const WIDTH = 144; // of a card's picture, as in the history
-  const HEIGHT = 108;
-  const AROUND = 0.15; // of the hole's size, shown on each side of it
-  let made = 0;
 
-  // The part of a photo of `size` that a card shows: all patches and a little around them, in the card's proportions.
-  function focus(patches, scale, size) {
-    const left = Math.min(...patches.map((one) => one.x)) * scale;
-    const top = Math.min(...patches.map((one) => one.y)) * scale;
-    const right = Math.max(...patches.map((one) => one.x + one.width)) * scale;
-    const bottom = Math.max(...patches.map((one) => one.y + one.height)) * scale;
-    const unit = (1 + 2 * AROUND) * Math.max((right - left) / WIDTH, (bottom - top) / HEIGHT);
-    const [width, height] = [unit * WIDTH, unit * HEIGHT];
-    const within = (middle, part, whole) => (part > whole ? (whole - part) / 2 : Math.max(0, Math.min(whole - part, middle - part / 2)));
-    return [within((left + right) / 2, width, size[0]), within((top + bottom) / 2, height, size[1]), width, height];
+import { find } from "../../widgets/static/dom.js";
+import { CARD_HEIGHT, CARD_WIDTH, createCard } from "./history.js";
+
+/** @import { Box } from "../../widgets/static/protocol.js" */
+/** @import { Editor } from "./editor.js" */
+/** @import { Patch, Timeline } from "./timeline.js" */
+
+const SURROUNDINGS = 0.15; // of the hole's size, shown on each side of it
+let variationsMade = 0;
+
+/**
+ * The part of a photo that its cards show: all patches and a little around them, in a card's proportions.
+ *
+ * @param {Patch[]} patches
+ * @param {Timeline} timeline
+ * @returns {Box} in display px
+ */
+function focusOn(patches, { photo, scale }) {
+  const left = Math.min(...patches.map((patch) => patch.x)) * scale;
+  const top = Math.min(...patches.map((patch) => patch.y)) * scale;
+  const right = Math.max(...patches.map((patch) => patch.x + patch.width)) * scale;
+  const bottom = Math.max(...patches.map((patch) => patch.y + patch.height)) * scale;
+  const unit = (1 + 2 * SURROUNDINGS) * Math.max((right - left) / CARD_WIDTH, (bottom - top) / CARD_HEIGHT);
+  const [width, height] = [unit * CARD_WIDTH, unit * CARD_HEIGHT];
+  /** @type {(middle: number, part: number, whole: number) => number} */
+  const start = (middle, part, whole) =>
+    part > whole ? (whole - part) / 2 : Math.max(0, Math.min(whole - part, middle - part / 2));
+  const [x, y] = [start((left + right) / 2, width, photo.width), start((top + bottom) / 2, height, photo.height)];
+  return [x, y, width, height];
+}
+
+export class Variations {
+  /** @param {Editor} editor */
+  constructor(editor) {
+    this.editor = editor;
+    this.root = find(editor.root, ".variations");
+    this.cards = find(this.root, ".cards");
+    this.back = find(this.root, ".back", HTMLButtonElement);
+    this.again = find(editor.root, ".history .again", HTMLButtonElement);
+    /** The ids of the timeline. @type {string[]} */
+    this.ids = [];
+    this.open = false; // in the history's place
+    /** The one that is pointed at. @type {string | null} */
+    this.previewed = null;
+    this.back.addEventListener("click", () => this.toggle(false));
+    this.again.addEventListener("click", () => this.toggle(true));
+    editor.stage.addEventListener("pointerdown", () => this.preview(null));
+    editor.stage.addEventListener("pointermove", () => this.preview(null));
   }
 
-  class Variations {
-    constructor(editor) {
-      this.editor = editor;
-      this.root = editor.root.querySelector(".variations");
-      this.again = editor.root.querySelector(".history .again");
-      this.list = []; // { id, seed }, ids of the timeline
-      this.open = false; // instead of the history
-      this.seen = null; // id of the one that is pointed at
-      this.root.querySelector(".back").addEventListener("click", () => this.toggle(false));
-      this.again.addEventListener("click", () => this.toggle(true));
-      for (const name of ["pointerdown", "pointermove"]) editor.stage.addEventListener(name, () => this.look(null));
+  /**
+   * Offer fills of one hole.
+   *
+   * @param {string} base id of the photo or result that was filled
+   * @param {{ seed: number, patches: Patch[] }[]} fills
+   */
+  show(base, fills) {
+    const { timeline } = this.editor;
+    if (!timeline) return;
+    this.clear();
+    const box = focusOn(fills[0].patches, timeline);
+    for (const { seed, patches } of fills) {
+      const id = `variation ${(variationsMade += 1)}`;
+      timeline.add({ id, base, patches, live: false });
+      this.ids.push(id);
+      this.cards.append(this.createCard(timeline, id, seed, box));
     }
-
-    // fills: [{ seed, patches }], made of the photo or result `base`
-    show(base, fills) {
-      const { timeline } = this.editor;
-      this.clear();
-      const box = focus(fills[0].patches, timeline.scale, [timeline.photo.width, timeline.photo.height]);
-      this.list = fills.map(({ seed, patches }) => {
-        const id = `try ${(made += 1)}`;
-        timeline.add({ id, base, patches, live: false });
-        return { id, seed };
-      });
-      this.root.querySelector(".cards").replaceChildren(...this.list.map((one) => this.card(one, box)));
-      this.toggle(true);
-      this.look(this.list[0].id);
-      this.editor.root.scrollIntoView({ block: "nearest" }); // in a narrow window the button is far below
-    }
-
-    card({ id, seed }, box) {
-      const label = `Seed ${seed}`;
-      const button = Object.assign(document.createElement("button"), { type: "button", className: "card", title: `Take the fill with seed ${seed}` });
-      button.dataset.seed = seed;
-      const picture = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
-      this.editor.timeline.thumbnail(id, picture, box);
-      button.append(picture, Object.assign(document.createElement("span"), { textContent: label }));
-      button.addEventListener("click", () => sair.server.send("take", { seed }));
-      for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => this.look(id));
-      for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => this.look(null));
-      return button;
-    }
-
-    // Shows one on the stage for as long as it is pointed at.
-    look(id) {
-      if (this.seen === id || this.editor.busy) return;
-      this.seen = id;
-      this.editor.view.redraw("after");
-      this.editor.refresh();
-    }
-
-    toggle(open) {
-      this.open = open;
-      this.seen = null;
-      this.editor.view.redraw("after");
-      this.editor.refresh();
-    }
-
-    clear() {
-      const { timeline } = this.editor;
-      for (const { id } of this.list) {
-        timeline.entries.delete(id);
-        timeline.images.delete(id);
-      }
-      this.list = [];
-      this.root.querySelector(".cards").replaceChildren();
-      this.toggle(false);
-    }
-
-    // Called by the editor's own `refresh`.
-    refresh() {
-      const { busy, root } = this.editor;
-      root.dataset.picking = this.open;
-      root.dataset.trying = this.open && Boolean(this.seen);
-      this.again.hidden = !this.list.length;
-      for (const button of [...this.root.querySelectorAll("button"), this.again]) button.disabled = busy;
-      for (const [i, button] of [...this.root.querySelectorAll(".card")].entries()) {
-        button.setAttribute("aria-pressed", String(this.list[i]?.id === this.seen));
-      }
-    }
+    this.toggle(true);
+    this.preview(this.ids[0]);
+    this.editor.root.scrollIntoView({ block: "nearest" }); // in a narrow window the button is far below
   }
 
-  sair.Variations = Variations;
-})();
+  /**
+   * @param {Timeline} timeline
+   * @param {string} id
+   * @param {number} seed
+   * @param {Box} box
+   */
+  createCard(timeline, id, seed, box) {
+    const card = createCard(timeline, id, `Seed ${seed}`, box);
+    card.title = `Take the fill with seed ${seed}`;
+    card.dataset.seed = String(seed);
+    card.addEventListener("click", () => this.editor.conversation.send("take", { seed }));
+    for (const name of ["pointerenter", "focus"]) card.addEventListener(name, () => this.preview(id));
+    for (const name of ["pointerleave", "blur"]) card.addEventListener(name, () => this.preview(null));
+    return card;
+  }
+
+  /**
+   * Show one on the stage for as long as it is pointed at.
+   *
+   * @param {string | null} id
+   */
+  preview(id) {
+    if (this.previewed === id || this.editor.busy) return;
+    this.previewed = id;
+    this.editor.view.redraw("after");
+    this.editor.refresh();
+  }
+
+  /** @param {boolean} open */
+  toggle(open) {
+    this.open = open;
+    this.previewed = null;
+    this.editor.view.redraw("after");
+    this.editor.refresh();
+  }
+
+  clear() {
+    for (const id of this.ids) this.editor.timeline?.remove(id);
+    this.ids = [];
+    this.cards.replaceChildren();
+    this.toggle(false);
+  }
+
+  /** Called by the editor's own `refresh`. */
+  refresh() {
+    const { busy, root } = this.editor;
+    Object.assign(root.dataset, { picking: this.open, trying: this.open && Boolean(this.previewed) });
+    this.again.hidden = !this.ids.length;
+    const cards = [...this.cards.querySelectorAll("button")];
+    for (const button of [...cards, this.back, this.again]) button.disabled = busy;
+    for (const [i, card] of cards.entries()) card.setAttribute("aria-pressed", String(this.ids[i] === this.previewed));
+  }
+}

@@ -1,33 +1,41 @@
 // The labels below the map: colour, name and share of each; a click makes one the mask.
-(() => {
-  "use strict";
-  const sair = window.sair;
 
-  function percent(share) {
-    if (!share) return "0 %";
-    return share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
-  }
+import { create, find } from "../../widgets/static/dom.js";
 
-  function entry(meaning, { label, colour, share }, index) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "label", disabled: !share });
-    button.title = share ? `Make “${label}” the mask; with Shift, add it to the mask` : `No ${label} in this photo`;
-    const swatch = document.createElement("i");
-    swatch.style.background = colour;
-    const name = Object.assign(document.createElement("span"), { textContent: label });
-    const part = Object.assign(document.createElement("small"), { textContent: percent(share) });
-    button.append(swatch, name, part);
-    button.addEventListener("click", (event) => meaning.choose({ label: index }, event.shiftKey));
-    for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => meaning.standOut(index));
-    for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => meaning.standOut(null));
-    return button;
-  }
+/** @import { Label } from "./labels.js" */
+/** @import { MapViewer } from "./meaning.js" */
 
-  // Largest first; labels that are nowhere come last.
-  sair.drawLegend = (meaning) => {
-    const entries = (meaning.map?.legend ?? []).map((one, index) => [one.share, entry(meaning, one, index)]);
-    entries.sort((a, b) => b[0] - a[0]);
-    meaning.root.querySelector(".legend .entries").replaceChildren(...entries.map(([, button]) => button));
-  };
+/** @param {number} share in [0, 1] */
+export function formatPercent(share) {
+  if (!share) return "0 %";
+  return share < 0.01 ? "< 1 %" : `${Math.round(100 * share)} %`;
+}
 
-  sair.percent = percent;
-})();
+/**
+ * @param {MapViewer} viewer
+ * @param {Label} label
+ * @param {number} index its place in the map's legend
+ */
+function createEntry(viewer, { label, colour, share }, index) {
+  const swatch = create("i");
+  swatch.style.background = colour;
+  const name = create("span", { textContent: label });
+  const part = create("small", { textContent: formatPercent(share) });
+  const title = share ? `Make “${label}” the mask; with Shift, add it to the mask` : `No ${label} in this photo`;
+  const button = create("button", { type: "button", className: "label", disabled: !share, title }, swatch, name, part);
+  button.addEventListener("click", (event) => viewer.choose({ label: index }, event.shiftKey));
+  for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => viewer.highlight(index));
+  for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => viewer.highlight(null));
+  return button;
+}
+
+/**
+ * Show the labels of the viewer's map, largest first.
+ *
+ * @param {MapViewer} viewer
+ */
+export function drawLegend(viewer) {
+  const labels = [...(viewer.map?.legend ?? []).entries()].sort(([, a], [, b]) => b.share - a.share);
+  const entries = labels.map(([index, label]) => createEntry(viewer, label, index));
+  find(viewer.root, ".legend .entries").replaceChildren(...entries);
+}

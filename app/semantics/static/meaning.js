@@ -1,248 +1,255 @@
 // The map over the photo: what is shown, what is pointed at, what is chosen as the mask.
-(() => {
-  "use strict";
-  const sair = window.sair;
-  const HINT = "Type what may be in the photo, then press Show map.";
-  const CLICK_PX = 5; // a pointer that moved less has clicked, not dragged
-  const TINT = "#ff3d68"; // of the hole's border, as in the editor
-  const UNSEEN = "#8a8a90";
-  const OUTLINE = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [0.7, -0.7], [-0.7, 0.7], [-0.7, -0.7]];
 
-  // Gives what is painted so far another colour.
-  function fillPaint(context, colour, width, height) {
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = colour;
-    context.fillRect(0, 0, width, height);
-    context.globalCompositeOperation = "source-over";
+import { setPressed, setSlider } from "../../widgets/static/controls.js";
+import { copyCanvas, find, getContext } from "../../widgets/static/dom.js";
+import { Viewer } from "../../widgets/static/viewer.js";
+import { LabelMap } from "./labels.js";
+import { drawLegend, formatPercent } from "./legend.js";
+import { MapConversation } from "./requests.js";
+
+/** @import { Component, MapAnswer, MaskAnswer } from "../../widgets/static/protocol.js" */
+/** @import { Workbench } from "../../widgets/static/workbench.js" */
+/** @import { Look } from "./labels.js" */
+/** @import { Choice } from "./requests.js" */
+
+const HINT = "Type what may be in the photo, then press Show map.";
+const TINT = "#ff3d68"; // of the hole's border, as in the editor
+const UNSEEN = "#8a8a90";
+const DIRECTIONS = [[1, 0], [-1, 0], [0, 1], [0, -1], [0.7, 0.7], [0.7, -0.7], [-0.7, 0.7], [-0.7, -0.7]];
+
+export class MapViewer extends Viewer {
+  /**
+   * @param {HTMLElement} root
+   * @param {Component} component
+   * @param {Workbench} bench
+   */
+  constructor(root, component, bench) {
+    super(root, bench, ["photo", "labels", "outline"], "#map-button");
+    this.view.painters = {
+      photo: (context) => this.paintPhoto(context),
+      labels: (context) => this.paintLabels(context),
+      outline: (context) => this.paintOutline(context),
+    };
+    /** Of the photo that is shown. @type {LabelMap | null} */
+    this.map = null;
+    /** The mask that the map was made without looking under. @type {HTMLCanvasElement | null} */
+    this.hole = null;
+    /** @type {Look} */
+    this.look = "labels";
+    this.adding = false;
+    this.opened = false; // the tab was, once
+    this.conversation = new MapConversation(this, component);
+    this.setOpacity(60);
+    this.refresh();
   }
 
-  function copied(canvas) {
-    const { width, height } = canvas;
-    const copy = Object.assign(document.createElement("canvas"), { width, height });
-    copy.getContext("2d").drawImage(canvas, 0, 0);
-    return copy;
+  /** Show what the editor shows. A map of another photo goes; one of this photo stays. */
+  follow() {
+    if (!this.visible) return;
+    if (!this.opened) this.conversation.component.trigger("seen");
+    this.opened = true;
+    document.body.dataset.sairMarked = String(Boolean(this.bench.editor.mask?.bounds()));
+    if (!this.adoptPhoto()) return;
+    this.setMap(null);
+    if (!this.busy) this.notice("info", HINT);
   }
 
-  class Meaning extends sair.Companion {
-    constructor(root) {
-      super(root, ["photo", "labels", "outline"], "#map-button");
-      this.view.painters = {
-        photo: (context) => this.paintPhoto(context),
-        labels: (context) => this.paintLabels(context),
-        outline: (context) => this.paintOutline(context),
-      };
-      this.map = null; // LabelMap of that photo
-      this.hole = null; // canvas: the mask that the map was made without looking under
-      this.look = "labels";
-      this.adding = false;
-      this.busy = false;
-      this.asked = null; // timeline, photo and mask (a canvas, where it was sent) that the answer under way belongs to
-    }
-
-    // Shows what the editor shows. A map of another photo goes; one of this photo stays.
-    follow() {
-      const { editor } = sair;
-      if (!this.visible || !editor) return;
-      if (!this.met) this.talk.bridge.trigger("seen");
-      this.met = true;
-      document.body.dataset.sairMarked = Boolean(editor.mask?.bounds());
-      if (!this.meet()) return;
-      this.setMap(null);
-      if (!this.busy) this.notice("info", HINT);
-    }
-
-    refresh() {
-      const data = { map: this.map ? "shown" : this.timeline ? "ready" : "empty", working: this.busy, look: this.look };
-      Object.assign(this.root.dataset, data);
-      document.body.dataset.sairMap = this.busy ? "busy" : data.map;
-      for (const name of ["labels", "confidence"]) sair.setPressed(this.root, name, this.look === name);
-      sair.setPressed(this.root, "add", this.adding);
-    }
-
-    setMap(map, hole = null) {
-      this.map = map;
-      this.hole = hole;
-      sair.drawLegend(this);
-      this.setLook(this.look);
-      this.view.redraw();
-    }
-
-    setBusy(busy, text) {
-      this.busy = busy;
-      this.progress(0, text);
-      this.refresh();
-    }
-
-    setOpacity(percent) {
-      sair.setSlider(this.root.querySelector(".size"), percent, `${percent} %`);
-      this.view.layers.labels.style.opacity = percent / 100;
-    }
-
-    setLook(look) {
-      this.look = look;
-      this.map?.paint(look);
-      this.view.redraw("labels");
-      this.refresh();
-    }
-
-    standOut(index) {
-      if (!this.map || this.look !== "labels") return;
-      this.map.paint(this.look, index);
-      this.view.redraw("labels");
-    }
-
-    // What the map was made without is not shown below it either.
-    paintPhoto(context) {
-      sair.editor.paintPhoto(context, this.photo, this.view);
-      if (this.hole) context.drawImage(this.hole, 0, 0, ...this.view.size);
-    }
-
-    paintLabels(context) {
-      if (!this.map) return;
-      context.imageSmoothingEnabled = false;
-      context.drawImage(this.map.canvas, 0, 0, ...this.view.size);
-    }
-
-    // The border of the hole: the hole moved a little each way, less the hole itself.
-    paintOutline(context) {
-      if (!this.hole) return;
-      const width = 2 / this.view.scale;
-      for (const [x, y] of OUTLINE) context.drawImage(this.hole, x * width, y * width, ...this.view.size);
-      context.globalCompositeOperation = "destination-out";
-      context.drawImage(this.hole, 0, 0, ...this.view.size);
-      fillPaint(context, TINT, ...this.view.size);
-    }
-
-    // ---- what is pointed at and clicked
-
-    // x, y: CSS px on the stage
-    placeAt(x, y) {
-      const [left, top] = this.view.toPicture(x, y);
-      return [left / this.view.size[0], top / this.view.size[1]];
-    }
-
-    point(x, y) {
-      const found = this.map?.at(...this.placeAt(x, y));
-      const tip = this.stage.querySelector(".tip");
-      tip.hidden = !found;
-      if (!found) return;
-      tip.querySelector("i").style.background = found.colour;
-      tip.querySelector("b").textContent = found.label;
-      tip.querySelector("span").textContent = `${sair.percent(found.confidence)} sure`;
-      const left = Math.max(0, Math.min(x + 14, this.stage.clientWidth - tip.offsetWidth - 8));
-      const top = y + 18 + tip.offsetHeight > this.stage.clientHeight ? y - tip.offsetHeight - 10 : y + 18;
-      tip.style.transform = `translate(${left}px, ${top}px)`;
-    }
-
-    click(x, y, shift) {
-      const [across, down] = this.placeAt(x, y);
-      if (!this.map?.at(across, down)) return;
-      const { photo, scale } = this.timeline;
-      const at = [(across * photo.width) / scale, (down * photo.height) / scale].map(Math.floor);
-      this.choose({ at }, shift);
-    }
-
-    // what: { label: place in the legend } or { at: [x, y] in photo px }
-    choose(what, shift) {
-      if (this.busy) return;
-      if (sair.editor.busy) return this.notice("warn", "The editor is still at work. Wait until it is done, then click again.");
-      this.talk.pending = { ...what, add: shift || this.adding };
-      this.talk.bridge.trigger("choose");
-    }
-
-    // Asks again after a setting has changed, if there is a map to be changed.
-    again() {
-      if (this.map && !this.busy) document.querySelector("#map-button").click();
-    }
-
-    // ---- what the server answered
-
-    showMap(message, [bitmap]) {
-      const { editor } = sair;
-      if (this.asked.timeline !== editor.timeline || this.asked.photo !== editor.seenId()) {
-        message.notice = { level: "info", text: "The photo has changed meanwhile. Press Show map again." };
-        return;
-      }
-      this.timeline = editor.timeline;
-      this.photo = editor.seenId();
-      const { width, height } = bitmap;
-      const hole = message.hole ? Object.assign(document.createElement("canvas"), { width, height }) : null;
-      if (hole) {
-        const context = hole.getContext("2d");
-        context.drawImage(this.asked.mask, 0, 0, width, height);
-        fillPaint(context, UNSEEN, width, height);
-      }
-      this.asked.mask = null; // as large as the photo
-      this.setMap(new sair.LabelMap(bitmap, message.legend), hole);
-      this.stage.scrollIntoView({ block: "nearest" }); // in a narrow window the button is far below
-    }
-
-    showMask(message, bitmaps) {
-      this.standOut(null);
-      sair.editor.showMask(message, bitmaps);
-      sair.editor.notice("info", message.notice.text);
-      sair.openTab("edit");
-    }
+  refresh() {
+    const map = this.map ? "shown" : this.timeline ? "ready" : "empty";
+    Object.assign(this.root.dataset, { map, working: this.busy, look: this.look });
+    document.body.dataset.sairMap = this.busy ? "busy" : map;
+    for (const name of ["labels", "confidence"]) setPressed(this.root, name, this.look === name);
+    setPressed(this.root, "add", this.adding);
   }
 
-  class MeaningTalk extends sair.Talk {
-    constructor(meaning, bridge) {
-      super(meaning, bridge);
-      this.pending = null; // what was clicked
-    }
-
-    async request(busyText, part) {
-      const { widget, pending } = this;
-      const { timeline, mask } = sair.editor;
-      this.pending = null;
-      // A copy: it may be painted on before the answer is there.
-      const sent = part === "mask" && mask ? copied(mask.canvas) : null;
-      widget.asked = { timeline, photo: sair.editor.seenId(), mask: sent };
-      widget.setBusy(true, busyText);
-      return { ...(await sair.server.describe(part)), ...pending };
-    }
+  /**
+   * @param {LabelMap | null} map
+   * @param {HTMLCanvasElement | null} hole
+   */
+  setMap(map, hole = null) {
+    this.map = map;
+    this.hole = hole;
+    this.bench.map = map;
+    drawLegend(this);
+    this.setLook(this.look);
+    this.view.redraw();
   }
 
-  // A drag moves the photo, a click chooses; two fingers and the wheel zoom as in the editor.
-  class MeaningPointer extends sair.Pointer {
-    modeOf() {
-      return "pan";
-    }
-
-    press(event) {
-      if (!this.down.size) this.start = this.at(event);
-      super.press(event);
-    }
-
-    release(event) {
-      const [x, y] = this.at(event);
-      const still = this.start && Math.hypot(x - this.start[0], y - this.start[1]) < CLICK_PX;
-      const clicked = event.type === "pointerup" && this.mode === "pan" && still;
-      super.release(event);
-      if (clicked) this.editor.click(x, y, event.shiftKey);
-    }
-
-    showRing(event) {
-      if (event.pointerType !== "touch") this.editor.point(...this.at(event));
-    }
+  /** @param {number} percent */
+  setOpacity(percent) {
+    setSlider(find(this.root, ".size"), percent, `${percent} %`);
+    this.view.layers.labels.style.opacity = String(percent / 100);
   }
 
-  // Called once by the component, as `mount` is for the editor.
-  sair.mountMeaning = (element, bridge) => {
-    const root = element.querySelector(".sair");
-    const meaning = new Meaning(root);
-    meaning.talk = new MeaningTalk(meaning, bridge);
-    new MeaningPointer(meaning, root.querySelector(".tip"));
-    sair.meaning = meaning;
-    meaning.bind({
-      labels: () => meaning.setLook("labels"),
-      confidence: () => meaning.setLook("confidence"),
-      add: () => [(meaning.adding = !meaning.adding), meaning.refresh()],
-      zoomin: () => meaning.view.zoom(1.4),
-      zoomout: () => meaning.view.zoom(1 / 1.4),
-    });
-    root.querySelector(".size input").addEventListener("input", (event) => meaning.setOpacity(Number(event.target.value)));
-    meaning.setOpacity(60);
-    meaning.refresh();
-  };
-})();
+  /** @param {Look} look */
+  setLook(look) {
+    this.look = look;
+    this.map?.paint(look);
+    this.view.redraw("labels");
+    this.refresh();
+  }
+
+  /** Whether what is clicked is added to the mask. */
+  toggleAdding() {
+    this.adding = !this.adding;
+    this.refresh();
+  }
+
+  /**
+   * Let one label stand out.
+   *
+   * @param {number | null} index its place in the legend
+   */
+  highlight(index) {
+    if (!this.map || this.look !== "labels") return;
+    this.map.paint(this.look, index);
+    this.view.redraw("labels");
+  }
+
+  // ---- painters
+
+  /**
+   * What the map was made without is not shown below it either.
+   *
+   * @param {CanvasRenderingContext2D} context
+   */
+  paintPhoto(context) {
+    this.bench.editor.paintPhoto(context, this.photo, this.view);
+    if (this.hole) this.view.cover(context, this.hole);
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  paintLabels(context) {
+    if (!this.map) return;
+    context.imageSmoothingEnabled = false;
+    this.view.cover(context, this.map.canvas);
+  }
+
+  /**
+   * The border of the hole: the hole moved a little each way, less the hole itself.
+   *
+   * @param {CanvasRenderingContext2D} context
+   */
+  paintOutline(context) {
+    if (!this.hole || !this.view.size) return;
+    const width = 2 / this.view.scale;
+    for (const [x, y] of DIRECTIONS) this.view.cover(context, this.hole, x * width, y * width);
+    context.globalCompositeOperation = "destination-out";
+    this.view.cover(context, this.hole);
+    recolour(context, TINT, ...this.view.size);
+  }
+
+  // ---- what is pointed at and clicked
+
+  /**
+   * @param {number} x CSS px on the stage
+   * @param {number} y
+   * @returns {[number, number]} shares of the photo's width and height
+   */
+  shareAt(x, y) {
+    const [left, top] = this.view.toPicture(x, y);
+    const [width, height] = this.view.size ?? [1, 1];
+    return [left / width, top / height];
+  }
+
+  /**
+   * Say what is at a place.
+   *
+   * @param {number} x CSS px on the stage
+   * @param {number} y
+   */
+  point(x, y) {
+    const found = this.map?.at(...this.shareAt(x, y));
+    const tip = find(this.stage, ".tip");
+    tip.hidden = !found;
+    if (!found) return;
+    find(tip, "i").style.background = found.colour;
+    find(tip, "b").textContent = found.label;
+    find(tip, "span").textContent = `${formatPercent(found.confidence)} sure`;
+    const left = Math.max(0, Math.min(x + 14, this.stage.clientWidth - tip.offsetWidth - 8));
+    const top = y + 18 + tip.offsetHeight > this.stage.clientHeight ? y - tip.offsetHeight - 10 : y + 18;
+    tip.style.transform = `translate(${left}px, ${top}px)`;
+  }
+
+  /**
+   * Choose the region at a place.
+   *
+   * @param {number} x CSS px on the stage
+   * @param {number} y
+   * @param {boolean} shift
+   */
+  click(x, y, shift) {
+    const [across, down] = this.shareAt(x, y);
+    if (!this.map?.at(across, down) || !this.timeline) return;
+    const [width, height] = this.timeline.size;
+    this.choose({ at: [Math.floor(across * width), Math.floor(down * height)] }, shift);
+  }
+
+  /**
+   * Make something the mask.
+   *
+   * @param {Choice} choice
+   * @param {boolean} shift
+   */
+  choose(choice, shift) {
+    if (this.busy) return;
+    if (this.bench.editor.busy) {
+      return this.notice("warn", "The editor is still at work. Wait until it is done, then click again.");
+    }
+    this.conversation.choose({ ...choice, add: shift || this.adding });
+  }
+
+  /** Ask again after a setting has changed, if there is a map to be changed. */
+  askAgain() {
+    if (this.map && !this.busy) this.bench.pressMainButton();
+  }
+
+  // ---- what the server answered
+
+  /**
+   * @param {MapAnswer} answer
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showMap(answer, [bitmap]) {
+    const { editor } = this.bench;
+    const { timeline, photo, mask } = this.conversation.asked;
+    if (timeline !== editor.timeline || photo !== editor.seenId() || !timeline || !photo) {
+      answer.notice = { level: "info", text: "The photo has changed meanwhile. Press Show map again." };
+      return;
+    }
+    Object.assign(this, { timeline, photo });
+    const { width, height } = bitmap;
+    const hole = answer.hole && mask ? copyCanvas(mask, width, height) : null;
+    if (hole) recolour(getContext(hole), UNSEEN, width, height);
+    this.conversation.asked.mask = null; // as large as the photo
+    this.setMap(new LabelMap(bitmap, answer.legend, { timeline, photo }), hole);
+    this.stage.scrollIntoView({ block: "nearest" }); // in a narrow window the button is far below
+  }
+
+  /**
+   * @param {MaskAnswer} answer
+   * @param {ImageBitmap[]} bitmaps
+   */
+  showMask(answer, bitmaps) {
+    const { editor } = this.bench;
+    this.highlight(null);
+    editor.showMask(answer, bitmaps);
+    if (answer.notice) editor.notice("info", answer.notice.text);
+    this.bench.openTab("edit");
+  }
+}
+
+/**
+ * Give what is painted so far another colour.
+ *
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} colour
+ * @param {number} width
+ * @param {number} height
+ */
+function recolour(context, colour, width, height) {
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = colour;
+  context.fillRect(0, 0, width, height);
+  context.globalCompositeOperation = "source-over";
+}

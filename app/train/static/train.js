@@ -1,279 +1,276 @@
-// How a training stands, asked again and again while its tab is open; and what is in a folder of photos.
-(() => {
-  "use strict";
-  const sair = window.sair;
-  const SOON_MS = 2000; // between two looks while something is being trained
-  const LATER_MS = 15000; // otherwise, and where no answer came
-  const TYPING_MS = 500; // without a key, before a folder is looked into
-  const NOTHING = "\u2013";
-  const CURVES = { loss: "Loss", psnr: "PSNR in dB" };
+// How a training stands, asked again and again while its tab is open.
 
-  function duration(seconds) {
-    if (seconds === null) return NOTHING;
-    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-    if (hours) return `${hours} h ${minutes} min`;
-    return minutes ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+import { setEnabled, setProgress, setSlider } from "../../widgets/static/controls.js";
+import { find } from "../../widgets/static/dom.js";
+import { Widget } from "../../widgets/static/widget.js";
+import { drawCurve } from "./curve.js";
+import { LatestConversation } from "./requests.js";
+
+/** @import { Component, Level, RunAnswer } from "../../widgets/static/protocol.js" */
+/** @import { Points } from "./curve.js" */
+
+const SOON_MS = 2000; // between two looks while something is being trained
+const LATER_MS = 15000; // otherwise, and where no answer came
+const AT_END_PX = 4; // nearer to its end, the log follows what is written
+const NOTHING = "\u2013";
+
+/**
+ * A training, as `describe` of app/train/actions.py sends it.
+ *
+ * @typedef {object} Run
+ * @property {string} name
+ * @property {string} state
+ * @property {{ level: Level, text: string }} said how it stands, in words
+ * @property {number} step
+ * @property {number | null} loss
+ * @property {number} share in [0, 1]
+ * @property {number} seconds
+ * @property {number | null} eta_seconds
+ * @property {{ loss?: Points, psnr?: Points }} curves
+ * @property {string} log its end
+ * @property {boolean} stoppable
+ * @property {boolean} resumable
+ * @property {boolean} usable it has a model
+ * @property {number[]} steps that have a picture
+ * @property {number} at step of the picture that is sent
+ */
+
+/**
+ * What is trained and used on this machine.
+ *
+ * @typedef {object} TrainingState
+ * @property {{ name: string, state: string }[]} runs newest first
+ * @property {string[]} usable names of those that have a model
+ * @property {boolean} active something is being trained
+ * @property {{ title: string, first: string }} model that fills now, and that the app began with
+ */
+
+/** @param {number | null} seconds */
+function formatDuration(seconds) {
+  if (seconds === null) return NOTHING;
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
+}
+
+/** @param {Run | null} run */
+function describe(run) {
+  return run ? `${run.name}: ${run.said.text}` : "";
+}
+
+export class TrainingView extends Widget {
+  /**
+   * @param {HTMLElement} root
+   * @param {Component} component
+   */
+  constructor(root, component) {
+    super(root);
+    this.select = find(root, "select", HTMLSelectElement);
+    /** As the server described it last. @type {Run | null} */
+    this.run = null;
+    /** Name of the run to look at; null is up to the server. @type {string | null} */
+    this.chosen = null;
+    /** Step of the validation picture to look at; null is the newest. @type {number | null} */
+    this.step = null;
+    this.active = false; // a training is under way, this one or another
+    this.usable = ""; // the runs that have a model, as text
+    this.described = ""; // how the run stood when that was last said
+    this.timer = 0;
+    this.width = 0;
+    this.conversation = new LatestConversation(this, component);
+    new ResizeObserver(() => this.resize()).observe(root);
+    document.addEventListener("visibilitychange", () => this.look());
+    this.refresh();
   }
 
-  function standing(run) {
-    return run ? `${run.name}: ${run.said.text}` : "";
+  get visible() {
+    return this.root.clientWidth > 0 && !document.hidden;
   }
 
-  class Train {
-    constructor(root) {
-      this.root = root;
-      this.run = null; // as the server told it last
-      this.chosen = null; // name of the run to look at; null is up to the server
-      this.step = null; // of the validation picture to look at; null is the newest
-      this.busy = false; // something was pressed and is not answered
-      this.active = false; // a training is under way, this one or another
-      this.usable = ""; // the runs that have a model, as text
-      this.said = ""; // how the run stood when that was last said
-      this.timer = null;
-      this.width = 0;
-      new ResizeObserver(() => this.resize()).observe(root);
-      document.addEventListener("visibilitychange", () => this.look());
-    }
+  resize() {
+    const opened = !this.width;
+    this.width = this.root.clientWidth;
+    this.drawCurves();
+    if (opened) this.look();
+  }
 
-    get visible() {
-      return this.root.clientWidth > 0 && !document.hidden;
-    }
+  // ---- asking
 
-    resize() {
-      const opened = !this.width;
-      this.width = this.root.clientWidth;
-      this.drawCurves();
-      if (opened) this.look();
-    }
+  look() {
+    clearTimeout(this.timer);
+    if (!this.visible || this.busy) return;
+    this.trigger("look");
+    this.lookAfter(LATER_MS);
+  }
 
-    // ---- asking
+  /** @param {number} milliseconds */
+  lookAfter(milliseconds) {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => this.look(), milliseconds);
+  }
 
-    look() {
-      clearTimeout(this.timer);
-      if (!this.visible || this.busy) return;
-      this.talk.bridge.trigger("look");
-      this.wait(LATER_MS);
-    }
+  /** @param {string} event */
+  trigger(event) {
+    this.conversation.component.trigger(event);
+  }
 
-    wait(milliseconds) {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.look(), milliseconds);
-    }
+  question() {
+    return { run: this.chosen, step: this.step };
+  }
 
-    question() {
-      return { run: this.chosen, step: this.step };
-    }
+  /** @param {string} name of a run */
+  choose(name) {
+    Object.assign(this, { chosen: name, step: null });
+    this.look();
+  }
 
-    choose(name) {
-      Object.assign(this, { chosen: name, step: null });
-      this.look();
-    }
+  /** @param {number} index of a picture */
+  chooseStep(index) {
+    if (!this.run) return;
+    const { steps } = this.run;
+    this.step = index === steps.length - 1 ? null : steps[index];
+    this.showStep(this.run, steps[index]);
+    this.look();
+  }
 
-    chooseStep(index) {
-      const { steps } = this.run;
-      this.step = index === steps.length - 1 ? null : steps[index];
-      this.showStep(steps[index]);
-      this.look();
-    }
+  // ---- showing
 
-    // ---- showing
-
-    setBusy(busy, text) {
-      this.busy = busy;
-      if (busy) {
-        this.notice("busy", text);
-        this.root.querySelector(".status").scrollIntoView({ block: "nearest" }); // what was pressed may be far below
-      } else {
-        this.wait(SOON_MS);
-      }
-      this.refresh();
-    }
-
-    // No answer came.
-    rest() {
-      this.said = "";
-      this.wait(LATER_MS);
-    }
-
-    notice(level, text) {
-      sair.setStatus(this.root, level, text);
-      this.said = standing(this.run); // what is said now is newer than that
-    }
-
-    progress(share, text) {
+  /**
+   * @param {boolean} busy
+   * @param {string} [text]
+   */
+  setBusy(busy, text = "") {
+    this.busy = busy;
+    if (busy) {
       this.notice("busy", text);
+      find(this.root, ".status").scrollIntoView({ block: "nearest" }); // what was pressed may be far below
+    } else {
+      this.lookAfter(SOON_MS);
     }
+    this.refresh();
+  }
 
-    showRun(message, pictures) {
-      const { run = null, runs, usable, active, model } = message;
-      this.active = active;
-      this.run = run;
-      this.chosen = run?.name ?? null;
-      this.showList(runs);
-      this.showModel(model);
-      if (run) this.showFigures(run);
-      if (run) this.showPicture(run, pictures[0]);
-      this.drawCurves();
-      this.refresh();
-      this.say(run);
-      this.wait(active ? SOON_MS : LATER_MS);
-      if (usable.join() !== this.usable) this.talk.bridge.trigger("models"); // to begin with
-      this.usable = usable.join();
+  /** No answer came. */
+  rest() {
+    this.described = "";
+    this.lookAfter(LATER_MS);
+  }
+
+  /**
+   * @param {Level} level
+   * @param {string} text
+   */
+  notice(level, text) {
+    super.notice(level, text);
+    this.described = describe(this.run); // what is said now is newer than that
+  }
+
+  /**
+   * @param {number} share
+   * @param {string} [text]
+   */
+  progress(share, text = "") {
+    this.notice("busy", text);
+  }
+
+  /** @param {RunAnswer} answer */
+  showRun({ active, model, pictures, run, runs, usable }) {
+    this.active = active;
+    this.run = run ?? null;
+    this.chosen = run?.name ?? null;
+    this.showList(runs);
+    this.showModel(model);
+    if (run) {
+      this.showFigures(run);
+      this.showLog(run.log);
+      this.showPicture(run, pictures[0]?.file.url);
     }
-
+    this.drawCurves();
+    this.refresh();
     // Only what is new: something else may have been answered since.
-    say(run) {
-      if (run && standing(run) !== this.said) this.notice(run.said.level, run.said.text);
-    }
-
-    showList(runs) {
-      const select = this.root.querySelector("select");
-      const texts = runs.map(({ name, state }) => `${name} (${state})`);
-      if (texts.join() !== [...select.options].map((option) => option.text).join()) {
-        select.replaceChildren(...runs.map(({ name }, i) => new Option(texts[i], name)));
-      }
-      select.disabled = !runs.length;
-      select.value = this.chosen ?? "";
-    }
-
-    showModel({ title, first }) {
-      this.root.querySelector(".using b").textContent = title;
-      const back = this.root.querySelector("[data-act=back]");
-      back.querySelector("span").textContent = `Back to ${first}`;
-      back.style.visibility = title === first ? "hidden" : "visible";
-    }
-
-    showFigures({ step, loss, seconds, eta_seconds, share, state, log }) {
-      const figures = {
-        step: step.toLocaleString("en"),
-        loss: loss === null ? NOTHING : loss.toPrecision(3),
-        time: duration(seconds),
-        left: duration(state === "running" ? eta_seconds : null),
-      };
-      for (const [name, text] of Object.entries(figures)) this.root.querySelector(`[data-figure=${name}]`).textContent = text;
-      sair.setProgress(this.root, share);
-      const end = this.root.querySelector(".log");
-      if (end.textContent === log) return;
-      const read = end.scrollHeight - end.scrollTop - end.clientHeight > 4; // further up, by somebody
-      end.textContent = log;
-      if (!read) end.scrollTop = end.scrollHeight;
-    }
-
-    showPicture({ steps, at }, url) {
-      const picture = this.root.querySelector("figure.picture");
-      picture.dataset.there = Boolean(url);
-      if (!url) return;
-      this.showStep(steps.includes(this.step) ? this.step : at);
-      const image = picture.querySelector("img");
-      if (image.getAttribute("src") !== url) image.src = url;
-      picture.querySelector("a").href = url;
-    }
-
-    showStep(step) {
-      const { steps } = this.run;
-      const label = this.root.querySelector("figure.picture .size");
-      const slider = label.querySelector("input");
-      slider.max = Math.max(1, steps.length - 1);
-      slider.disabled = steps.length < 2;
-      sair.setSlider(label, slider.disabled ? 1 : steps.indexOf(step), `step ${step.toLocaleString("en")}`);
-    }
-
-    drawCurves() {
-      for (const [name, title] of Object.entries(CURVES)) {
-        sair.drawCurve(this.root.querySelector(`svg.${name}`), this.run?.curves[name] ?? [], title);
-      }
-    }
-
-    refresh() {
-      const { busy, root, run } = this;
-      Object.assign(root.dataset, { state: run ? "open" : "empty", run: run?.state ?? "none", working: this.active });
-      const can = { stop: run?.stoppable, resume: run?.resumable && !this.active, use: run?.usable, back: true };
-      for (const [act, possible] of Object.entries(can)) root.querySelector(`[data-act=${act}]`).disabled = busy || !possible;
-      document.body.dataset.sairTrain = busy || this.active ? "busy" : "ready";
-    }
+    if (run && describe(run) !== this.described) this.notice(run.said.level, run.said.text);
+    this.lookAfter(active ? SOON_MS : LATER_MS);
+    if (usable.join() !== this.usable) this.trigger("models"); // to begin with
+    this.usable = usable.join();
   }
 
-  // What is in the folder that is being typed.
-  class Folder {
-    constructor(root, { hint }) {
-      this.root = root;
-      this.hint = hint;
-      this.timer = null;
-      this.notice("info", hint);
+  /** @param {TrainingState["runs"]} runs */
+  showList(runs) {
+    const { select } = this;
+    const texts = runs.map(({ name, state }) => `${name} (${state})`);
+    if (texts.join() !== [...select.options].map((option) => option.text).join()) {
+      select.replaceChildren(...runs.map(({ name }, i) => new Option(texts[i], name)));
     }
-
-    typed(text) {
-      clearTimeout(this.timer);
-      this.talk.number += 1; // an answer under way is about another folder
-      if (!text.trim()) return this.notice("info", this.hint);
-      this.timer = setTimeout(() => {
-        this.notice("info", "Looking at the photos");
-        this.talk.bridge.trigger("check");
-      }, TYPING_MS);
-    }
-
-    question() {
-      return {};
-    }
-
-    setBusy() {} // nothing waits for it
-
-    notice(level, text) {
-      const line = this.root.querySelector("p");
-      line.dataset.level = level;
-      line.textContent = text;
-    }
+    select.disabled = !runs.length;
+    select.value = this.chosen ?? "";
   }
 
-  // Hears no answer that came too late: after another question.
-  class NewestTalk extends sair.Talk {
-    constructor(widget, bridge) {
-      super(widget, bridge);
-      this.number = 0;
-    }
-
-    async request(busyText) {
-      this.number += 1;
-      if (busyText) this.widget.setBusy(true, busyText);
-      return { number: this.number, ...this.widget.question() };
-    }
-
-    async receive(message) {
-      if (message?.request === undefined || message.request === this.number) await super.receive(message);
-    }
-
-    failed() {
-      super.failed();
-      this.widget.rest?.();
-    }
-
-    // The browser shows it, and keeps it while it is the same.
-    async fetchBitmap(file) {
-      return file.url;
-    }
+  /** @param {TrainingState["model"]} model */
+  showModel({ title, first }) {
+    find(this.root, ".using b").textContent = title;
+    const back = find(this.root, "[data-act=back]");
+    find(back, "span").textContent = `Back to ${first}`;
+    back.style.visibility = title === first ? "hidden" : "visible";
   }
 
-  // Called once by the component, as `mount` is for the editor.
-  sair.mountTrain = (element, bridge) => {
-    const root = element.querySelector(".sair");
-    const train = new Train(root);
-    train.talk = new NewestTalk(train, bridge);
-    sair.train = train;
-    const acts = {
-      stop: () => bridge.trigger("stop_run"),
-      resume: () => bridge.trigger("resume_run"),
-      use: () => bridge.trigger("use_model"),
-      back: () => bridge.trigger("use_first"),
+  /** @param {Run} run */
+  showFigures({ step, loss, seconds, eta_seconds: left, share, state }) {
+    const figures = {
+      step: step.toLocaleString("en"),
+      loss: loss === null ? NOTHING : loss.toPrecision(3),
+      time: formatDuration(seconds),
+      left: formatDuration(state === "running" ? left : null),
     };
-    root.addEventListener("click", (event) => acts[event.target.closest("[data-act]")?.dataset.act]?.());
-    root.querySelector("select").addEventListener("change", (event) => train.choose(event.target.value));
-    root.querySelector(".size input").addEventListener("input", (event) => train.chooseStep(Number(event.target.value)));
-    train.refresh();
-  };
+    for (const [name, text] of Object.entries(figures)) find(this.root, `[data-figure=${name}]`).textContent = text;
+    setProgress(this.root, share);
+  }
 
-  sair.mountFolder = (element, bridge) => {
-    const folder = new Folder(element.querySelector(".folder-line"), bridge.props.value);
-    folder.talk = new NewestTalk(folder, bridge);
-    sair.folder = folder;
-  };
-})();
+  /** @param {string} text */
+  showLog(text) {
+    const log = find(this.root, ".log");
+    if (log.textContent === text) return;
+    const readAbove = log.scrollHeight - log.scrollTop - log.clientHeight > AT_END_PX;
+    log.textContent = text;
+    if (!readAbove) log.scrollTop = log.scrollHeight;
+  }
+
+  /**
+   * @param {Run} run
+   * @param {string | undefined} url
+   */
+  showPicture(run, url) {
+    const picture = find(this.root, "figure.picture");
+    picture.dataset.there = String(Boolean(url));
+    if (!url) return;
+    this.showStep(run, this.step !== null && run.steps.includes(this.step) ? this.step : run.at);
+    const image = find(picture, "img");
+    if (image.getAttribute("src") !== url) image.setAttribute("src", url);
+    find(picture, "a").setAttribute("href", url);
+  }
+
+  /**
+   * @param {Run} run
+   * @param {number} step
+   */
+  showStep({ steps }, step) {
+    const label = find(this.root, "figure.picture .size");
+    const slider = find(label, "input", HTMLInputElement);
+    slider.max = String(Math.max(1, steps.length - 1));
+    slider.disabled = steps.length < 2;
+    setSlider(label, slider.disabled ? 1 : steps.indexOf(step), `step ${step.toLocaleString("en")}`);
+  }
+
+  drawCurves() {
+    const { loss = [], psnr = [] } = this.run?.curves ?? {};
+    drawCurve(find(this.root, "svg.loss", SVGSVGElement), loss, "Loss");
+    drawCurve(find(this.root, "svg.psnr", SVGSVGElement), psnr, "PSNR in dB");
+  }
+
+  refresh() {
+    const { active, busy, root, run } = this;
+    Object.assign(root.dataset, { state: run ? "open" : "empty", run: run?.state ?? "none", working: active });
+    const enabled = { stop: run?.stoppable, resume: run?.resumable && !active, use: run?.usable, back: true };
+    for (const [action, possible] of Object.entries(enabled)) setEnabled(root, action, Boolean(possible) && !busy);
+    document.body.dataset.sairTrain = busy || active ? "busy" : "ready";
+  }
+}

@@ -1,51 +1,48 @@
 // A widget in a tab of its own that shows the photo which the editor shows.
-(() => {
-  "use strict";
-  const sair = (window.sair = window.sair || {});
 
-  class Companion {
-    // names: the classes of the stage's canvases, lowest first; main: the button that Enter presses with Ctrl
-    constructor(root, names, main) {
-      this.root = root;
-      this.main = main;
-      this.stage = root.querySelector(".stage");
-      this.view = new sair.Viewport(this.stage, names);
-      this.timeline = null; // the editor's, of the photo that is shown
-      this.photo = null; // id of what the editor showed of it
-      new ResizeObserver(() => this.follow()).observe(this.stage); // the tab was opened
-    }
+import { bindActions } from "./dom.js";
+import { StageWidget } from "./widget.js";
 
-    // False while another tab is open.
-    get visible() {
-      return this.stage.clientWidth > 0;
-    }
+/** @import { Timeline } from "../../edit/static/timeline.js" */
+/** @import { Workbench } from "./workbench.js" */
 
-    // Takes up what the editor shows; says whether that is another photo than before.
-    meet() {
-      const { timeline } = sair.editor;
-      const photo = sair.editor.seenId();
-      if (this.timeline === timeline && this.photo === photo) return false;
-      const opened = this.timeline !== timeline;
-      Object.assign(this, { timeline, photo });
-      if (opened) this.view.open(timeline.photo.width, timeline.photo.height);
-      return true;
-    }
-
-    notice(level, text) {
-      sair.setStatus(this.root, level, text);
-    }
-
-    progress(share, text) {
-      sair.setProgress(this.root, share);
-      if (text) this.notice("busy", text);
-    }
-
-    // acts: what the buttons do, by their data-act
-    bind(acts) {
-      const all = { fit: () => this.view.fit(), open: () => sair.choosePhoto(), ...acts };
-      this.root.addEventListener("click", (event) => all[event.target.closest("[data-act]")?.dataset.act]?.());
-    }
+export class Viewer extends StageWidget {
+  /**
+   * @param {HTMLElement} root
+   * @param {Workbench} bench
+   * @param {string[]} layers
+   * @param {string} mainButton
+   */
+  constructor(root, bench, layers, mainButton) {
+    super(root, bench, layers, mainButton);
+    /** The editor's, of the photo that is shown. @type {Timeline | null} */
+    this.timeline = null;
+    /** Id of the photo or result that the editor showed of it. @type {string | null} */
+    this.photo = null;
+    bench.followers.push(() => this.follow());
+    new ResizeObserver(() => this.follow()).observe(this.stage); // the tab was opened
   }
 
-  sair.Companion = Companion;
-})();
+  /** Show what the editor shows, if this tab is open. */
+  follow() {}
+
+  /** Take over the editor's photo; return whether that is another one than before. */
+  adoptPhoto() {
+    const { timeline } = this.bench.editor;
+    const photo = this.bench.editor.seenId();
+    if (this.timeline === timeline && this.photo === photo) return false;
+    const opened = this.timeline !== timeline;
+    Object.assign(this, { timeline, photo });
+    if (opened && timeline) this.view.open(timeline.photo.width, timeline.photo.height);
+    return true;
+  }
+
+  /**
+   * Tie the buttons of the widget's HTML to what they do, by their data-act.
+   *
+   * @param {Record<string, () => void>} actions
+   */
+  bind(actions) {
+    bindActions(this.root, { fit: () => this.view.fit(), open: () => this.bench.editor.choosePhoto(), ...actions });
+  }
+}

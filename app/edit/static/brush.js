@@ -1,0 +1,63 @@
+// What the pointer does on the editor's stage: brush and eraser, and the divider.
+
+import { find } from "../../widgets/static/dom.js";
+import { Pointer } from "../../widgets/static/pointer.js";
+import { drawStroke } from "./mask.js";
+
+/** @import { Drag, Point } from "../../widgets/static/pointer.js" */
+/** @import { Editor } from "./editor.js" */
+
+/** @extends {Pointer<Editor>} */
+export class BrushPointer extends Pointer {
+  /** @param {Editor} editor */
+  constructor(editor) {
+    super(editor);
+    this.ring = find(editor.root, ".ring"); // as large as the brush
+  }
+
+  /** @returns {Drag} */
+  dragOf() {
+    return this.widget.state.view === "compare" ? "divide" : "stroke";
+  }
+
+  begin() {
+    if (this.drag === "stroke") this.widget.mask?.begin();
+  }
+
+  finish() {
+    if (this.drag === "stroke") this.widget.finishStep();
+  }
+
+  cancel() {
+    if (this.drag !== "stroke") return;
+    this.widget.mask?.cancel();
+    this.widget.view.redraw("mask");
+  }
+
+  /**
+   * @param {Point} before
+   * @param {Point} now
+   */
+  follow(before, now) {
+    super.follow(before, now);
+    const { diameter, mask, tool, view } = this.widget;
+    if (this.drag !== "stroke" || !mask) return;
+    const width = Math.max(1, diameter / view.scale);
+    const erase = tool === "erase";
+    /** @type {[number, number, number, number]} */
+    const line = [...view.toPicture(...before), ...view.toPicture(...now)];
+    mask.stroke(line, width, erase);
+    drawStroke(view.context("mask"), line, width, erase); // the whole layer anew would take too long
+  }
+
+  /** @param {PointerEvent} event */
+  hover(event) {
+    const [x, y] = this.at(event);
+    this.ring.hidden = event.pointerType === "touch";
+    this.ring.style.transform = `translate(${x}px, ${y}px) translate(-50%, -50%)`;
+  }
+
+  leave() {
+    this.ring.hidden = true;
+  }
+}
