@@ -30,6 +30,7 @@ from sair_core.models.spn import Spn
 from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
+from sair_core.seeds import MAX_SEED
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
@@ -40,7 +41,6 @@ from sair_core.zoom.export import export
 from sair_core.zoom.function import PhotoFunction
 
 EXPORT_CACHE_BYTES = 80 * 2**20
-MAX_SEED = 2**32 - 1
 Words = str | Sequence[str]  # "sky, car" or a list
 
 

@@ -14,6 +14,7 @@ from sair_core.errors import ConfigError, DataError
 from sair_core.evaluation import objects
 from sair_core.evaluation.samples import MIN_SIZE_PX, Sample, drawn_mask
 from sair_core.photos import masks
+from sair_core.seeds import hole_generator
 
 IRREGULAR, OBJECTS, ELLIPSES = "irregular", "objects", "ellipses"
 
@@ -101,7 +102,7 @@ class ObjectHoles:
         return {"masks": OBJECTS, **drawn, **real}
 
     def __call__(self, sample: Sample, size_px: tuple[int, int]) -> Iterator[Hole]:
-        rng = np.random.default_rng([self.seed, sample.index])
+        rng = hole_generator(self.seed, sample.index)
         labels = objects.read_labels(sample.path, size_px) if self.outlines else None
         outlines = [] if labels is None else objects.object_outlines(*labels)
         if outlines:

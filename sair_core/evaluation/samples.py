@@ -11,6 +11,7 @@ from PIL import Image
 from sair_core.photos import masks
 from sair_core.photos.folders import photo_files, spread
 from sair_core.photos.photo import load_photo
+from sair_core.seeds import hole_generator
 
 MIN_SIZE_PX = 32
 
@@ -49,5 +50,5 @@ def centre_square(rgb: np.ndarray, size_px: int) -> np.ndarray:
 
 def drawn_mask(seed: int, photo_index: int, bin_index: int, size_px: tuple[int, int]) -> np.ndarray:
     """An irregular mask, bool `size_px` (height, width), of a bin of `masks.BINS`."""
-    rng = np.random.default_rng([seed, photo_index, bin_index])
+    rng = hole_generator(seed, photo_index, bin_index)
     return masks.irregular_mask(rng, size_px, masks.BINS[bin_index])

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from sair_core.photos.folders import VOID, Classes, labelled_files, photo_files
 from sair_core.photos.photo import load_photo
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training.data.photos import TrainPhoto, load_photos
 
 LABEL_STEP_PX = 4  # the loss is asked at every fourth pixel of a crop
@@ -119,7 +120,7 @@ class AlignSamples(Dataset[dict[str, torch.Tensor]]):
         self.rarity = np.argsort(np.argsort(counts)) + np.where(np.arange(256) == VOID, 1000, 0)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, 2, index])
+        rng = stream_generator(self.seed, Stream.SAMPLE, index)
         word = NO_WORD
         if index % (self.batch + self.named_batch) < self.batch:
             photo = self.labelled[rng.choice(len(self.labelled), p=self.weights)]

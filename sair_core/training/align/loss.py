@@ -14,6 +14,7 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.text import Tokenizer, embed_labels
 from sair_core.errors import ConfigError
 from sair_core.photos.folders import VOID, Classes
+from sair_core.seeds import Stream, stream_generator
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.data.loader import Batch
@@ -134,7 +135,7 @@ class AlignLoss(nn.Module):
         rgb01 = batch["rgb01"]
         found = self.model(rgb01.contiguous(memory_format=torch.channels_last))
         scale = self.model.scale()
-        rng = np.random.default_rng([self.config.seed, 8, first_sample])
+        rng = stream_generator(self.config.seed, Stream.DISTRACTORS, first_sample)
         names = self.words.draw_names(rng).to(rgb01.device)
         count = min(self.config.distractors, len(self.words.others))
         others = torch.from_numpy(rng.choice(len(self.words.others), count, replace=False))

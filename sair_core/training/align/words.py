@@ -16,6 +16,7 @@ from tqdm import tqdm
 from sair_core.devices import autocast
 from sair_core.encoders.text import Tokenizer, encode_text, prompts
 from sair_core.errors import MissingDependencyError
+from sair_core.seeds import Stream, stream_generator
 from sair_core.semantics.words import vocabulary
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.schedule import cosine
@@ -46,7 +47,7 @@ def gather_phrases(class_words: Sequence[str], everyday: Sequence[str], seed: in
 
     all_names = [*class_words, *vocabulary("ade20k"), *vocabulary("coco"), *IMAGENET_CLASSNAMES]
     names = tuple(dict.fromkeys(name.lower() for name in all_names))
-    rng = np.random.default_rng([seed, 5])
+    rng = stream_generator(seed, Stream.CAPTIONS)
     forms = ("{} and {}", "{} on {}", "{} in front of {}", "{} beside {}", "{} behind {}", "{} with {}")
     captions = tuple(
         "a photo of " + forms[rng.integers(len(forms))].format(*rng.choice(names, 2)) for _ in range(CAPTIONS)
@@ -121,7 +122,7 @@ class TextSamples:
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         """Return `(token ids (batch, context), places (batch,))`."""
-        rng = np.random.default_rng([self.seed, 6, step])
+        rng = stream_generator(self.seed, Stream.PHRASE_BATCH, step)
         places = np.where(
             rng.random(self.batch) < 0.5,
             rng.integers(self.names, size=self.batch),
@@ -139,7 +140,8 @@ def teach_text(
     text: CLIP, tokenizer: Tokenizer, teacher: MiniLm, class_words: Sequence[str], config: AlignConfig
 ) -> dict[str, float]:
     """Train the text tower in place; return the cosine to the teacher, on names and on words held back."""
-    everyday = np.random.default_rng([config.seed, 7]).permutation(teacher.everyday_words()).tolist()
+    rng = stream_generator(config.seed, Stream.EVERYDAY_WORDS)
+    everyday = rng.permutation(teacher.everyday_words()).tolist()
     held = everyday[: round(HELD_SHARE * len(everyday))]
     phrases = gather_phrases(class_words, everyday[len(held) :], config.seed)
     samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)

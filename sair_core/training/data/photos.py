@@ -16,6 +16,7 @@ from PIL import Image
 from sair_core.errors import DataError, PhotoError
 from sair_core.photos.folders import Classes, label_map_of, read_label_map
 from sair_core.photos.photo import load_photo
+from sair_core.seeds import Stream, stream_generator
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T
     """
     if len(photos) < 2:
         raise DataError("One photo is not enough to train and to validate. Add photos, or give --val.")
-    order = np.random.default_rng([seed, 1]).permutation(len(photos))
+    order = stream_generator(seed, Stream.HELD_BACK).permutation(len(photos))
     count = min(max(1, round(share * len(photos))), len(photos) - 1)
     held = set(order[:count].tolist())
     return [p for i, p in enumerate(photos) if i not in held], [p for i, p in enumerate(photos) if i in held]

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from sair_core.photos.folders import VOID
 from sair_core.photos.masks import BINS, irregular_mask
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training.data.photos import TrainPhoto
 
 FINER_PARTS = (2, 4)  # pictures a side in the place of one, where finer pixels are asked for
@@ -78,9 +79,9 @@ class FillSamples(PictureSamples):
         self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
-        rng = np.random.default_rng([self.seed, 2, index])
+        rng = stream_generator(self.seed, Stream.SAMPLE, index)
         # One batch has pictures of one size.
-        of_batch = np.random.default_rng([self.seed, 4, index // self.batch])
+        of_batch = stream_generator(self.seed, Stream.BATCH, index // self.batch)
         finer = of_batch.random() < self.scale_share
         parts = int(of_batch.choice(FINER_PARTS)) if finer else 1
         return [self._draw(rng, index * parts**2 + i, self.size_px // parts, finer) for i in range(parts**2)]
@@ -106,7 +107,8 @@ class FillSamples(PictureSamples):
     def _photo_index(self, number: int) -> int:
         """Return the photo of a picture: each one once an epoch, in a new order."""
         epoch, place = divmod(number, len(self.photos))
-        return int(np.random.default_rng([self.seed, 3, epoch]).permutation(len(self.photos))[place])
+        order = stream_generator(self.seed, Stream.PHOTO_ORDER, epoch).permutation(len(self.photos))
+        return int(order[place])
 
     def _draw_queries(self, rng: np.random.Generator, mask: np.ndarray, queries: int) -> np.ndarray:
         flat = mask.ravel()

@@ -24,6 +24,7 @@ from sair_core.models.load import load_model
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.photo import load_photo
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -129,7 +130,7 @@ class FinerSamples(PictureSamples):
         self.scale_max, self.seed = scale_max, seed
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
-        rng = np.random.default_rng([self.seed, 5, index])
+        rng = stream_generator(self.seed, Stream.DETAIL_SAMPLE, index)
         photo = int(rng.integers(len(self.photos)))
         height, width = self.photos[photo].rgb.shape[:2]
         size_px, short = self.size_px, min(height, width)

@@ -18,6 +18,7 @@ from sair_core.errors import DataError
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.folders import Classes, classes_file, read_classes
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -131,7 +132,7 @@ class SairLoss(nn.Module):
         drawn, and several processes draw the same.
         """
         config = self.config
-        rng = np.random.default_rng([config.seed, 9, first_sample])
+        rng = stream_generator(config.seed, Stream.GUIDANCE, first_sample)
         semantics, target, words = self.semantics, None, None
         if semantics is not None:
             target = semantics.embed(batch["rgb01"])

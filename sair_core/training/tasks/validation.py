@@ -13,6 +13,7 @@ from sair_core.evaluation.metrics import gradient, psnr
 from sair_core.evaluation.samples import centre_square
 from sair_core.holes import to_hole01, to_rgb01
 from sair_core.photos.masks import BINS, irregular_mask
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training.data.photos import TrainPhoto
 
 SHOWN = 8  # photos in a picture
@@ -25,7 +26,7 @@ class Validation:
     """Centre squares of held-back photos with one seeded hole each, bins in turn."""
 
     def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
-        rng = np.random.default_rng([seed, 4])
+        rng = stream_generator(seed, Stream.VALIDATION_HOLES)
         self.photos = [centre_square(p.rgb, size_px) for p in photos]
         self.masks = [
             irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))

@@ -1,0 +1,49 @@
+"""Random numbers from one seed: each purpose draws from a stream of its own.
+
+A seed is a whole number that a user gives. Streams are told apart by a number beside it, so that two purposes
+never draw the same numbers: NumPy takes missing numbers for zeros, and `[seed, 4]` is `[seed, 4, 0]`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+MAX_SEED = 2**32 - 1
+
+
+class Stream(IntEnum):
+    """What is drawn in a training, and the number of its stream.
+
+    Never change a number: runs, models and figures are repeated with it. A new one follows the largest.
+    """
+
+    HELD_BACK = 1  # which photos are kept for validation
+    SAMPLE = 2  # by number: photo, crop and hole of a sample
+    PHOTO_ORDER = 3  # by epoch
+    BATCH = 4  # by number: what the samples of a batch have in common
+    DETAIL_SAMPLE = 5  # by number
+    PHRASE_BATCH = 6  # by step: phrases that teach a text tower
+    EVERYDAY_WORDS = 7  # which of them are never taught
+    DISTRACTORS = 8  # by sample: words that a photo does not show
+    GUIDANCE = 9  # by sample: words that a fill is told
+    # Above any photo's index, see `hole_generator`. These two were 4 and 5 without a place: streams of the
+    # first batch and of the first detail sample, which had to stay, because trained weights come from them.
+    VALIDATION_HOLES = 2**31
+    CAPTIONS = 2**31 + 1
+
+
+def stream_generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:
+    """Return the generator of a stream. place: the number of the sample, step or epoch that is drawn."""
+    return np.random.default_rng([seed, stream, *place])
+
+
+def hole_generator(seed: int, photo_index: int, hole_index: int = 0) -> np.random.Generator:
+    """Return the generator of a hole of an evaluation.
+
+    It has the photo's index where others have the number of their stream: published figures were measured
+    with these holes. So the first nine photos share numbers with a training of the same seed, which draws
+    other things from them, in another run.
+    """
+    return np.random.default_rng([seed, photo_index, hole_index])
