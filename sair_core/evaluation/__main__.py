@@ -22,7 +22,7 @@ from sair_core.evaluation.features import load_features
 from sair_core.evaluation.holes import ELLIPSES, OBJECTS, hole_source
 from sair_core.evaluation.manifest import Manifest, make_manifest
 from sair_core.evaluation.measure import Ruler
-from sair_core.evaluation.methods import ModelMethod, build_methods
+from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod, build_methods
 from sair_core.evaluation.perceptual import load_lpips
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import list_samples
@@ -203,8 +203,6 @@ def show(
     devices = {method.device for method in benchmark.methods.values() if isinstance(method, ModelMethod)}
     if devices:
         facts["device"] = ", ".join(devices)
-    photos = len({record.photo_index for record in tally.records})
-    times = report.seconds_per_fill(tally.records)
     tables = {
         title: report.fill_table(
             summaries,
@@ -213,7 +211,7 @@ def show(
             failures=tally.failures,
             without_features=report.NOT_INSTALLED if benchmark.ruler.features is None else None,
         )
-        for title, inside in {"Inside the hole": True, "Whole picture": False}.items()
+        for title, inside in (("Inside the hole", True), ("Whole picture", False))
     }
 
     for title, rows in tables.items():
@@ -228,47 +226,60 @@ def show(
     if altered:
         names = ", ".join(sorted(altered))
         print(f"Pixels outside the hole were altered (and put back before measuring) by: {names}")
+    times = report.seconds_per_fill(tally.records)
     print("seconds per fill (mean): " + ", ".join(f"{name} {value:.3f}" for name, value in times.items()))
+    photos = f"{len({record.photo_index for record in tally.records})} of {len(benchmark.samples)}"
     size = "their own size" if options.size_px is None else f"{options.size_px} px"
-    print(
-        f"photos: {photos} of {len(benchmark.samples)}, {size}; masks: {options.masks}, seed {options.seed}"
-    )
+    print(f"photos: {photos}, {size}; masks: {options.masks}, seed {options.seed}")
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if not complete:
         print("Stopped early: the figures cover the photos that were done.")
     if options.markdown:
         sections = (f"### {title}\n\n{report.markdown(rows)}\n" for title, rows in tables.items())
         report.write_text(options.markdown, "\n".join(sections))
-    if options.save_manifest:
-        make_manifest(
-            options.data,
-            benchmark.samples,
-            benchmark.holes,
-            masks=options.masks,
-            seed=options.seed,
-            size_px=options.size_px,
-            hole_digests=tally.hole_digests,
-        ).write(options.save_manifest)
+    if options.save_manifest and complete:
+        write_manifest(options, benchmark, tally)
     if options.json:
-        settings = {
-            "complete": complete,
-            "model": options.model if "sair" in options.methods else None,
-            "spn": options.spn if "spn" in options.methods else None,
-            "samples": options.samples,
-            "data": str(options.data),
-            "masks": options.masks,
-            "seed": options.seed,
-            "size_px": options.size_px,
-            "limit": options.limit,
-            "workers": options.workers,
-            "photos": photos,
-            "opencv_radius_px": OPENCV_RADIUS_PX,
-            "lpips": missing.get("lpips", "alex, v0.1"),
-            "features": missing.get("features", f"EfficientNet-Lite0, {FEATURES_PACKAGE}"),
-            "seconds_per_fill": times,
-        }
-        content = report.as_json(settings, facts, summaries, advantage, tally)
-        report.write_json(options.json, content)
+        settings = describe(options, tally, missing, complete)
+        report.write_json(options.json, report.as_json(settings, facts, summaries, advantage, tally))
+
+
+def write_manifest(options: FillsOptions, benchmark: Benchmark, tally: Tally) -> None:
+    """Write what repeats the run, where it was asked for."""
+    assert options.save_manifest is not None
+    make_manifest(
+        options.data,
+        benchmark.samples,
+        benchmark.holes,
+        masks=options.masks,
+        seed=options.seed,
+        size_px=options.size_px,
+        hole_digests=tally.hole_digests,
+    ).write(options.save_manifest)
+
+
+def describe(
+    options: FillsOptions, tally: Tally, missing: Mapping[str, str], complete: bool
+) -> dict[str, object]:
+    """What was measured and how, as it goes into the JSON file."""
+    used = {MODEL_ROWS[name].model for name in options.methods if name in MODEL_ROWS}
+    return {
+        "complete": complete,
+        "model": options.model if "sair" in used else None,
+        "spn": options.spn if "spn" in used else None,
+        "samples": options.samples,
+        "data": str(options.data),
+        "masks": options.masks,
+        "seed": options.seed,
+        "size_px": options.size_px,
+        "limit": options.limit,
+        "workers": options.workers,
+        "photos": len({record.photo_index for record in tally.records}),
+        "opencv_radius_px": OPENCV_RADIUS_PX,
+        "lpips": missing.get("lpips", "alex, v0.1"),
+        "features": missing.get("features", f"EfficientNet-Lite0, {FEATURES_PACKAGE}"),
+        "seconds_per_fill": report.seconds_per_fill(tally.records),
+    }
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from sair_core.evaluation.samples import Sample, list_samples
 from sair_core.evaluation.sheets import picture_sheet
 from sair_core.evaluation.summary import Failure, Textures
 from sair_core.photos.folders import read_classes
+from sair_core.photos.masks import hole_ratio
 from sair_core.semantics.reader import SemanticReader
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
@@ -79,18 +80,42 @@ class Removal:
     seconds: float | None
 
 
-class RemovalResults:
-    """What was measured of all removals."""
+class RemovalRuler:
+    """Looks at what is left of objects, and keeps what it finds."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: SemanticReader, features: LiteFeatures | None = None):
+        """features: None leaves the Fréchet distance out."""
+        self.reader, self.features = reader, features
         self.removals: list[Removal] = []
         self.failures: list[Failure] = []
         self._textures: dict[str, Textures] = {}
 
-    def add_textures(self, method: str, found: Textures) -> None:
-        """Add the texture of a filled hole, and of the rest of its photo."""
-        so_far = self._textures.get(method)
-        self._textures[method] = found if so_far is None else so_far.plus(found)
+    def measure(self, case: Case, method: str, picture: np.ndarray, seconds: float | None) -> None:
+        """Add one removal. picture: uint8 (H, W, 3), the photo without the objects."""
+        assert case.labels is not None
+        names = list(case.labels[1].names)
+        found = self.reader.name(self.reader.read(picture), names).ids[case.mask]
+        counts = np.bincount(found, minlength=len(names))
+        place = names.index(case.bin)
+        self.removals.append(
+            Removal(
+                photo=case.sample.path.name,
+                label=case.bin,
+                method=method,
+                hole_share=hole_ratio(case.mask),
+                named_share=float(counts[place] / counts.sum()),
+                still_there=bool(counts[place] > np.delete(counts, place).max()),
+                seconds=seconds,
+            )
+        )
+        if self.features is not None and case.true_maps is not None:
+            maps = self.features(picture)
+            known = [share_of_hole(case.mask, one.shape[-2:]) == 0 for one in maps]
+            hole, rest = texture(maps, filled_places(maps, case.mask)), texture(case.true_maps, known)
+            so_far = self._textures.get(method)
+            self._textures[method] = (
+                Textures(hole, rest) if so_far is None else so_far.plus(Textures(hole, rest))
+            )
 
     def frechet(self, method: str) -> float | None:
         """Fréchet distance of the holes to the rest of their photos; None where nothing was measured."""
@@ -102,82 +127,45 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.
     return run_command(_evaluate, RemovalOptions, argv, prog=prog)
 
 
-def measure(
+def remove_objects(
     methods: Mapping[str, Method],
     samples: Sequence[Sample],
-    reader: SemanticReader,
-    features: LiteFeatures | None = None,
+    ruler: RemovalRuler,
     picture_folder: Path | None = None,
-) -> RemovalResults:
+) -> None:
     """Remove every class of objects from every photo that shows it, by every method.
 
-    features: None leaves the Fréchet distance out. Raises DataError where nothing can be removed.
+    Raises DataError where nothing can be removed.
     """
-    results = RemovalResults()
     if picture_folder is not None:
         picture_folder.mkdir(parents=True, exist_ok=True)
     for sample in tqdm(samples, unit="photo", disable=None):
-        for case, names in removals(sample, features):
-            pictures: dict[str, np.ndarray | None] = {UNTOUCHED: case.photo}
-            _measure(results, case, names, UNTOUCHED, case.photo, None, reader, features)
+        for case in list_removals(sample, ruler.features):
+            ruler.measure(case, UNTOUCHED, case.photo, None)
+            pictures: dict[str, np.ndarray | None] = {}
             for name, method in methods.items():
                 try:
                     filled, seconds = fill(case, name, method)
                 except (MethodError, MissingDependencyError) as error:
-                    results.failures.append(Failure(sample.path.name, case.bin, name, str(error)))
+                    ruler.failures.append(Failure(sample.path.name, case.bin, name, str(error)))
                     pictures[name] = None
                     continue
                 picture = pictures[name] = composite(case.photo, filled[0], case.mask)
-                _measure(results, case, names, name, picture, seconds, reader, features)
+                ruler.measure(case, name, picture, seconds)
             if picture_folder is not None:
                 picture_sheet(case.photo, case.mask, pictures).save(picture_folder / f"{case.name}.png")
-    if not results.removals:
+    if not ruler.removals:
         raise DataError("No photo shows a labelled object of sensible size: there is nothing to remove.")
-    return results
 
 
-def removals(sample: Sample, features: LiteFeatures | None = None) -> Iterator[tuple[Case, list[str]]]:
-    """For each class of objects in a photo, the photo with them as hole, and all names that there are."""
+def list_removals(sample: Sample, features: LiteFeatures | None = None) -> Iterator[Case]:
+    """For each class of objects in a photo, the photo with all of them as its hole."""
     photo = sample.load()
     labels = read_labels(sample.path, (photo.shape[0], photo.shape[1]))
-    if labels is None:
-        return
-    outlines = class_outlines(*labels)
+    outlines = [] if labels is None else class_outlines(*labels)
     maps = features(photo) if features is not None and outlines else None
     for outline in outlines:
-        yield Case(sample, outline.label, photo, outline.mask, maps), list(labels[1].names)
-
-
-def _measure(
-    results: RemovalResults,
-    case: Case,
-    names: list[str],
-    method: str,
-    picture: np.ndarray,
-    seconds: float | None,
-    reader: SemanticReader,
-    features: LiteFeatures | None,
-) -> None:
-    """Add one removal to the results. picture: uint8 (H, W, 3), the photo without the objects."""
-    found = reader.name(reader.read(picture), names).ids[case.mask]
-    counts = np.bincount(found, minlength=len(names))
-    place = names.index(case.bin)
-    results.removals.append(
-        Removal(
-            photo=case.sample.path.name,
-            label=case.bin,
-            method=method,
-            hole_share=float(case.mask.mean()),
-            named_share=float(counts[place] / counts.sum()),
-            still_there=bool(counts[place] > np.delete(counts, place).max()),
-            seconds=seconds,
-        )
-    )
-    if features is not None and case.true_maps is not None:
-        rest = [share_of_hole(case.mask, one.shape[-2:]) == 0 for one in case.true_maps]
-        maps = case.true_maps if method == UNTOUCHED else features(picture)
-        hole = texture(maps, filled_places(maps, case.mask))
-        results.add_textures(method, Textures(hole, texture(case.true_maps, rest)))
+        yield Case(sample, outline.label, photo, outline.mask, maps, labels)
 
 
 def _evaluate(options: RemovalOptions) -> int:
@@ -191,10 +179,10 @@ def _evaluate(options: RemovalOptions) -> int:
         features = load_features()
     except MissingDependencyError as error:
         note = f"Fréchet unavailable: {error}"
-    reader = SemanticReader.from_pretrained(device=options.device)
-    results = measure(methods, samples, reader, features, options.save_pictures)
-    summary = summarise(results, [UNTOUCHED, *methods])
-    _show(summary, results.failures, note)
+    ruler = RemovalRuler(SemanticReader.from_pretrained(device=options.device), features)
+    remove_objects(methods, samples, ruler, options.save_pictures)
+    summary = summarise(ruler, [UNTOUCHED, *methods])
+    _show(summary, ruler.failures, note)
     facts = report.machine_facts()
     print("; ".join(f"{name}: {value}" for name, value in {"photos": len(samples), **facts}.items()))
     if options.json:
@@ -202,24 +190,24 @@ def _evaluate(options: RemovalOptions) -> int:
             "data": str(options.data),
             "models": models,
             "summary": summary,
-            "removals": [asdict(removal) for removal in results.removals],
-            "failures": [asdict(failure) for failure in results.failures],
+            "removals": [asdict(removal) for removal in ruler.removals],
+            "failures": [asdict(failure) for failure in ruler.failures],
             "machine": facts,
         }
         report.write_json(options.json, content)
-    return SOME_FAILED if results.failures else DONE
+    return SOME_FAILED if ruler.failures else DONE
 
 
-def summarise(results: RemovalResults, methods: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def summarise(ruler: RemovalRuler, methods: Sequence[str]) -> dict[str, dict[str, float | None]]:
     """By method: Fréchet distance, mean share of pixels and share of holes still named by the class, median
     seconds, number of removals; nothing for a method that always failed."""
     table: dict[str, dict[str, float | None]] = {}
     for method in methods:
-        rows = [removal for removal in results.removals if removal.method == method]
+        rows = [removal for removal in ruler.removals if removal.method == method]
         if rows:
             seconds = [row.seconds for row in rows if row.seconds is not None]
             table[method] = {
-                "frechet": results.frechet(method),
+                "frechet": ruler.frechet(method),
                 "named_share": float(np.mean([row.named_share for row in rows])),
                 "still_there": float(np.mean([row.still_there for row in rows])),
                 "seconds": float(np.median(seconds)) if seconds else None,
