@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import inspect
 import logging
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from tqdm import tqdm
 
 from sair_core.config import FROM_TEXT, sentence
 from sair_core.errors import ConfigError, SairError
+from sair_core.progress import Progress
 
 C = TypeVar("C")
 NUMBERS = {int: "N", float: "X"}  # how they are shown
@@ -34,7 +38,7 @@ class Option:
     flags: names of the option. metavar: what stands for its value in the help. positional: it has no name.
     """
 
-    def __init__(self, *flags: str, metavar: str | None = None, positional: bool = False):
+    def __init__(self, *flags: str, metavar: str | tuple[str, ...] | None = None, positional: bool = False):
         self.flags, self.metavar, self.positional = flags, metavar, positional
 
 
@@ -68,6 +72,19 @@ def exit_status(command: Callable[[], int | None]) -> int:
         return INTERRUPTED
 
 
+@contextlib.contextmanager
+def progress_line() -> Iterator[Progress]:
+    """Show on the terminal how far work is, in one line that goes when it ends; nothing in a file."""
+    layout = "{percentage:3.0f}% {bar} {desc} {elapsed}"
+    with tqdm(total=1.0, bar_format=layout, leave=False, disable=None) as line:
+
+        def report(share: float, text: str) -> None:
+            line.set_description_str(text, refresh=False)
+            line.update(share - line.n)
+
+        yield report
+
+
 def make_parser(cls: type, *, prog: str, required: bool = True) -> argparse.ArgumentParser:
     """Return a parser with an option for each field of a strict dataclass, whose docstring describes it.
 
@@ -97,6 +114,13 @@ class _Field:
     help: str
 
     @property
+    def kind(self) -> Any:
+        """The type without `None`."""
+        union = get_origin(self.hint) in (Union, types.UnionType)
+        kinds = [kind for kind in get_args(self.hint) if kind is not types.NoneType] if union else []
+        return kinds[0] if len(kinds) == 1 else self.hint
+
+    @property
     def flags(self) -> tuple[str, ...]:
         if self.option.positional:
             return (self.name,)
@@ -111,8 +135,8 @@ class _Field:
         if self.hint is bool:
             return {**found, "action": argparse.BooleanOptionalAction if self.default else "store_true"}
         found["metavar"] = self.option.metavar or self._metavar()
-        if get_origin(self.hint) is tuple:
-            items = get_args(self.hint)
+        if get_origin(self.kind) is tuple:
+            items = get_args(self.kind)
             found["nargs"] = "+" if items[-1] is Ellipsis else len(items)
             if found["nargs"] == "+" and not self.option.positional:
                 found["action"] = "extend"
@@ -128,10 +152,10 @@ class _Field:
             raise ConfigError(f"{self.flags[-1]} {sentence(error.errors()[0])}.") from error
 
     def _metavar(self) -> str:
-        if get_origin(self.hint) is Literal:
-            return "{" + ",".join(get_args(self.hint)) + "}"
-        kinds = {kind for kind in (self.hint, *get_args(self.hint)) if kind in NUMBERS}
-        return NUMBERS[kinds.pop()] if kinds else self.flags[-1].lstrip("-").replace("-", "_").upper()
+        if get_origin(self.kind) is Literal:
+            return "{" + ",".join(get_args(self.kind)) + "}"
+        item = get_args(self.kind)[0] if get_origin(self.kind) is tuple else self.kind
+        return NUMBERS.get(item) or self.flags[-1].lstrip("-").replace("-", "_").upper()
 
     def _help(self) -> str:
         shown = self.default
@@ -153,7 +177,7 @@ def _fields(cls: type) -> list[_Field]:
         factory = field.default_factory
         default = field.default if factory is dataclasses.MISSING else factory()
         found.append(_Field(field.name, hint, option, default, texts.get(field.name, "")))
-    return found
+    return sorted(found, key=lambda field: field.default is not dataclasses.MISSING)  # what is needed first
 
 
 def _texts(cls: type) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The commands of `sair` that work on one photo: a module each, with its options and `main`."""
