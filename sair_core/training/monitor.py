@@ -51,7 +51,7 @@ class Monitor:
         self._bar = tqdm(
             total=1.0,
             initial=self._share(),  # so that a resumed run's ETA is right
-            disable=not (show_progress and backend.is_main),
+            disable=None if show_progress and backend.is_main else True,  # None: on a terminal only
             bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}",
         )
         self._tensorboard = _open_tensorboard(folder) if backend.is_main else None

@@ -80,7 +80,7 @@ class MiniLm:
     def __call__(self, phrases: Sequence[str], batch: int = 256) -> Tensor:
         """Return unit vectors `(N, 384)`: the mean over tokens, as that model is used."""
         found = []
-        for i in tqdm(range(0, len(phrases), batch), desc="teacher", leave=False):
+        for i in tqdm(range(0, len(phrases), batch), desc="teacher", leave=False, disable=None):
             tokens = self.tokenizer(
                 list(phrases[i : i + batch]), padding=True, truncation=True, return_tensors="pt"
             )
@@ -154,7 +154,7 @@ def teach_text(
     optimiser = torch.optim.AdamW(
         trained, config.text_learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
     )
-    bar = tqdm(range(config.text_steps), desc="words")
+    bar = tqdm(range(config.text_steps), desc="words", disable=None)
     for step in bar:
         tokens, places = samples(step)
         for group in optimiser.param_groups:

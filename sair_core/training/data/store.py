@@ -151,7 +151,8 @@ def _scan_into_memory(
 ) -> tuple[Scan, list[TrainPhoto]]:
     """Scan folders, showing progress, and log what was found; the photos are none when they do not fit."""
     memory = _Memory()
-    with tqdm(total=1.0, desc="opening photos", leave=False, delay=2, bar_format="{l_bar}{bar}|") as bar:
+    layout = "{l_bar}{bar}|"
+    with tqdm(total=1.0, desc="opening photos", leave=False, delay=2, bar_format=layout, disable=None) as bar:
         written = 0
 
         def show(share: float, text: str) -> None:
