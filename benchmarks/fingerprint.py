@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import inspect
 import os
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def _photo_and_mask(root: Path):
 def _pipeline(name: str):
     from sair_core import InpaintPipeline
 
-    return InpaintPipeline.from_pretrained(name, device="cpu", bf16=False)
+    # The model alone: versions before texture had no such option.
+    plain = {"texture": False} if "texture" in inspect.signature(InpaintPipeline).parameters else {}
+    return InpaintPipeline.from_pretrained(name, device="cpu", bf16=False, **plain)
 
 
 def _fill(root: Path) -> str:

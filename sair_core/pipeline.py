@@ -20,9 +20,11 @@ from sair_core.encoders.text import build_text_encoder
 from sair_core.errors import ConfigError, FullMaskError, LabelError
 from sair_core.filling.adapters import Filler, Guide, filler_of
 from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole, open_hole
+from sair_core.filling.natural import Sources, fill_natural, prefer_named, read_sources
 from sair_core.filling.plan import plan_crops
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
+from sair_core.filling.texture import TextureConfig
 from sair_core.holes import reduce_known, to_hole01, to_rgb01
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
@@ -41,7 +43,9 @@ from sair_core.zoom.export import export
 from sair_core.zoom.function import PhotoFunction
 
 EXPORT_CACHE_BYTES = 80 * 2**20
+GUIDE_SHARE = 0.4  # of the time of a fill with texture that its guide takes, about
 Words = str | Sequence[str]  # "sky, car" or a list
+Texture = bool | TextureConfig | None  # None: as it is by default
 
 
 class InpaintPipeline:
@@ -60,19 +64,23 @@ class InpaintPipeline:
         bf16: bool = True,
         mirror: bool = True,
         remove_seams: bool = True,
+        texture: Texture = None,
     ):
         """A pipeline around a model.
 
         device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where the hardware has it; differs
         from float32 by under 2/255 on average. mirror: average a SAIR's fill with that of the mirrored photo,
         for twice the time. remove_seams: correct a fill so that it meets the photo at the hole's border;
-        without, and without the mirror, it is what the model alone says.
+        without, and without the mirror, it is what the model alone says. texture: whether fills, and what is
+        viewed and exported of them, get texture from the photo unless `fill` is told otherwise; by default a
+        SAIR's do, and an SPN's, which has its own, do not. A TextureConfig is True with other options.
         """
         self.device = pick_device(device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
         self.remove_seams = remove_seams
+        self.texture = isinstance(model, Sair) if texture is None else texture
         self.filler: Filler = filler_of(model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
@@ -89,6 +97,7 @@ class InpaintPipeline:
         bf16: bool = True,
         mirror: bool = True,
         remove_seams: bool = True,
+        texture: Texture = None,
     ) -> InpaintPipeline:
         """Load a model and build a pipeline around it.
 
@@ -97,7 +106,7 @@ class InpaintPipeline:
         Raises ModelNotFoundError, CheckpointError or DeviceError.
         """
         model = load_model(name_or_path)
-        return cls(model, device=device, bf16=bf16, mirror=mirror, remove_seams=remove_seams)
+        return cls(model, device=device, bf16=bf16, mirror=mirror, remove_seams=remove_seams, texture=texture)
 
     def close(self) -> None:
         """Free what is remembered of photos, and what was loaded beside the model: the encoder that names
@@ -123,8 +132,8 @@ class InpaintPipeline:
 
     @property
     def draws(self) -> bool:
-        """Whether every seed is another fill: so with a probabilistic SPN, and only there."""
-        return self.filler.draws
+        """Whether every seed is another fill: so with texture, and with a probabilistic SPN."""
+        return self.filler.draws or bool(self.texture)
 
     @overload
     def fill(
@@ -136,6 +145,8 @@ class InpaintPipeline:
         variations: None = None,
         words: Words | None = None,
         strength: float = 1.0,
+        texture: Texture = None,
+        source: MaskSource | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> FillResult: ...
@@ -150,6 +161,8 @@ class InpaintPipeline:
         variations: int,
         words: Words | None = None,
         strength: float = 1.0,
+        texture: Texture = None,
+        source: MaskSource | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> list[FillResult]: ...
@@ -163,6 +176,8 @@ class InpaintPipeline:
         variations: int | None = None,
         words: Words | None = None,
         strength: float = 1.0,
+        texture: Texture = None,
+        source: MaskSource | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> FillResult | list[FillResult]:
@@ -171,15 +186,18 @@ class InpaintPipeline:
         photo: PIL image, array, path, file bytes or `Photo`; mask: PIL image, array or path, white or True
         = fill. Each blob of the mask gets a crop with context; the crop is encoded at the model's working
         size and its hole pixels are decoded at the photo's own resolution (an SPN's are enlarged to it).
-        seed: of a model that `draws`; all others give the same fill for any.
-        words: what to fill with, "grass" or several; only a model with semantics listens. strength: how much
-        of what it would have put there gives way to them, in [0, 1].
+        texture: True copies texture from the photo into the hole, guided by what the model fills it with;
+        False leaves it at that; None is as the pipeline was built. A TextureConfig is True with its options.
+        seed: where texture is copied from and what a model that `draws` paints; all else is the same for any.
+        words: what to fill with, "grass" or several: texture is taken from where the photo shows it, and a
+        model with semantics moves its colours. strength: how much of what it would have put there gives way,
+        in [0, 1]. source: a mask as above, the only part of the photo that texture may be taken from.
         progress: called with a share in [0, 1] and a short text. cancelled: asked before every step.
         variations: another way to write `variations(photo, mask, count)`.
 
         Raises PhotoError, MaskError and their kinds: EmptyMaskError, FullMaskError, MaskSizeError,
-        PhotoTooLargeError; LabelError for words that cannot be used; ConfigError for a seed out of range;
-        CancelledError soon after `cancelled` says so.
+        PhotoTooLargeError; LabelError for words that cannot be used; ConfigError for a seed out of range and
+        for sources without texture; CancelledError soon after `cancelled` says so.
         """
         count = 1 if variations is None else variations
         results = self.variations(
@@ -189,6 +207,8 @@ class InpaintPipeline:
             seed=seed,
             words=words,
             strength=strength,
+            texture=texture,
+            source=source,
             progress=progress,
             cancelled=cancelled,
         )
@@ -203,6 +223,8 @@ class InpaintPipeline:
         seed: int = 0,
         words: Words | None = None,
         strength: float = 1.0,
+        texture: Texture = None,
+        source: MaskSource | None = None,
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> list[FillResult]:
@@ -212,26 +234,72 @@ class InpaintPipeline:
         Raises what `fill` raises, and ConfigError for several variations from a model that has one.
         """
         started = time.perf_counter()
-        report = progress or no_progress
-        seeds = self._seeds(seed, count)
+        report, stop = progress or no_progress, cancelled or never_cancelled
+        config = self._texture(texture)
+        seeds = self._seeds(seed, count, drawn=self.filler.draws or config is not None)
+        if source is not None and config is None:
+            raise ConfigError(
+                "A source says where texture comes from, and this fill takes none. Leave it out."
+            )
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
         photo, hole = open_hole(photo, mask)
-        photos = fill_hole(
+        sources = Sources() if config is None else self._sources(photo, hole, config, words, source)
+        share = 1.0 if config is None else GUIDE_SHARE
+        fills01 = fill_hole(
             self.filler,
             photo,
             hole,
-            seeds,
-            None if words is None else self._guide(words, strength),
+            seeds if self.filler.draws else seeds[:1],
+            self._guide(words, strength, needed=config is None),
             device=self.device,
             bf16=self.bf16,
             remove_seams=self.remove_seams,
-            progress=report,
-            cancelled=cancelled or never_cancelled,
+            progress=lambda done, text: report(share * done, text),
+            cancelled=stop,
         )
+        if config is None:
+            filled = [(photo.composite(fill01, hole), "") for fill01 in fills01]
+        else:
+            filled = fill_natural(
+                photo,
+                hole,
+                list(fills01) if self.filler.draws else [fills01[0]] * len(seeds),
+                seeds,
+                sources,
+                config,
+                device=self.device,
+                progress=lambda done, text: report(share + (1 - share) * done, text),
+                cancelled=stop,
+            )
         report(1.0, "Done")
         seconds = (time.perf_counter() - started) / len(seeds)
-        return [FillResult(filled, hole, seconds, seed) for filled, seed in zip(photos, seeds)]
+        return [FillResult(one, hole, seconds, seed, note) for (one, note), seed in zip(filled, seeds)]
+
+    def _texture(self, texture: Texture) -> TextureConfig | None:
+        """The options of the texture that a fill gets; None for none."""
+        chosen = self.texture if texture is None else texture
+        if isinstance(chosen, TextureConfig):
+            return chosen
+        return TextureConfig() if chosen else None
+
+    def _sources(
+        self,
+        photo: Photo,
+        hole: np.ndarray,
+        config: TextureConfig,
+        words: Words | None,
+        source: MaskSource | None,
+    ) -> Sources:
+        """Where a fill's texture may come from."""
+        meaning = self.reader.read(photo.rgb, hole).vectors if config.semantic_guide else None
+        sources = Sources(None if source is None else read_sources(source, hole), meaning=meaning)
+        named = [] if words is None else parse_labels(words)
+        names = [name for name in named if name != EVERYTHING_ELSE]
+        if not names:
+            return sources
+        found = self.reader.name(self.reader.read(photo.rgb, hole), [*names, EVERYTHING_ELSE])
+        return prefer_named(found.mask(names) & ~hole, sources, ", ".join(names))
 
     def priors(
         self, photo: PhotoSource, mask: MaskSource, *, seed: int = 0, clusters: int = CLUSTERS
@@ -243,7 +311,7 @@ class InpaintPipeline:
         """
         if not isinstance(self.model, Spn):
             raise ConfigError("Only an SPN predicts priors. Choose one that was trained with --model spn.")
-        seeds = self._seeds(seed, 2 if self.draws else 1)
+        seeds = self._seeds(seed, 2 if self.filler.draws else 1, drawn=self.filler.draws)
         photo, hole = open_hole(photo, mask)
         crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
         rgb01 = to_rgb01(photo.rgb[crop.slices], self.device)
@@ -252,27 +320,32 @@ class InpaintPipeline:
             rgb01, hole01 = reduce_known(rgb01, hole01, crop.work_px)
             return read_priors(self.model, rgb01, hole01, seeds, clusters)
 
-    def _seeds(self, seed: int, count: int) -> range:
+    def _seeds(self, seed: int, count: int, *, drawn: bool) -> range:
         if count < 1:
             raise ConfigError(f"Ask for 1 variation or more, not {count}.")
-        if count > 1 and not self.draws:  # an error, because equal fills would pass for the model's choice
+        if count > 1 and not drawn:  # an error, because equal fills would pass for the model's choice
             raise ConfigError(
-                "This model has one fill for a hole. Ask for 1 variation, or choose a model that draws, such "
-                f"as {BUNDLED_SPN}."
+                "This model has one fill for a hole. Ask for 1 variation, or for texture, or choose a model "
+                f"that draws, such as {BUNDLED_SPN}."
             )
         if seed < 0 or seed + count - 1 > MAX_SEED:
             raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {seed} is out of range.")
         return range(seed, seed + count)
 
-    def _guide(self, words: Words, strength: float) -> Guide:
+    def _guide(self, words: Words | None, strength: float, *, needed: bool) -> Guide | None:
+        """What moves the model's colours; None where nothing does. needed: nothing else heeds the words."""
+        if words is None:
+            return None
         names = parse_labels(words)
-        if not self.filler.listens:
+        if not 0 <= strength <= 1:
+            raise LabelError(f"The strength of words must be between 0 and 1, got {strength:g}.")
+        if not self.filler.listens and needed:
             raise LabelError(
                 f"This model fills by colour alone, so it cannot be told to fill with {names[0]!r}. Leave "
                 "the words out, or choose a model that was trained with semantics."
             )
-        if not 0 <= strength <= 1:
-            raise LabelError(f"The strength of words must be between 0 and 1, got {strength:g}.")
+        if not self.filler.listens:
+            return None
         return F.normalize(self.reader.text.embed(names).mean(dim=0, keepdim=True), dim=1), strength
 
     @property

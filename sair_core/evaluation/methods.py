@@ -26,11 +26,13 @@ class ModelRow:
     fill: Mapping[str, Any] = field(default_factory=dict)
 
 
-RAW = {"mirror": False, "remove_seams": False}  # what the model alone says
+SMOOTH = {"texture": False}
+RAW = {"mirror": False, "remove_seams": False, "texture": False}  # what the model alone says
 
 # One more way to fill is one line here.
 MODEL_ROWS = {
-    "sair": ModelRow("sair"),
+    "natural": ModelRow("sair"),
+    "sair": ModelRow("sair", SMOOTH),
     "spn": ModelRow("spn"),
     "sair-raw": ModelRow("sair", RAW),
     "spn-raw": ModelRow("spn", RAW),

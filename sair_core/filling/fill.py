@@ -52,11 +52,12 @@ def fill_hole(
     remove_seams: bool = True,
     progress: Progress = no_progress,
     cancelled: Cancelled = never_cancelled,
-) -> list[Photo]:
-    """Fill the hole of a photo once for every seed.
+) -> np.ndarray:
+    """Let a model fill the hole of a photo once for every seed.
 
     hole: bool `(H, W)` with known pixels beside it. remove_seams: False leaves the model's own colours as
     they are. progress: reports after every crop of every fill. Raises CancelledError, asked as often.
+    Returns float32 `(seeds, N, 3)` in [0, 1], the colours of the hole's N pixels in the order of np.nonzero.
     """
     crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
     fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
@@ -68,7 +69,7 @@ def fill_hole(
         fills01[which, np.searchsorted(places, at)] = rgb01
         progress((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
         stop_if(cancelled)
-    return [photo.composite(fill01, hole) for fill01 in fills01]
+    return fills01
 
 
 def _fill_crops(

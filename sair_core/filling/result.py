@@ -17,13 +17,14 @@ class FillResult:
 
     photo: of the size and mode of the one that was filled; known pixels and alpha bit-identical to its.
     mask: bool `(H, W)`, what was filled. seconds: time taken, of several fills the mean. seed: what the fill
-    was drawn with.
+    was drawn with. note: what has to be said of it, such as that no texture was found; "" for nothing.
     """
 
     photo: Photo
     mask: np.ndarray = field(repr=False)
     seconds: float
     seed: int
+    note: str = ""
 
     @cached_property
     def image(self) -> Image.Image:

@@ -64,12 +64,18 @@ class Photo:
         """uint8 (H, W), 255 = opaque; None for a photo without transparency."""
         return self._native[..., -1] if self.mode in ("RGBA", "LA") else None
 
-    def composite(self, fill_rgb01: np.ndarray, mask: np.ndarray) -> Photo:
+    @property
+    def colours01(self) -> np.ndarray:
+        """float32 (H, W, 3), or (H, W, 1) for grey, in [0, 1]: the photo in its own depth, alpha left out."""
+        colours = self._native[..., :-1] if self.alpha is not None else self._native
+        return np.atleast_3d(colours).astype(np.float32) / np.iinfo(colours.dtype).max
+
+    def composite(self, fill01: np.ndarray, mask: np.ndarray) -> Photo:
         """Return the photo with new colours at the mask's pixels.
 
         Args:
-            fill_rgb01: float (N, 3), the colours of the mask's N True pixels in the order of
-                np.nonzero(mask). Values beyond [0, 1] are clipped.
+            fill01: float (N, 3), or (N, 1) for a grey photo: the colours of the mask's N True pixels in the
+                order of np.nonzero(mask). Values beyond [0, 1] are clipped.
             mask: bool (H, W).
 
         Returns:
@@ -78,7 +84,7 @@ class Photo:
 
         Raises:
             MaskSizeError: the mask has another size than the photo.
-            ValueError: fill_rgb01 does not hold one colour per mask pixel.
+            ValueError: fill01 does not hold one colour per mask pixel.
         """
         if mask.shape != self.size_px:
             raise MaskSizeError(
@@ -86,16 +92,17 @@ class Photo:
                 " give a mask of the photo's size."
             )
         count = np.count_nonzero(mask)
-        if fill_rgb01.shape != (count, 3):
-            raise ValueError(f"The mask's pixels need colours of shape ({count}, 3), not {fill_rgb01.shape}.")
-        fill01 = np.clip(fill_rgb01, 0.0, 1.0)
+        coloured = self.mode in ("RGB", "RGBA")
+        if fill01.shape != (count, 3) and (coloured or fill01.shape != (count, 1)):
+            raise ValueError(f"The mask's pixels need colours of shape ({count}, 3), not {fill01.shape}.")
+        fill01 = np.clip(fill01, 0.0, 1.0)
         pixels = self._native.copy()
-        if self.mode in ("RGB", "RGBA"):
+        if coloured:
             pixels[mask, :3] = np.rint(fill01 * 255.0)
-        elif self.mode == "LA":
-            pixels[mask, 0] = np.rint(fill01 @ LUMA * 255.0)
         else:
-            pixels[mask] = np.rint(fill01 @ LUMA * np.iinfo(pixels.dtype).max)
+            grey01 = fill01 @ LUMA if fill01.shape[1] == 3 else fill01[:, 0]
+            grey = np.rint(grey01 * np.iinfo(pixels.dtype).max)
+            pixels[(mask, 0) if self.mode == "LA" else mask] = grey
         return _photo(pixels, self.mode, self.icc_profile, self.exif)
 
     def to_image(self) -> Image.Image:

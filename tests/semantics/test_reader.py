@@ -203,7 +203,7 @@ def wordy_pipe(tiny_clip_folder):
         sir=SirConfig(hidden=16, context_blocks=1, context_width=16, heads=2),
         initial_fill="pull_push",
     )
-    return InpaintPipeline(Sair(config), device="cpu", bf16=False)
+    return InpaintPipeline(Sair(config), device="cpu", bf16=False, texture=False)
 
 
 def test_words_change_the_hole_and_nothing_else(wordy_pipe, bird):

@@ -33,7 +33,7 @@ def exact_pipe(request):
     model = Sair(FORMS[request.param])
     if model.detail is not None:
         torch.nn.init.normal_(model.detail.decoder.last.weight)  # untrained it adds nothing
-    return InpaintPipeline(model, device="cpu", bf16=False)
+    return InpaintPipeline(model, device="cpu", bf16=False, texture=False)
 
 
 def function_of(pipe, rgb, cache=None) -> PhotoFunction:

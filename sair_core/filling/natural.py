@@ -1,0 +1,108 @@
+"""The engine Natural: texture copied from the photo itself, guided by what a model expects in the hole.
+
+The model's fill says which colours belong where; words and a mask of sources say where texture may be taken
+from. The photo is read and written in its own depth and channels, at its own resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sair_core.errors import EmptyMaskError
+from sair_core.filling.texture import TextureConfig, synthesize
+from sair_core.photos.masks import MaskSource, as_mask
+from sair_core.photos.photo import LUMA, Photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
+
+# Of a thing that words name: less is a mistake of the encoder, or too little to copy from.
+MIN_SOURCE_PX = 400
+SMOOTH = "There was too little of the photo to take texture from, so the fill is smooth there."
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Where texture may come from.
+
+    pixels: bool `(H, W)`; None: all of the photo. note: what has to be said of the choice, "" for nothing.
+    meaning: embeddings `(D, h, w)` of the photo with its hole completed, to take grass from grass; None: not
+    asked.
+    """
+
+    pixels: np.ndarray | None = field(default=None, repr=False)
+    note: str = ""
+    meaning: Tensor | None = field(default=None, repr=False)
+
+
+def read_sources(source: MaskSource, hole: np.ndarray) -> np.ndarray:
+    """Read a mask of sources, white or True = take from here: bool `(H, W)`, without the hole.
+
+    Raises MaskError kinds; EmptyMaskError where nothing is left to take from.
+    """
+    pixels: np.ndarray = as_mask(source, hole.shape) & ~hole
+    if not pixels.any():
+        raise EmptyMaskError(
+            "Nothing outside the hole is marked to take texture from. Mark a part of the photo that stays, "
+            "or leave the source out."
+        )
+    return pixels
+
+
+def prefer_named(named: np.ndarray, sources: Sources, words: str) -> Sources:
+    """Return the sources that words name, or all of them with a note where there are next to none.
+
+    named: bool `(H, W)`, what the words name in the photo, the hole left out.
+    """
+    pixels = named if sources.pixels is None else named & sources.pixels
+    if np.count_nonzero(pixels) >= MIN_SOURCE_PX:
+        return Sources(pixels, sources.note, sources.meaning)
+    note = f"No {words} was found to take texture from, so it was taken from anywhere."
+    return Sources(sources.pixels, note, sources.meaning)
+
+
+def fill_natural(
+    photo: Photo,
+    hole: np.ndarray,
+    guides01: Sequence[np.ndarray],
+    seeds: Sequence[int],
+    sources: Sources,
+    config: TextureConfig,
+    *,
+    device: torch.device,
+    progress: Progress = no_progress,
+    cancelled: Cancelled = never_cancelled,
+) -> list[tuple[Photo, str]]:
+    """Fill the hole of a photo with its own texture once for every seed, each with what is to be said of it.
+
+    guides01: float32 `(N, 3)` in [0, 1] for every seed, a model's colours of the hole's N pixels in the order
+    of np.nonzero. Raises CancelledError.
+    """
+    own01, valid = photo.colours01, None if photo.alpha is None else photo.alpha > 0
+    filled = []
+    for i, (seed, guide01) in enumerate(zip(seeds, guides01, strict=True)):
+
+        def tell(share: float, text: str, done: int = i) -> None:
+            progress((done + share) / len(seeds), text)
+
+        guide = own01.copy()
+        guide[hole] = guide01 if own01.shape[2] == 3 else (guide01 @ LUMA)[:, None]
+        found = synthesize(
+            own01,
+            hole,
+            guide01=guide,
+            semantics=sources.meaning,
+            sources=sources.pixels,
+            valid=valid,
+            config=config,
+            seed=seed,
+            progress=tell,
+            cancelled=cancelled,
+            device=device,
+        )
+        note = sources.note if found.possible else SMOOTH
+        filled.append((photo.composite(found.colours, hole), note))
+    return filled
