@@ -31,8 +31,8 @@ RAW = {"mirror": False, "remove_seams": False, "texture": False}  # what the mod
 
 # One more way to fill is one line here.
 MODEL_ROWS = {
-    "natural": ModelRow("sair"),
     "sair": ModelRow("sair", SMOOTH),
+    "natural": ModelRow("sair"),
     "spn": ModelRow("spn"),
     "sair-raw": ModelRow("sair", RAW),
     "spn-raw": ModelRow("spn", RAW),

@@ -140,8 +140,8 @@ def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
         device = "cpu"
 
         @classmethod
-        def from_pretrained(cls, name, *, device):
-            assert (name, device) == ("some-model", "cpu")
+        def from_pretrained(cls, name, *, device, texture):
+            assert (name, device, texture) == ("some-model", "cpu", False)  # the row of the model alone
             return cls()
 
         def fill(self, photo, mask, *, seed):
