@@ -62,8 +62,8 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
     from sair_core.models import presets
     from sair_core.models.parts import Part
     from sair_core.training.config import TrainConfig
+    from sair_core.training.loop import train
     from sair_core.training.state import STATE_NAME
-    from sair_core.training.tasks.sair import train
 
     base = presets.PRESETS[args.preset]
     semantics = "full" if variant in SIR else LOCAL_VARIANTS.get(variant, variant)

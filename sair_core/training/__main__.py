@@ -38,7 +38,7 @@ def _kind(argv: Sequence[str] | None) -> str:
 def _train(config: RunConfig, resume: str | None) -> None:
     from sair_core.training.loop import train  # after --help: torch takes seconds to import
 
-    model = train(TASKS[config.kind].load(), config, resume=resume)
+    model = train(config, resume=resume)
     print(f"The model is in {model}. Use it with: sair app --model {model}, or python app.py --model {model}")
 
 

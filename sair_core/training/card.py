@@ -14,6 +14,7 @@ from sair_core.training.curves import OTHERS, read_log
 from sair_core.training.monitor import CURVES_NAME, format_duration
 from sair_core.training.state import MODEL
 from sair_core.weights.checkpoint import read_config
+from sair_core.weights.network import is_repo
 
 
 def model_card(run: Path, repo: str) -> str:
@@ -70,13 +71,13 @@ def public_facts(run: Path) -> dict[str, Any]:
     """
     try:
         facts = json.loads((run / "train.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = facts["train"]
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{run} holds no run ({error}). Give the --output folder of a training.") from error
-    config = facts["train"]
     for name in ("data", "val"):
         config[name] = [Path(folder).name for folder in config[name]]
     config["output"] = Path(config["output"]).name
-    if config["start"] and Path(config["start"]).is_dir():
+    if config["start"] and (not is_repo(config["start"]) or Path(config["start"]).is_dir()):
         config["start"] = Path(config["start"]).name
     return facts
 

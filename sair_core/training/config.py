@@ -79,20 +79,20 @@ class RunConfig:
         self._require_shares("final_share", "val_share", "ema")
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
 
-    def phase(self, progress: float) -> int:
-        """0 while photos are seen at `size_px`, 1 at `final_size_px`; progress in [0, 1]."""
-        return int(progress >= 1 - self.final_share)
+    def rate(self, step: int, share: float) -> float:
+        """Return the learning rate: linear warm-up, then cosine to zero. share: of the run, in [0, 1]."""
+        return self.learning_rate * cosine(share, step, self.warmup_steps)
+
+    def phase(self, share: float) -> int:
+        """Return 0 while photos are seen at `size_px`, then 1. share: of the run, in [0, 1]."""
+        return int(share >= 1 - self.final_share)
 
     def shape(self, phase: int) -> tuple[int, int]:
-        """`(size_px, batch)` of a phase."""
+        """Return `(size_px, batch)` of a phase."""
         if phase == 0:
             return self.size_px, self.batch
         area = (self.final_size_px / self.size_px) ** 2
         return self.final_size_px, max(1, round(self.batch / area))
-
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate: linear warm-up, then cosine to zero."""
-        return self.learning_rate * cosine(progress, step, self.warmup_steps)
 
     def _require_positive(self, *names: str) -> None:
         for name in names:
@@ -150,14 +150,14 @@ class TrainConfig(RunConfig):
         require(self.scale_max >= 1, f"scale_max must be at least 1, got {self.scale_max}")
 
     def queries_of(self, phase: int) -> int:
-        """Pixels asked for a photo in a phase."""
+        """Return how many pixels a photo is asked for in a phase."""
         return max(1, self.queries * self.batch // self.shape(phase)[1])
 
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate: linear warm-up, then cosine to zero or halved every `halve_every` of the run."""
+    def rate(self, step: int, share: float) -> float:
+        """Return the learning rate: linear warm-up, then cosine to zero or halved every `halve_every`."""
         if self.schedule == "cosine":
-            return super().rate(step, progress)
-        return self.learning_rate * halving(progress, step, self.warmup_steps, self.halve_every)
+            return super().rate(step, share)
+        return self.learning_rate * halving(share, step, self.warmup_steps, self.halve_every)
 
 
 @strict_dataclass
@@ -214,6 +214,6 @@ class SpnTrainConfig(RunConfig):
         super().__post_init__()
         self._require_shares("twice_share")
 
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate: a tenth in the last quarter."""
-        return self.learning_rate * (0.1 if progress >= 0.75 else 1.0) * warmup(step, self.warmup_steps)
+    def rate(self, step: int, share: float) -> float:
+        """Return the learning rate: linear warm-up, and a tenth in the last quarter."""
+        return self.learning_rate * (0.1 if share >= 0.75 else 1.0) * warmup(step, self.warmup_steps)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sair_core.config import to_dict
 from sair_core.devices import keep_freed_memory
 from sair_core.errors import CheckpointError, NotFiniteError
 from sair_core.training.backend import Backend
+from sair_core.training.config import RunConfig
 from sair_core.training.data.loader import Batch, Batches
 from sair_core.training.monitor import Monitor, show_setup
 from sair_core.training.schedule import Schedule, share_done
@@ -32,6 +32,7 @@ from sair_core.training.state import (
 )
 from sair_core.training.stopping import StopSignals
 from sair_core.training.task import Task, TaskClass, TaskConfig
+from sair_core.training.tasks import TASKS
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +43,18 @@ DIVERGED = 4.0  # a smooth loss this many times its lowest means that the run ha
 SETTLED = 200  # steps after which that is judged
 
 
-def train(
+def train(config: RunConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
+    """Train the task that a configuration is for (see TASKS); the rest as `train_task`."""
+    return train_task(TASKS[config.kind].load(), config, resume=resume, show_progress=show_progress)
+
+
+def train_task(
     task_class: TaskClass, config: TaskConfig, *, resume: str | None = None, show_progress: bool = True
 ) -> Path:
     """Train a task and return the folder of the trained model, `OUTPUT/model`, which holds averaged weights.
 
-    The run folder gets `train.json` (the configuration, and the task's facts) and what `run` writes.
-    resume: LATEST or PREVIOUS continues the run in that folder. show_progress: draw a progress bar.
+    The run folder gets `train.json` (the task's facts) and what `run` writes. resume: LATEST or PREVIOUS
+    continues the run in that folder. show_progress: draw a progress bar.
 
     Raises DataError for folders without photos, ConfigError when the folder already holds a run and none is
     resumed, CheckpointError when there is nothing to resume, and what `run` raises.
@@ -59,7 +65,7 @@ def train(
         backend = Backend(config.device, config.bf16, config.accumulate)
         task = task_class(config, backend, resume is not None)
     if backend.is_main:
-        write_configuration(folder, train=to_dict(config), **task.facts)
+        write_configuration(folder, **task.facts)
     run(task, config, folder, resume=resume, show_progress=show_progress)
     return folder / MODEL
 

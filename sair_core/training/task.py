@@ -35,7 +35,7 @@ class Task(Protocol):
     """Networks, their data and their losses.
 
     The first learner's model is the one that is averaged, validated and exported. facts: entries of
-    `train.json` beside the configuration of the run; at least "model", the configuration of the model.
+    `train.json`; at least the configurations of the run and, as "model", of the model.
     """
 
     @property

@@ -12,8 +12,8 @@ import pytest
 
 from sair_core.errors import ConfigError, DataError
 from sair_core.training.card import model_card
+from sair_core.training.loop import train
 from sair_core.training.push import main, push
-from sair_core.training.tasks.sair import train
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,9 +20,10 @@ from sair_core.models.sair import Part, SairConfig
 from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
+from sair_core.training.loop import train
 from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks import TASKS
-from sair_core.training.tasks.sair import SairTask, train
+from sair_core.training.tasks.sair import SairTask
 from sair_core.training.tasks.spn import SpnTask
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ from PIL import Image
 
 from sair_core.errors import DataError
 from sair_core.training.curves import draw_curves, main, read_log
+from sair_core.training.loop import train
 from sair_core.training.monitor import PROGRESS_NAME, format_duration
-from sair_core.training.tasks.sair import train
 
 
 def test_whoever_watches_the_folder_knows_how_the_run_goes(tiny_run, tmp_path, caplog):

@@ -13,9 +13,9 @@ from sair_core.errors import CheckpointError, ConfigError, DataError, NotFiniteE
 from sair_core.models.load import load_model
 from sair_core.training import loop, state
 from sair_core.training.__main__ import main
+from sair_core.training.loop import train
 from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks import sair as fill
-from sair_core.training.tasks.sair import train
 
 ROOT = Path(__file__).resolve().parents[2]
 

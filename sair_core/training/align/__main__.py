@@ -18,9 +18,11 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.
 
 
 def _align(config: AlignConfig, resume: str | None) -> None:
-    from sair_core.training.align.task import align  # after --help: torch takes seconds to import
+    # After --help: torch takes seconds to import.
+    from sair_core.training.align.task import AlignTask
+    from sair_core.training.loop import train_task
 
-    print(f"The encoder is in {align(config, resume=resume)}.")
+    print(f"The encoder is in {train_task(AlignTask, config, resume=resume)}.")
 
 
 if __name__ == "__main__":

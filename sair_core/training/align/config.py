@@ -66,6 +66,8 @@ class AlignConfig:
     """AdamW's weight decay"""
     clip_norm: float = 1.0
     """largest gradient norm"""
+    accumulate: int = 1
+    """parts that a batch is computed in, for less memory"""
     ema: float = 0.998
     """decay of the weights' moving average"""
     val_share: float = 0.06
@@ -85,8 +87,9 @@ class AlignConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.labelled), "labelled: name at least one folder of photos with label maps")
-        positive = ("embed_dim", "text_width", "text_layers", "text_batch", "steps", "batch", "size_px")
-        for name in (*positive, "context_length", "learning_rate", "validate_every", "save_every"):
+        of_the_towers = ("embed_dim", "text_width", "text_layers", "context_length")
+        of_the_run = ("steps", "batch", "accumulate", "learning_rate", "validate_every", "save_every")
+        for name in (*of_the_towers, *of_the_run, "text_batch", "size_px"):
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         for name in ("text_steps", "named_batch", "distractors", "named_weight"):
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
@@ -98,10 +101,10 @@ class AlignConfig:
         )
         require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
 
-    def rate(self, step: int, progress: float) -> float:
-        """Learning rate of the second stage; progress in [0, 1]."""
-        return self.learning_rate * cosine(progress, step, self.warmup_steps)
+    def rate(self, step: int, share: float) -> float:
+        """Return the learning rate of the second stage; share: of it done, in [0, 1]."""
+        return self.learning_rate * cosine(share, step, self.warmup_steps)
 
-    def phase(self, progress: float) -> int:
-        """The whole stage is one part."""
+    def phase(self, share: float) -> int:
+        """Return 0: the whole stage is one part."""
         return 0

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sair_core.config import to_dict
-from sair_core.devices import keep_freed_memory
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
@@ -36,33 +35,12 @@ from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.data.loader import Batch, Batches, load_batches
 from sair_core.training.data.photos import split
-from sair_core.training.loop import run
-from sair_core.training.monitor import show_setup
 from sair_core.training.optimisers import Learner, adamw
-from sair_core.training.start import prepare_folder, write_configuration
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 WORDS_FILE = "words.json"
-
-
-def align(config: AlignConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train a text-aligned dense encoder and return the folder of the open_clip model, `OUTPUT/model`.
-
-    First the text tower is taught words by a sentence encoder, then the image tower is trained against it.
-    The run folder holds what `loop.run` promises, `words.json` (how well the words were learned) and
-    `model/` (an open_clip config and its weights in half precision).
-
-    Raises DataError, MissingDependencyError (no sentence encoder), ConfigError, CheckpointError.
-    """
-    keep_freed_memory()
-    folder = prepare_folder(config.output, resume)
-    write_configuration(folder, align=to_dict(config), model=model_config(config))
-    with show_setup(folder):
-        task = AlignTask(config, Backend(config.device, config.bf16), resume is not None)
-    run(task, config, folder, resume=resume, show_progress=show_progress)
-    return folder / "model"
 
 
 def model_config(config: AlignConfig) -> dict[str, Any]:
@@ -90,10 +68,18 @@ def model_config(config: AlignConfig) -> dict[str, Any]:
 
 
 class AlignTask:
-    """Training of the encoder's image tower, after its text tower was taught words by a sentence encoder."""
+    """Training of a text-aligned dense encoder, an open_clip model.
+
+    First the text tower is taught words by a sentence encoder, when the task is made; then the image tower is
+    trained against it. The run folder gets `words.json` (how well the words were learned) and `model/` (an
+    open_clip configuration and weights in half precision).
+    """
 
     def __init__(self, config: AlignConfig, backend: Backend, resume: bool = False):
-        """The run folder gets `model/` with the text tower at once. resume: it is there already."""
+        """resume: `model/` holds the text tower already.
+
+        Raises DataError, ConfigError, and MissingDependencyError when there is no sentence encoder.
+        """
         self.config, self.backend = config, backend
         self.classes = read_classes(config.labelled[0])
         photos = load_labelled(config.labelled, self.classes)
@@ -117,7 +103,7 @@ class AlignTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
-        self.facts = {"model": model_config(config)}
+        self.facts = {"align": to_dict(config), "model": model_config(config)}
 
     def loader(self, phase: int, first_sample: int) -> Batches:
         config = self.config

@@ -1,8 +1,8 @@
 """The training tasks, one module each. A new one is such a module, its configuration and a line in TASKS.
 
 A task module holds one class that satisfies `sair_core.training.task.Task` and is made with
-`(config, backend, resume)`; `sair_core.training.loop.train(TaskClass, config)` runs it. The module imports
-torch, so TASKS names the class by its path: a command line imports it only to train.
+`(config, backend, resume)`; `sair_core.training.loop.train(config)` runs it. The module imports torch, so
+TASKS names the class by its path: a command line imports it only to train.
 """
 
 from __future__ import annotations

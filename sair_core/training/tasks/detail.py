@@ -25,7 +25,6 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
-from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig
@@ -49,11 +48,6 @@ SCALES = (2.0, 3.0, 4.0)  # of validation, in turn
 VALIDATED_PX = 192  # side of its squares: a whole number of pixels at every scale
 
 
-def train(config: DetailTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train a SAIR's `detail`; returns the folder of the whole model, `OUTPUT/model`. As `fill.train`."""
-    return loop.train(DetailTask, config, resume=resume, show_progress=show_progress)
-
-
 class DetailTask:
     """Training of a SAIR's `detail`: finer pixels of reduced photos."""
 
@@ -74,7 +68,7 @@ class DetailTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"detail": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
-        self.facts = {"model": to_dict(self.model.config)}
+        self.facts = {"train": to_dict(config), "model": to_dict(self.model.config)}
         count = sum(p.numel() for p in detail.parameters())
         logger.info("%.0f thousand parameters on %s, %s", count / 1e3, backend.device, backend.precision)
 

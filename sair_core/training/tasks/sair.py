@@ -19,7 +19,6 @@ from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.folders import Classes, classes_file, read_classes
 from sair_core.seeds import Stream, stream_generator
-from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import TrainConfig
@@ -33,16 +32,6 @@ from sair_core.training.tasks.validation import Validation, paste_fill, to_tenso
 from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
-
-
-def train(config: TrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train a SAIR; returns the folder of the trained model, `OUTPUT/model`: averaged weights, which the
-    pipeline can load at any time. resume: state.LATEST or PREVIOUS, or None.
-
-    Raises DataError for folders without photos, ConfigError when OUTPUT already holds a run and `resume` is
-    not set, CheckpointError when there is nothing to resume or the loss stopped being a number.
-    """
-    return loop.train(SairTask, config, resume=resume, show_progress=show_progress)
 
 
 class SairTask:
@@ -73,7 +62,7 @@ class SairTask:
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
-        self.facts = {"model": to_dict(self.model.config)}
+        self.facts = {"train": to_dict(config), "model": to_dict(self.model.config)}
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         logger.info("%.1f M parameters on %s, %s", count / 1e6, backend.device, backend.precision)
 

@@ -23,7 +23,6 @@ from sair_core.models.discriminator import PatchDiscriminator
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, SpnFeatures, composite
-from sair_core.training import loop
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
@@ -52,11 +51,6 @@ EPSILON = 0.02  # of Eq. (14): with the paper's 1e-5 two equal fills, as all are
 SHOWN_SEEDS = (1, 2)
 
 
-def train(config: SpnTrainConfig, *, resume: str | None = None, show_progress: bool = True) -> Path:
-    """Train an SPN; returns the folder of the trained model, `OUTPUT/model`. As `fill.train`."""
-    return loop.train(SpnTask, config, resume=resume, show_progress=show_progress)
-
-
 class SpnTask:
     """Training of an SPN: generator and discriminator take a step each on every batch."""
 
@@ -70,7 +64,7 @@ class SpnTask:
         self.model = Spn(chosen)
         pretext, heads = _build_pretext_and_heads(self.model)
         perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
-        self.facts = {"model": to_dict(chosen), "perceptual": name}
+        self.facts = {"train": to_dict(config), "model": to_dict(chosen), "perceptual": name}
         discriminator, generator = DiscriminatorLoss(), Generator(self.model, heads)
         self.photos, held = load_split(config, None, backend)
         self.pixels = self.photos.load_pixels(backend.device)

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import open_clip
@@ -11,9 +12,11 @@ from sair_core.errors import ConfigError, MissingDependencyError
 from sair_core.training.align import task
 from sair_core.training.align.__main__ import main
 from sair_core.training.align.loss import photo_loss, pixel_loss
-from sair_core.training.align.task import AlignTask, align
+from sair_core.training.align.task import AlignTask
 from sair_core.training.backend import Backend
+from sair_core.training.loop import train_task
 
+align = partial(train_task, AlignTask)
 NONE = (torch.zeros(0, 8), torch.zeros(3, 0, dtype=torch.bool))  # no distractors
 
 

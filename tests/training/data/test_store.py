@@ -11,7 +11,7 @@ from sair_core.training.backend import Backend
 from sair_core.training.data import store
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.data.store import PhotoStore, read_folders
-from sair_core.training.tasks.sair import train
+from sair_core.training.loop import train
 
 
 def weights(run):

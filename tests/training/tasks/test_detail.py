@@ -18,7 +18,8 @@ from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig
 from sair_core.training.data.photos import TrainPhoto
-from sair_core.training.tasks.detail import DetailTask, FinerSamples, train
+from sair_core.training.loop import train
+from sair_core.training.tasks.detail import DetailTask, FinerSamples
 from sair_core.window import Window
 from sair_core.zoom.cache import FeatureCache
 from sair_core.zoom.function import PhotoFunction
@@ -98,12 +99,10 @@ def test_it_learns_and_leaves_the_rest_to_the_bit(detail_run, tmp_path):
 
 
 def test_a_fill_training_leaves_the_detail_alone(tiny_run, monkeypatch):
-    from sair_core.training.tasks.sair import train as train_fill
-
     monkeypatch.setitem(PRESETS, "lite", dataclasses.replace(PRESETS["tiny"], detail=SMALL))
     torch.manual_seed(0)
     fresh = Sair(preset("lite")).detail.state_dict()
-    found = load_model(train_fill(tiny_run(), show_progress=False)).detail.state_dict()
+    found = load_model(train(tiny_run(), show_progress=False)).detail.state_dict()
     assert all(torch.equal(v, fresh[k].half().float()) for k, v in found.items())
 
 

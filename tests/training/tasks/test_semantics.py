@@ -14,7 +14,8 @@ from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.photos.folders import Classes
 from sair_core.training.backend import Backend
-from sair_core.training.tasks.sair import SairTask, train
+from sair_core.training.loop import train
+from sair_core.training.tasks.sair import SairTask
 from sair_core.training.tasks.semantics import SemanticSupervision
 
 CLASSES = Classes(("sky", "grass"), ((), ()))

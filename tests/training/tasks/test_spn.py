@@ -9,7 +9,8 @@ from sair_core.models.spn import Spn
 from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
-from sair_core.training.tasks.spn import SpnTask, train
+from sair_core.training.loop import train
+from sair_core.training.tasks.spn import SpnTask
 
 
 @pytest.fixture
