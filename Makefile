@@ -24,12 +24,14 @@ check: $(VENV)/.ready-test
 # eslint and the type checker run on node, which nothing else here needs.
 NODE_IS_NEW = node -e 'process.exit(process.versions.node.localeCompare("20.19", "en", { numeric: true }) < 0 ? 1 : 0)'
 check-page:
-	@if command -v npm >/dev/null && $(NODE_IS_NEW) 2>/dev/null; \
-	then $(MAKE) --silent node_modules/.package-lock.json && npm run --silent check; \
-	else echo "The page's scripts are not checked: that takes npm, and node 20.19 or newer."; fi
+	@if ! command -v npm >/dev/null || ! $(NODE_IS_NEW) 2>/dev/null; \
+	then echo "The page's scripts are not checked: that takes npm, and node 20.19 or newer."; \
+	elif ! $(MAKE) --silent node_modules/.package-lock.json; \
+	then echo "The page's scripts are not checked: npm could not fetch eslint and typescript."; \
+	else npm run --silent check; fi
 
 node_modules/.package-lock.json: package-lock.json
-	npm ci --no-audit --no-fund --silent
+	npm ci --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=30000
 	touch $@
 
 # First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
