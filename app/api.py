@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.components import Component
+from gradio.data_classes import FileData
 
 from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
@@ -207,8 +208,12 @@ def _file_input(label: str) -> gr.File:
 
     A subclass could do that, but Gradio would write a .pyi beside this module.
     """
+
+    def get_path(f: FileData) -> Any:
+        return f.path
+
     file = gr.File(label=label, type="filepath")
-    file._process_single_file = lambda f: f.path  # type: ignore[method-assign, return-value]
+    file._process_single_file = get_path  # type: ignore[method-assign]  # no other way to replace it
     return file
 
 
