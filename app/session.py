@@ -43,7 +43,7 @@ class Variations(NamedTuple):
     photos: dict[int, Photo]
 
 
-class MadeMap(NamedTuple):
+class MapRecord(NamedTuple):
     """A map, and what it was made with: enough to make it again at another scale.
 
     of: id of the photo that it shows. hole: bool `(H, W)`, what was not looked into; completed by the model
@@ -68,7 +68,7 @@ class Session:
         """before: the visitor's session so far; its files are deleted as newer ones are made."""
         self.photo = photo
         self.results: dict[str, Photo] = {}
-        self.map: MadeMap | None = None
+        self.map: MapRecord | None = None
         self.variations: Variations | None = None
         self._count = 0
         self._features: FeatureCache | None = None
@@ -110,7 +110,7 @@ class Session:
             )
         return self.results[id]
 
-    def get_map(self, of: str | None = None) -> MadeMap:
+    def get_map(self, of: str | None = None) -> MapRecord:
         """Return the newest map. Raises NoMapError where there is none, or with `of` none of that photo."""
         if self.map is None or of not in (None, self.map.of):
             raise NoMapError("There is no map of this photo yet. Type labels and press Show map.")

@@ -15,7 +15,7 @@ from sair_core.semantics.words import EVERYTHING_ELSE
 from ..host.guards import read_labels
 from ..serving.models import BUNDLED
 from ..serving.service import FillService
-from ..session import MadeMap, Session
+from ..session import MapRecord, Session
 from ..widgets.answers import follow, format_share, refuse, send_mask
 from ..widgets.pictures import describe_labels, encode_map, fit_display
 from ..widgets.protocol import Answer, Level, Request
@@ -59,7 +59,7 @@ class SemanticActions:
         except SairError as error:
             yield refuse(error)
             return
-        session.map = MadeMap(request.on_stage, reading.map, hole, complete, encoder)
+        session.map = MapRecord(request.on_stage, reading.map, hole, complete, encoder)
         more = {"legend": describe_labels(reading.map), "hole": hole is not None}
         lacks_sir = complete and hole is not None and not reading.completed
         level: Level = "warn" if lacks_sir else "good"
@@ -68,16 +68,16 @@ class SemanticActions:
     def choose(self, request: Request, session: Session | None) -> Answer:
         """Make a label the mask, or of the label at one place the region around it."""
         try:
-            made = require_session(request, session).get_map()
-            mask, label = _select(made.map, request)
+            record = require_session(request, session).get_map()
+            mask, label = _select(record.map, request)
             if not mask.any():
                 return Answer("notice", "warn", f"This map shows no {label}. Choose another label.")
         except SairError as error:
             return refuse(error)
         done = "added to the mask" if request.add else "marked"
         text = f"{label}: {format_share(hole_ratio(mask))} of the photo is {done}. Press Fill."
-        more = {"of": made.of, "add": request.add}
-        return send_mask(mask, text, fit_display(made.map.ids.shape), more)
+        more = {"of": record.of, "add": request.add}
+        return send_mask(mask, text, fit_display(record.map.ids.shape), more)
 
     def save_map(self, request: Request, session: Session | None) -> Answer:
         """Offer the newest map as a palette PNG."""

@@ -70,10 +70,10 @@ class ZoomActions:
         if request.against != LABELS:
             plain = resample(photo.rgb, window, "nearest" if request.against == NEAREST else "bicubic")
             return Image.fromarray(plain)
-        made = session.get_map(of=request.on_stage)
+        record = session.get_map(of=request.on_stage)
         reading = yield from follow(
             lambda progress: self.service.start_reading(
-                photo, made.map.labels, made.hole, complete=made.complete, encoder=made.encoder,
+                photo, record.map.labels, record.hole, complete=record.complete, encoder=record.encoder,
                 window=window, progress=progress,
             ),
             stopped,
