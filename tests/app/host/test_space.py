@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_app_goes_and_the_rest_stays():
     files = space.space_files()
     assert {
-        "app.py", "app/page.py", "app/edit/static/main.js", "sair_core/pipeline.py", "README.md", "LICENSE",
+        "app.py", "app/page.py", "app/edit/static/editor.js", "sair_core/pipeline.py", "README.md", "LICENSE",
         "requirements.txt", "assets/models/sair-lite/config.json",
         "assets/models/sair-lite/model.safetensors",
     } <= set(files)  # fmt: skip
