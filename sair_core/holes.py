@@ -21,6 +21,15 @@ def to_hole01(hole: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     return torch.from_numpy(hole).to(device)[None, None].float()
 
 
+def check_shapes(rgb01: Tensor, hole01: Tensor) -> None:
+    """Raise ValueError unless rgb01 is `(B, 3, H, W)` and hole01 `(B, 1, H, W)` of the same pictures."""
+    if rgb01.ndim != 4 or rgb01.shape[1] != 3 or hole01.shape != (len(rgb01), 1, *rgb01.shape[-2:]):
+        raise ValueError(
+            "want rgb01 (B, 3, H, W) and hole01 (B, 1, H, W), "
+            f"got {tuple(rgb01.shape)} and {tuple(hole01.shape)}"
+        )
+
+
 def hole_share(hole01: Tensor, size_cells: Sequence[int]) -> Tensor:
     """The share of hole in each cell of a grid: `(B, 1, H, W)` to float32 `(B, 1, *size_cells)`."""
     hole01, (height, width) = hole01.float(), size_cells

@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from sair_core.holes import hole_share, to_hole01, to_rgb01
+from sair_core.holes import check_shapes, hole_share, to_hole01, to_rgb01
 from sair_core.photos.photo import load_photo
 
 
@@ -22,3 +23,17 @@ def test_the_share_of_hole_in_a_cell():
     hole[:2, :3] = True
     np.testing.assert_allclose(hole_share(to_hole01(hole), (2, 2))[0, 0], [[1, 0], [0, 0]])
     np.testing.assert_allclose(hole_share(to_hole01(hole), (1, 3))[0, 0], [[0.5, 0.25, 0]])
+
+
+def test_pictures_and_holes_that_do_not_belong_together_are_refused():
+    rgb01 = torch.zeros(2, 3, 4, 6)
+    check_shapes(rgb01, torch.zeros(2, 1, 4, 6))
+    for rgb, hole in (
+        (rgb01[0], torch.zeros(2, 1, 4, 6)),
+        (rgb01[:, :1], torch.zeros(2, 1, 4, 6)),
+        (rgb01, torch.zeros(1, 1, 4, 6)),
+        (rgb01, torch.zeros(2, 1, 6, 4)),
+        (rgb01, torch.zeros(2, 4, 6)),
+    ):
+        with pytest.raises(ValueError, match=r"want rgb01 \(B, 3, H, W\) and hole01 \(B, 1, H, W\)"):
+            check_shapes(rgb, hole)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+MULTIPLE_PX = 16  # sides that every encoder takes as they are: it halves its input up to four times
+
 
 def pad_to_multiple(x: Tensor, multiple_px: int) -> Tensor:
     """`(B, C, H, W)` with its last row and column repeated until both sides are multiples."""

@@ -27,16 +27,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.encoders.refine import smooth_by_keys
+from sair_core.encoders.dense_vit import dense_vit
 from sair_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from open_clip import CLIP
     from open_clip.modified_resnet import ModifiedResNet
     from open_clip.timm_model import TimmModel
-    from open_clip.transformer import Attention, ResidualAttentionBlock, VisionTransformer
+    from open_clip.transformer import VisionTransformer
 
-MOSTLY_HOLE = 0.5  # a token whose patch is hole by more than this is no key
 LOGIT_SCALE_INIT = math.log(1 / 0.07)
 
 
@@ -168,13 +167,13 @@ def dense_form(tower: nn.Module, *, key_smoothing: bool = False) -> tuple[DenseF
 
 
 def _smoothed(dense: DenseForward, tower: nn.Module) -> DenseForward:
-    if dense is not _dense_vit:
+    if dense is not dense_vit:
         raise ConfigError(
             "Key smoothing compares the keys of a ViT's last attention block, and "
             f"{type(getattr(tower, 'trunk', tower)).__name__} has no such block. Turn key_smoothing off or "
             "choose a ViT."
         )
-    return partial(_dense_vit, key_smoothing=True)
+    return partial(dense_vit, key_smoothing=True)
 
 
 def _vit_form(tower: VisionTransformer) -> tuple[DenseForward, int, int]:
@@ -188,7 +187,7 @@ def _vit_form(tower: VisionTransformer) -> tuple[DenseForward, int, int]:
     if any(getattr(block.attn, "logit_scale", None) is not None for block in tower.transformer.resblocks):
         raise ConfigError("ViT towers with scaled cosine attention have no dense form. Choose another model.")
     width = tower.class_embedding.shape[0]
-    return _dense_vit, tower.patch_size[0], width if tower.proj is None else tower.proj.shape[1]
+    return dense_vit, tower.patch_size[0], width if tower.proj is None else tower.proj.shape[1]
 
 
 def _resnet_form(tower: ModifiedResNet) -> tuple[DenseForward, int, int]:
@@ -222,97 +221,6 @@ def _timm_form(tower: TimmModel) -> tuple[DenseForward, int, int]:
     if dense.shape[2:] != (2, 1):
         raise ConfigError(refusal)
     return _dense_timm, stride, dense.shape[1]
-
-
-def _dense_vit(
-    tower: VisionTransformer, image: Tensor, hole: Tensor | None = None, *, key_smoothing: bool = False
-) -> Tensor:
-    """image: `(B, 3, h * patch, w * patch)`; hole: `(B, 1, ...)` of the same size. Returns `(B, D, h, w)`.
-
-    The tower's patch dropout is left out on purpose: every cell needs its token.
-    """
-    x = tower.conv1(image)
-    batch, _, h, w = x.shape
-    x = x.flatten(2).transpose(1, 2)  # (B, h w, C)
-    x = torch.cat([tower.class_embedding.to(x.dtype).expand(batch, 1, -1), x], dim=1)
-    x = tower.ln_pre(x + _position_embedding(tower, (h, w)).to(x.dtype))
-    keys = None if hole is None else _key_mask(hole, tower.patch_size[0])
-    *early, last = tower.transformer.resblocks
-    for block in early:
-        x = _residual_block(block, x, keys)
-    tokens = x[:, 1:]
-    x = tower.ln_post(_residual_block(last, tokens, values_only=True))
-    if tower.proj is not None:
-        x = x @ tower.proj
-    if key_smoothing:
-        known = None if keys is None else keys[:, 0, 0, 1:]
-        x = smooth_by_keys(x, _keys(last.attn, last.ln_1(tokens)), known)
-    return x.transpose(1, 2).reshape(batch, -1, h, w)
-
-
-def _position_embedding(tower: VisionTransformer, size: tuple[int, int]) -> Tensor:
-    """The tower's position embeddings for a grid of `size`, `(1 + h w, C)`, resized as open_clip does."""
-    learned = tower.positional_embedding
-    if size == tuple(tower.grid_size):
-        return learned
-    grid = learned[1:].float().reshape(1, *tower.grid_size, -1).permute(0, 3, 1, 2)
-    grid = F.interpolate(grid, size, mode="bicubic", align_corners=False, antialias=True)
-    return torch.cat([learned[:1].float(), grid[0].flatten(1).T])
-
-
-def _key_mask(hole: Tensor, patch_px: int) -> Tensor:
-    """Which tokens may be keys: `(B, 1, 1, 1 + h w)` bool. The class token always may, so no row is empty."""
-    known = F.avg_pool2d(hole, patch_px).flatten(1) <= MOSTLY_HOLE  # (B, h w)
-    return F.pad(known, (1, 0), value=True)[:, None, None]
-
-
-def _residual_block(
-    block: ResidualAttentionBlock, x: Tensor, keys: Tensor | None = None, *, values_only: bool = False
-) -> Tensor:
-    """open_clip's residual block, plain or custom, over `x (B, N, C)` with our attention inside."""
-    mixed = _attention(block.attn, block.ln_1(x), keys, values_only=values_only)
-    if hasattr(block, "ln_attn"):
-        mixed = block.ln_attn(mixed)
-    x = x + block.ls_1(mixed)
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
-
-
-def _attention(attn: Attention, x: Tensor, keys: Tensor | None, *, values_only: bool) -> Tensor:
-    """Self-attention with the weights of torch's MultiheadAttention or open_clip's Attention.
-
-    Their own `forward` would need the mask as (B heads, N, N), which does not fit large photos.
-    values_only: each token gets its own value, and query and key are not computed.
-    """
-    weight, bias = attn.in_proj_weight, attn.in_proj_bias
-    if values_only:
-        width = x.shape[-1]
-        mixed = _heads(F.linear(x, weight[-width:], None if bias is None else bias[-width:]), attn.num_heads)
-    else:
-        q, k, v = (_heads(t, attn.num_heads) for t in F.linear(x, weight, bias).chunk(3, dim=-1))
-        if hasattr(attn, "ln_q"):
-            q, k = attn.ln_q(q), attn.ln_k(k)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=keys)
-    if getattr(attn, "head_scale", None) is not None:
-        mixed = mixed * attn.head_scale
-    mixed = mixed.transpose(1, 2).flatten(2)  # (B, N, C)
-    if hasattr(attn, "ln_inner"):
-        mixed = attn.ln_inner(mixed)
-    return attn.out_proj(mixed)
-
-
-def _keys(attn: Attention, x: Tensor) -> Tensor:
-    """The keys of an attention over `x (B, N, C)`, all heads side by side: `(B, N, C)`."""
-    width, bias = x.shape[-1], attn.in_proj_bias
-    part = slice(width, 2 * width)
-    keys = F.linear(x, attn.in_proj_weight[part], None if bias is None else bias[part])
-    if hasattr(attn, "ln_k"):
-        keys = attn.ln_k(_heads(keys, attn.num_heads)).transpose(1, 2).flatten(2)
-    return keys
-
-
-def _heads(x: Tensor, heads: int) -> Tensor:
-    """`(B, N, C)` -> `(B, heads, N, C / heads)`."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _dense_resnet(tower: ModifiedResNet, image: Tensor, hole: Tensor | None = None) -> Tensor:

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from sair_core.encoders.blocks import MULTIPLE_PX
 from sair_core.errors import ConfigError, MaskError
 from sair_core.photos.masks import bounding_box
 
-WORK_MULTIPLE = 16  # encoders halve their input up to four times
 MIN_WORK_PX = 32
 GRID_CELLS = 400_000  # planning needs no finer grid than this; it bounds the time on any photo
 CROP_OVERHEAD_PX = 64 * 64  # fixed cost of one more crop, in encoded pixels
@@ -133,7 +133,7 @@ def plan_crops(
     box = bounding_box(mask)
     if box is None:
         return []
-    rules = _Rules(context, min_context_px, max_work_px // WORK_MULTIPLE * WORK_MULTIPLE, max_hole_work_px)
+    rules = _Rules(context, min_context_px, max_work_px // MULTIPLE_PX * MULTIPLE_PX, max_hole_work_px)
     grid = _reduce(mask, box)
     return [_with_part(mask, grid, region, rules) for region in _partition(grid, rules)]
 
@@ -266,11 +266,11 @@ def _fit(length: int, extent: int, limit: int, scale: float) -> tuple[int, int]:
     Where the photo is too small to widen, the crop gives up a little context, so that its pixels keep their
     exact scale; where the hole needs all of it, the whole side is worked on slightly reduced.
     """
-    work = max(MIN_WORK_PX, math.ceil(extent * scale / WORK_MULTIPLE - 1e-9) * WORK_MULTIPLE)
+    work = max(MIN_WORK_PX, math.ceil(extent * scale / MULTIPLE_PX - 1e-9) * MULTIPLE_PX)
     size = math.floor(work / scale + 1e-9)
     if size <= limit:
         return size, work
-    work = max(MIN_WORK_PX, math.floor(limit * scale / WORK_MULTIPLE + 1e-9) * WORK_MULTIPLE)
+    work = max(MIN_WORK_PX, math.floor(limit * scale / MULTIPLE_PX + 1e-9) * MULTIPLE_PX)
     size = math.floor(work / scale + 1e-9)
     return (size if length + 2 <= size <= limit else limit), work
 

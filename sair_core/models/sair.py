@@ -23,7 +23,7 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.errors import ConfigError
-from sair_core.holes import hole_share
+from sair_core.holes import check_shapes, hole_share
 from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
 from sair_core.models.parts import Part, build, known, resolved
@@ -136,11 +136,7 @@ class Sair(CheckpointModel):
         strength in [0, 1]: 1 replaces them.
         Raises ValueError for other shapes and values, ConfigError for words with semantics="none".
         """
-        if rgb01.ndim != 4 or rgb01.shape[1] != 3 or hole01.shape != (len(rgb01), 1, *rgb01.shape[-2:]):
-            raise ValueError(
-                "want rgb01 (B, 3, H, W) and hole01 (B, 1, H, W), "
-                f"got {tuple(rgb01.shape)} and {tuple(hole01.shape)}"
-            )
+        check_shapes(rgb01, hole01)
         if words is not None:
             self._check_words(words, strength, len(rgb01))
         start01 = self.initial_fill(rgb01, hole01)

@@ -16,6 +16,7 @@ from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.pretext import PretextConfig
 from sair_core.errors import ConfigError
+from sair_core.holes import check_shapes
 from sair_core.models.prior import PriorConfig, PriorLearner, VariationalConfig
 from sair_core.models.pyramid import SCALES
 from sair_core.models.spade import Generator, GeneratorConfig
@@ -127,11 +128,7 @@ class Spn(CheckpointModel):
         Any size: it is padded by repeating the last row and column, hole where these are hole.
         Raises ValueError for other shapes.
         """
-        if rgb01.ndim != 4 or rgb01.shape[1] != 3 or hole01.shape != (len(rgb01), 1, *rgb01.shape[-2:]):
-            raise ValueError(
-                "want rgb01 (B, 3, H, W) and hole01 (B, 1, H, W), "
-                f"got {tuple(rgb01.shape)} and {tuple(hole01.shape)}"
-            )
+        check_shapes(rgb01, hole01)
         start01 = self.initial_fill(rgb01, hole01)
         x = pad_to_multiple(torch.cat([start01 * 2 - 1, hole01], dim=1), self.multiple_px)
         encoded = self.prior.encode(x)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sair_core.encoders.blocks import MULTIPLE_PX
+
 WHOLE_PX = 640  # a photo up to this long is one tile
 CORE_PX = 384  # a tile's own part, about
 OVERLAP_PX = 8  # width of the strip where two tiles are blended
-MULTIPLE_PX = 16  # encoders halve their input up to four times
 
 
 @dataclass(frozen=True)

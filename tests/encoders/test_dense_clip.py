@@ -197,6 +197,19 @@ def test_masks_differ_within_a_batch():
         torch.testing.assert_close(both[i : i + 1], alone, atol=1e-5, rtol=1e-5)
 
 
+def test_positions_are_resized_as_open_clip_resizes_them():
+    """It does so when weights of one picture size are loaded into a model of another."""
+    model, larger = clip(VIT), clip({**VIT, "image_size": 56})
+    state = {"visual.positional_embedding": model.visual.positional_embedding.detach()}
+    open_clip.model.resize_pos_embed(state, larger)
+    with torch.no_grad():
+        larger.visual.load_state_dict(
+            {**model.visual.state_dict(), "positional_embedding": state["visual.positional_embedding"]}
+        )
+        picture = photo(56, 56)
+        torch.testing.assert_close(DenseClip(model)(picture), DenseClip(larger)(picture), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("vision", ALL.values(), ids=ALL)
 def test_pixels_in_the_hole_are_black_and_a_full_hole_is_finite(vision):
     dense = DenseClip(clip(vision))
