@@ -96,7 +96,7 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
     """Mean figures by hole share, kept in the run's folder."""
     from sair_core.evaluation.holes import IrregularHoles
-    from sair_core.evaluation.methods import ModelMethod
+    from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod
     from sair_core.evaluation.runner import Benchmark, evaluate
     from sair_core.evaluation.samples import list_samples
     from sair_core.evaluation.summary import Tally, summarise
@@ -104,7 +104,7 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, floa
     figures = _measured(args, folder)
     if figures is None:
         benchmark = Benchmark(
-            methods={"sair": ModelMethod(str(folder / "model"), args.device)},
+            methods={"sair": ModelMethod(str(folder / "model"), MODEL_ROWS["sair"], args.device)},
             samples=list_samples(args.val, args.limit),
             holes=IrregularHoles(0),
             size_px=args.size,

@@ -57,7 +57,7 @@ class FillsOptions:
     manifest: Annotated[Path | None, Option(metavar="FILE")] = None
     """photos, masks, seed and size of an earlier run, checked to be the same"""
     methods: tuple[str, ...] = ("sair", *BASELINES)
-    """what fills the holes; also patchmatch, spn, and sair-raw, spn-raw: without seam removal and mirror"""
+    """what fills the holes; also natural, spn, patchmatch, and sair-raw, spn-raw: the models alone"""
     method: Annotated[tuple[str, ...], Option(metavar="NAME=SOURCE")] = ()
     """methods of others: NAME=FOLDER of fills named as --save-masks names masks, or
     NAME="program {photo} {mask} {output}", which is run for each hole"""

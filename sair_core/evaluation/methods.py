@@ -26,8 +26,8 @@ class ModelRow:
     fill: Mapping[str, Any] = field(default_factory=dict)
 
 
-SMOOTH = {"texture": False}
-RAW = {"mirror": False, "remove_seams": False, "texture": False}  # what the model alone says
+SMOOTH = {"texture": False}  # the model's colours, as the product shows them
+RAW = {**SMOOTH, "mirror": False, "remove_seams": False}  # what the model alone says
 
 # One more way to fill is one line here.
 MODEL_ROWS = {
@@ -43,10 +43,10 @@ class ModelMethod:
     """A pipeline as a method on arrays. device: where it runs. samples: fills of each hole; one where the
     model does not draw."""
 
-    def __init__(self, model: str, device: str, samples: int = 1, row: ModelRow | None = None) -> None:
+    def __init__(self, model: str, row: ModelRow, device: str, samples: int = 1) -> None:
+        """model: name, folder or hub id."""
         from sair_core.pipeline import InpaintPipeline
 
-        row = row or ModelRow(model)
         self.pipeline = InpaintPipeline.from_pretrained(model, device=device, **row.pipeline)
         self.options = row.fill
         self.device = str(self.pipeline.device)
@@ -87,7 +87,7 @@ def build_methods(
             methods[name] = known[name]
         elif name in MODEL_ROWS:
             row = MODEL_ROWS[name]
-            methods[name] = ModelMethod(models[row.model], device, samples, row)
+            methods[name] = ModelMethod(models[row.model], row, device, samples)
         else:
             choices = ", ".join(dict.fromkeys((*MODEL_ROWS, *known)))
             raise ConfigError(f"--methods must be some of {choices}, got {name!r}.")

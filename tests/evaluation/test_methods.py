@@ -61,7 +61,7 @@ def test_options_of_a_row_reach_the_fill(loaded, monkeypatch):
 
     monkeypatch.setattr(sair_core.pipeline.InpaintPipeline, "fill", listening)
     row = MODEL_ROWS["sair"].__class__("sair", fill={"strength": 0.5})
-    ModelMethod("a", "cpu", row=row)(pattern(0), np.eye(60, 72, dtype=bool))
+    ModelMethod("a", row, "cpu")(pattern(0), np.eye(60, 72, dtype=bool))
     assert told == {"seed": 0, "strength": 0.5}
 
 
