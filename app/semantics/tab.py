@@ -112,4 +112,4 @@ def _encoder_panel(talk: Conversation, actions: SemanticActions) -> gr.Dropdown:
 def meaning_map() -> gr.HTML:
     """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
     shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
-    return widget("semantics/meaning", "meaning", ["choose", "seen"])
+    return widget("semantics/map", "meaning", ["choose", "seen"])

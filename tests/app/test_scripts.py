@@ -92,7 +92,7 @@ def test_commands_of_buttons_are_there():
 
 
 def test_buttons_of_the_html_do_something():
-    for room, name in (("edit", "editor"), ("semantics", "meaning"), ("zoom", "zoom"), ("train", "train")):
+    for room, name in (("edit", "editor"), ("semantics", "map"), ("zoom", "zoom"), ("train", "train")):
         scripts = MODULES["widgets/static/viewer.js"] + MODULES[f"{room}/static/tab.js"]
         for act in set(re.findall(r'data-act="(\w+)"', static(f"{room}/{name}.html").read_text("utf-8"))):
             held = act == "original" and room == "edit"  # for as long as it is pressed

@@ -3,7 +3,7 @@
 import { create, find } from "../../widgets/static/dom.js";
 
 /** @import { Label } from "./labels.js" */
-/** @import { MapViewer } from "./meaning.js" */
+/** @import { MapViewer } from "./map.js" */
 
 /** @param {number} share in [0, 1] */
 export function formatPercent(share) {

@@ -5,7 +5,7 @@ import { Conversation } from "../../widgets/static/protocol.js";
 
 /** @import { Timeline } from "../../edit/static/timeline.js" */
 /** @import { Request } from "../../widgets/static/protocol.js" */
-/** @import { MapViewer } from "./meaning.js" */
+/** @import { MapViewer } from "./map.js" */
 
 /** @typedef {{ label: number } | { at: number[] }} Choice place in the legend, or x and y in photo px */
 

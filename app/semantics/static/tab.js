@@ -2,7 +2,7 @@
 
 import { find } from "../../widgets/static/dom.js";
 import { Pointer } from "../../widgets/static/pointer.js";
-import { MapViewer } from "./meaning.js";
+import { MapViewer } from "./map.js";
 
 /** @import { Point } from "../../widgets/static/pointer.js" */
 /** @import { Component } from "../../widgets/static/protocol.js" */
