@@ -23,8 +23,8 @@ def build(bench: Workbench) -> None:
     actions = SemanticActions(bench.service)
     with gr.Row(elem_classes="workbench"):
         with gr.Column(scale=10, min_width=320):
-            meaning = meaning_map()
-        talk = bench.conversation(meaning)
+            view = map_view()
+        talk = bench.conversation(view)
         with gr.Column(scale=3, min_width=300, elem_id="map-side", elem_classes="side"):
             show = gr.Button("Show map", variant="primary", elem_id="map-button", elem_classes="main-button")
             labels, preset, rest = _labels_panel()
@@ -37,11 +37,11 @@ def build(bench: Workbench) -> None:
         bench.service.warm_up(reader=True)
 
     # The encoder takes seconds to load: begin while the labels are being typed.
-    meaning.seen(warm_up, api_visibility="private", show_progress="hidden")
+    view.seen(warm_up, api_visibility="private", show_progress="hidden")
     for event in (show.click, labels.submit):
         choice = [labels, rest, under_mask, *encoders]
         talk.on(event, actions.show, "Starting", choice, mask=True, model=True)
-    talk.on(meaning.choose, actions.choose, "Marking it")
+    talk.on(view.choose, actions.choose, "Marking it")
     presets = {name: ", ".join(labels) for name, labels in label_presets().items()}
     in_browser(preset.input, f"(name) => ({json.dumps(presets)})[name]", preset, outputs=labels)
     in_browser(labels.input, "() => null", outputs=preset)
@@ -109,7 +109,7 @@ def _encoder_panel(talk: Conversation, actions: SemanticActions) -> gr.Dropdown:
     return encoder
 
 
-def meaning_map() -> gr.HTML:
+def map_view() -> gr.HTML:
     """The map over the photo with its legend. Requests and Answers as with `canvas`, whose photo and mask it
     shares in the browser; it fires "choose" when a region or a label is clicked, "seen" when first shown."""
-    return widget("semantics/map", "meaning", ["choose", "seen"])
+    return widget("semantics/map", "map", ["choose", "seen"])

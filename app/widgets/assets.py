@@ -23,7 +23,7 @@ window.sair.then((page) => page.mount(%s, element, component));  // events: %s
 
 
 def widget(page: str, elem_id: str, events: Sequence[str] = (), **value: Any) -> gr.HTML:
-    """A page of a room, brought to life by what the page's scripts mount under its `elem_id`.
+    """Return a component with the HTML of a room, which the page's scripts bring to life by its `elem_id`.
 
     events: what it fires, each an event listener of the component. value: options for the script.
     """
@@ -37,13 +37,13 @@ def widget(page: str, elem_id: str, events: Sequence[str] = (), **value: Any) ->
 
 
 def static(name: str) -> Path:
-    """The file that "edit/editor.html" names: the room, and what lies in its folder static/."""
+    """Return the file that "edit/editor.html" names: the room, and what lies in its folder static/."""
     room, file = name.split("/")
     return APP / room / "static" / file
 
 
 def head(entry: Path = ENTRY) -> str:
-    """The page's modules, inlined, and the script that starts them; boot.js says why."""
+    """Return the page's modules, inlined, and the script that starts them; boot.js says why."""
     modules = json.dumps([*link_modules(entry).items()])
     modules = modules.replace("<", "\\u003c")  # or a "</script>" in them would end the element
     boot = static("widgets/boot.js").read_text("utf-8")
@@ -51,7 +51,7 @@ def head(entry: Path = ENTRY) -> str:
 
 
 def link_modules(entry: Path) -> dict[str, str]:
-    """Source of `entry` and of all modules that it needs, by path inside the app, what is imported first.
+    """Return the sources of all modules that `entry` needs, by path inside the app: what is imported first.
 
     In the sources an import reads "sair:PATH", whatever module it is in. Raises graphlib.CycleError where
     modules import each other, and OSError where there is none of that name.
@@ -69,7 +69,7 @@ def link_modules(entry: Path) -> dict[str, str]:
 
 
 def _link(path: str, source: str) -> tuple[str, list[str]]:
-    """The source with the paths of what it imports, and those paths."""
+    """Return the source with the paths of what it imports, and those paths."""
     imported: list[str] = []
 
     def link(found: re.Match[str]) -> str:
@@ -80,7 +80,7 @@ def _link(path: str, source: str) -> tuple[str, list[str]]:
 
 
 def css() -> str:
-    """The style sheets: the page's own first, as those of the rooms build on it."""
+    """Return the style sheets: the page's own first, as those of the rooms build on it."""
     page = static("widgets/page.css")
     sheets = [page, *sorted(set(APP.glob("*/static/*.css")) - {page})]
     return "\n".join(sheet.read_text("utf-8") for sheet in sheets)

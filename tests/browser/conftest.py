@@ -50,6 +50,12 @@ def spn_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def framed_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a page with a frame in which another host shows `fake_url`'s app, below a path."""
+    yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--sir", "--framed")
+
+
+@pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the trainings of `train_url` lie."""
     return tmp_path_factory.mktemp("runs")

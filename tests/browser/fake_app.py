@@ -11,7 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 from PIL import Image
 
 from app.page import build_app, launch_options
@@ -30,6 +34,8 @@ from tests.app.fakes import (
     load_fake_reader,
 )
 
+FRAME = """<iframe src="http://localhost:{port}/spaces/studio/" width="1380" height="880"
+ sandbox="allow-downloads allow-forms allow-modals allow-popups allow-same-origin allow-scripts"></iframe>"""
 PACE = ("--pace", "0.1")
 TINY = ("--preset", "tiny", "--size-px", "32", "--final-size-px", "32", "--batch", "2", "--queries", "32",
         "--workers", "0", "--no-bf16")  # fmt: skip
@@ -81,6 +87,7 @@ def main() -> None:
     )
     parser.add_argument("--view-seconds", type=float, default=0.2, help="how long a view takes")
     parser.add_argument("--runs", type=Path, help="folder of trainings; without it there is no Train tab")
+    parser.add_argument("--framed", action="store_true", help="under a path, in a frame of another host")
     parser.add_argument("--trainer", choices=("fake", "tiny"), default="fake")
     args = parser.parse_args()
     pipeline = PacedPipeline(
@@ -100,7 +107,23 @@ def main() -> None:
     )
     trainer = {"command": FAKE_TRAINER, "extra": PACE} if args.trainer == "fake" else {"extra": TINY}
     blocks = build_app(service, jobs=TrainingJobs(args.runs, **trainer) if args.runs else None)
-    blocks.launch(server_name="127.0.0.1", server_port=args.port, share=False, **launch_options())
+    if args.framed:
+        serve_framed(blocks, args.port)
+    else:
+        blocks.launch(server_name="127.0.0.1", server_port=args.port, share=False, **launch_options())
+
+
+def serve_framed(blocks: gr.Blocks, port: int) -> None:
+    """Serve the app as a Space is seen: below a path, in a sandboxed frame on the page of another host."""
+    host = FastAPI()
+
+    @host.get("/", response_class=HTMLResponse)
+    def show_frame() -> str:
+        return FRAME.format(port=port)
+
+    options = {name: launch_options()[name] for name in ("theme", "css", "head", "max_file_size")}
+    app = gr.mount_gradio_app(host, blocks, path="/spaces/studio", ssr_mode=False, **options)
+    uvicorn.run(app, host="127.0.0.1", port=port)
 
 
 if __name__ == "__main__":

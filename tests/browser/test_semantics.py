@@ -23,11 +23,11 @@ class Meaning:
     def __init__(self, page: Page):
         self.page = page
         self.editor = Editor(page)
-        self.root = page.locator("#meaning .sair")
+        self.root = page.locator("#map .sair")
 
     def tab(self, name: str) -> None:
         self.page.click(f"#tab-{name}-button")
-        self.page.wait_for_selector({"edit": "#canvas .stage", "semantics": "#meaning .stage"}[name])
+        self.page.wait_for_selector({"edit": "#canvas .stage", "semantics": "#map .stage"}[name])
 
     def show(self, labels: str) -> None:
         self.page.fill("#map-labels textarea", labels)
@@ -35,23 +35,23 @@ class Meaning:
         self.shown()
 
     def shown(self) -> None:
-        self.page.wait_for_selector("#meaning .sair[data-map=shown][data-working=false]")
+        self.page.wait_for_selector("#map .sair[data-map=shown][data-working=false]")
 
     def status(self, level: str, text: str) -> None:
-        self.page.wait_for_selector(f"#meaning .status[data-level={level}] .text:has-text({text!r})")
+        self.page.wait_for_selector(f"#map .status[data-level={level}] .text:has-text({text!r})")
 
     def legend(self) -> dict[str, str]:
         return dict(one.inner_text().split("\n") for one in self.root.locator(".label").all())
 
     def on_screen(self, point: Point) -> Point:
-        return on_screen(self.page, "meaning", point)
+        return on_screen(self.page, "map", point)
 
     def colour(self, point: Point) -> tuple[int, int, int]:
         """What the map's own layer has at a point of the photo."""
         return tuple(
             evaluate(
                 self.page,
-                "meaning",
+                "map",
                 """({ view }, [x, y]) => {
                     const ratio = devicePixelRatio;
                     const place = [view.x + x * view.scale, view.y + y * view.scale].map((v) => v * ratio);
@@ -83,7 +83,7 @@ def test_labels_legend_click_mask_fill(meaning):
     assert meaning.legend() == {"sky": "49 %", "road": "42 %", "car": "8 %", "everything else": "1 %"}
     assert meaning.colour((60, 160)) != meaning.colour((10, 10)) != meaning.colour((60, 230))
 
-    meaning.page.click("#meaning .label:has-text('road')")
+    meaning.page.click("#map .label:has-text('road')")
     road = meaning.marked()
     meaning.editor.status("info", "road: 42 % of the photo is marked. Press Fill.")
     assert road[230, 300] and not road[160, 60] and not road[10, 10] and 0.40 < road.mean() < 0.44
@@ -111,7 +111,7 @@ def test_a_click_takes_the_region_and_shift_adds(meaning):
 
 def test_a_drag_is_no_click(meaning):
     meaning.show("sky, road, car")
-    meaning.page.click("#meaning [data-act=zoomin]")
+    meaning.page.click("#map [data-act=zoomin]")
     before = meaning.on_screen((0, 0))
     start = meaning.on_screen((160, 120))
     meaning.page.mouse.move(*start)
@@ -120,7 +120,7 @@ def test_a_drag_is_no_click(meaning):
     meaning.page.mouse.up()
     after = meaning.on_screen((0, 0))
     assert (after[0] - before[0], after[1] - before[1]) == pytest.approx((40, 30), abs=1)
-    assert meaning.page.is_visible("#meaning .stage")
+    assert meaning.page.is_visible("#map .stage")
 
 
 def test_pointing_names_the_place(meaning):
@@ -143,13 +143,13 @@ def test_opacity_and_confidence_ask_no_server(meaning):
     slider.fill("25")
     assert meaning.root.locator("canvas.labels").evaluate("(canvas) => canvas.style.opacity") == "0.25"
     labels = meaning.colour((60, 160))
-    meaning.page.click("#meaning [data-act=confidence]")
+    meaning.page.click("#map [data-act=confidence]")
     assert (
         meaning.colour((60, 160)) == (253, 231, 37) != labels and meaning.root.locator(".scale").is_visible()
     )
-    meaning.page.click("#meaning [data-act=labels]")
+    meaning.page.click("#map [data-act=labels]")
     assert meaning.colour((60, 160)) == labels
-    meaning.page.hover("#meaning .label:has-text('sky')")
+    meaning.page.hover("#map .label:has-text('sky')")
     assert not asked
 
 
@@ -164,7 +164,7 @@ def test_presets_and_everything_else(meaning):
     meaning.shown()
     assert "everything else" in meaning.legend()
     meaning.page.click("#map-rest input")  # the map follows
-    meaning.page.wait_for_function("document.querySelectorAll('#meaning .label').length === 8")
+    meaning.page.wait_for_function("document.querySelectorAll('#map .label').length === 8")
     assert "everything else" not in meaning.legend()
 
 
@@ -177,11 +177,11 @@ def test_under_the_mask(meaning):
     meaning.show("sky, road, car")
     sky = meaning.colour((160, 20))
     meaning.page.click("#map-hole label:has-text('Completed')")
-    wait_for(meaning.page, "meaning", "({ hole }) => hole !== null")
+    wait_for(meaning.page, "map", "({ hole }) => hole !== null")
     meaning.shown()
     assert meaning.colour((160, 20)) != sky and meaning.colour((160, 90)) == sky
     meaning.page.click("#map-hole label:has-text('Hidden')")
-    meaning.page.wait_for_selector("#meaning [data-working=true]", state="attached")
+    meaning.page.wait_for_selector("#map [data-working=true]", state="attached")
     meaning.shown()
     assert meaning.colour((160, 20)) == sky
 
@@ -193,7 +193,7 @@ def test_the_map_shows_the_mask_that_it_was_made_with(meaning):
     meaning.show("sky, road, car")
     evaluate(
         meaning.page,
-        "meaning",
+        "map",
         """(meaning) => {
             const show = meaning.showMap;
             meaning.showMap = (...answer) => {
@@ -203,9 +203,9 @@ def test_the_map_shows_the_mask_that_it_was_made_with(meaning):
         }""",
     )
     meaning.page.click("#map-hole label:has-text('Completed')")
-    wait_for(meaning.page, "meaning", "({ hole }) => hole !== null")
+    wait_for(meaning.page, "map", "({ hole }) => hole !== null")
     opacity = "({ hole }) => hole.getContext('2d').getImageData(160, 20, 1, 1).data[3]"
-    assert not meaning.editor.mask().any() and evaluate(meaning.page, "meaning", opacity) == 255
+    assert not meaning.editor.mask().any() and evaluate(meaning.page, "map", opacity) == 255
 
 
 def test_select_by_words(fake_page, png):
@@ -265,7 +265,7 @@ def test_the_editor_keeps_everything_while_another_tab_is_open(meaning):
 
 def test_the_map_follows_the_photo_that_is_seen(meaning, png):
     meaning.show("sky, road, car")
-    meaning.page.click("#meaning .label:has-text('car')")
+    meaning.page.click("#map .label:has-text('car')")
     meaning.marked()
     meaning.editor.fill()
     meaning.tab("semantics")
@@ -273,7 +273,7 @@ def test_the_map_follows_the_photo_that_is_seen(meaning, png):
     assert meaning.legend() == {}
     meaning.show("sky, road, car")
     assert meaning.legend()["car"] == "0 %"
-    meaning.page.click("#meaning .label:has-text('sky')")
+    meaning.page.click("#map .label:has-text('sky')")
     meaning.marked()  # of the result: it is edited from now on
     assert meaning.editor.evaluate("({ state }) => state.base") == "1"
     meaning.tab("semantics")
@@ -297,7 +297,7 @@ def test_downloads(meaning):
     image = Image.open(waiting.value.path())
     assert waiting.value.suggested_filename == "sair-map.png"
     assert image.mode == "P" and image.size == (320, 240)
-    meaning.page.wait_for_selector("#meaning [data-working=false]")
+    meaning.page.wait_for_selector("#map [data-working=false]")
     with meaning.page.expect_download() as waiting:
         meaning.page.click("#map-save-raw")
     assert np.load(waiting.value.path()).dtype == np.float16
@@ -312,9 +312,9 @@ def test_messages(fake_page, png):
     assert fake_page.is_visible("dialog.sair-help")
     fake_page.keyboard.press("h")
     with fake_page.expect_file_chooser() as chooser:
-        fake_page.click("#meaning .choose")
+        fake_page.click("#map .choose")
     chooser.value.set_files({"name": "a.png", "mimeType": "image/png", "buffer": png(street(240, 320))})
-    fake_page.wait_for_selector("#meaning [data-map=ready]")
+    fake_page.wait_for_selector("#map [data-map=ready]")
     fake_page.click("#map-button")
     meaning.status("warn", "No label was given")
 
@@ -340,16 +340,16 @@ def test_narrow_window(narrow_fake_page, png):
     meaning = Meaning(page)
     meaning.editor.open(png(street(240, 320)))
     meaning.tab("semantics")
-    for selector in ("#meaning .stage", "#map-button"):  # one below the other
+    for selector in ("#map .stage", "#map-button"):  # one below the other
         assert page.locator(selector).bounding_box()["width"] > 320
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     meaning.show("sky, road, car, " + ", ".join(f"some longer label {i}" for i in range(6)))
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    page.locator("#meaning .stage").scroll_into_view_if_needed()
+    page.locator("#map .stage").scroll_into_view_if_needed()
     page.touchscreen.tap(*meaning.on_screen((70, 160)))
     assert np.array_equal(meaning.marked(), LEFT_CAR)
     meaning.tab("semantics")
-    page.click("#meaning [data-act=add]")
+    page.click("#map [data-act=add]")
     page.touchscreen.tap(*meaning.on_screen((220, 160)))
     meaning.editor.status("info", "added")
     assert np.array_equal(meaning.marked(), CAR)

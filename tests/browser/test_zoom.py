@@ -42,7 +42,7 @@ class ZoomTab:
         self.stage = page.locator("#zoom .stage")
 
     def tab(self, name: str) -> None:
-        stages = {"edit": "#canvas .stage", "zoom": "#zoom .stage", "semantics": "#meaning .stage"}
+        stages = {"edit": "#canvas .stage", "zoom": "#zoom .stage", "semantics": "#map .stage"}
         self.page.click(f"#tab-{name}-button")
         self.page.wait_for_selector(stages[name])
 
@@ -305,7 +305,7 @@ def test_labels_at_any_scale(fake_page, png):
     zoom.tab("semantics")
     fake_page.fill("#map-labels textarea", "sky, road, car")
     fake_page.press("#map-labels textarea", "Enter")
-    fake_page.wait_for_selector("#meaning .sair[data-map=shown][data-working=false]")
+    fake_page.wait_for_selector("#map .sair[data-map=shown][data-working=false]")
     zoom.tab("zoom")
     zoom.act("labels")
     zoom.times(30)

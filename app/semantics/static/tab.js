@@ -17,7 +17,7 @@ export function semanticsTab(bench) {
   return {
     widgets: {
       /** @type {(root: HTMLElement, component: Component) => MapViewer} */
-      meaning: (root, component) => (viewer = mountMap(root, component, bench)),
+      map: (root, component) => (viewer = mountMap(root, component, bench)),
     },
     commands: {
       askAgain: () => viewer?.askAgain(),
