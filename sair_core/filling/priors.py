@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from sair_core.filling.adapters import noise_of
@@ -35,7 +37,7 @@ class PriorView:
 def read_priors(
     model: Spn, rgb01: Tensor, hole01: Tensor, seeds: Sequence[int], clusters: int = CLUSTERS
 ) -> list[PriorView]:
-    """The priors of one picture, a view for each seed.
+    """Return the priors of one picture, a view for each seed.
 
     rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`.
     """
@@ -52,19 +54,15 @@ def read_priors(
 
 
 def cluster(features: Tensor, count: int) -> np.ndarray:
-    """k-means over all cells of `(B, C, h, w)`: uint8 `(B, h, w)`, the largest cluster first. The same
-    features always give the same clusters."""
-    points = features.float().permute(0, 2, 3, 1).flatten(0, 2).cpu()  # (N, C)
-    generator = torch.Generator().manual_seed(0)
-    centres = points[torch.randint(len(points), (1,), generator=generator)]
-    for _ in range(count - 1):  # k-means++: likely where no centre is near
-        distance = torch.cdist(points, centres).amin(dim=1).square() + 1e-12
-        centres = torch.cat([centres, points[torch.multinomial(distance, 1, generator=generator)]])
-    for _ in range(ROUNDS):
-        nearest = torch.cdist(points, centres).argmin(dim=1)
-        sizes = torch.bincount(nearest, minlength=count)
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
-        centres = torch.where(sizes[:, None] > 0, sums / sizes[:, None].clamp_min(1), centres)
-    rank = sizes.argsort(descending=True, stable=True).argsort()
+    """Cluster all cells of `(B, C, h, w)` by k-means: uint8 `(B, h, w)`, the largest cluster first.
+
+    The same features always give the same clusters; there are fewer where fewer cells differ.
+    """
+    points = features.float().permute(0, 2, 3, 1).flatten(0, 2).cpu().numpy()  # (N, C)
+    count = min(count, len(np.unique(points, axis=0)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # it keeps its centre: that is fine
+        _, nearest = kmeans2(points, count, iter=ROUNDS, minit="++", seed=0)
+    rank = np.argsort(np.argsort(-np.bincount(nearest, minlength=count), kind="stable"))
     batch, _, height, width = features.shape
-    return rank[nearest].view(batch, height, width).to(torch.uint8).numpy()
+    return rank[nearest].reshape(batch, height, width).astype(np.uint8)
