@@ -1,9 +1,13 @@
-"""The app on a Hugging Face Space, the files it needs and their way there: `python -m app.host.space`."""
+"""The app on a Hugging Face Space, the files it needs and their way there: `sair space`."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +17,7 @@ from huggingface_hub.utils import filter_repo_objects
 from sair_core.command_line import Option, run_command
 from sair_core.config import strict_dataclass
 from sair_core.errors import ConfigError
+from sair_core.files import ASSETS
 from sair_core.weights.network import HUB_ERRORS, require_repo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +34,7 @@ WANTED = [
     "requirements.txt",
 ]
 IGNORED = ["*/__pycache__/*", "__pycache__/*", "*.pyc", "*.pyi", "*/.*", ".*"]
+LAUNCHER = "import sys\n\nfrom app.__main__ import main\n\nsys.exit(main())\n"
 
 
 def space_files(root: Path = ROOT) -> list[str]:
@@ -38,6 +44,35 @@ def space_files(root: Path = ROOT) -> list[str]:
     ]
     paths += [name for name in WANTED if (root / name).is_file()]
     return sorted(filter_repo_objects(paths, allow_patterns=WANTED, ignore_patterns=IGNORED))
+
+
+@contextlib.contextmanager
+def space_root() -> Iterator[Path]:
+    """Give the tree whose files are uploaded: the checkout, or what `lay_out` makes of an installed wheel."""
+    if __package__.startswith("app."):
+        yield ROOT
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        lay_out(Path(folder))
+        yield Path(folder)
+
+
+def lay_out(root: Path) -> None:
+    """Write the installed packages into a folder as they lie in a checkout."""
+    core = ASSETS.parent
+    shutil.copytree(Path(__file__).parents[1], root / "app")
+    shutil.copytree(core, root / "sair_core", ignore=lambda folder, _: ["assets"] * (Path(folder) == core))
+    shutil.copytree(ASSETS, root / "assets")
+    about = metadata.distribution("sair-studio")
+    needed = [line for line in about.requires or () if "extra ==" not in line]
+    texts = {
+        "app.py": LAUNCHER,
+        "README.md": about.metadata["Description"],
+        "LICENSE": about.read_text("licenses/LICENSE") or "",
+        "requirements.txt": "\n".join(needed) + "\n",
+    }
+    for name, text in texts.items():
+        (root / name).write_text(text, encoding="utf-8")
 
 
 def upload(repo: str, *, private: bool = False, root: Path = ROOT) -> str:
@@ -84,16 +119,17 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m app.host.s
 
 def _put(options: SpaceOptions) -> None:
     require_repo(options.repo, "a Space")
-    if options.dry_run:
-        _list(options.repo)
-        return
-    address = upload(options.repo, private=options.private)
+    with space_root() as root:
+        if options.dry_run:
+            _list(options.repo, root)
+            return
+        address = upload(options.repo, private=options.private, root=root)
     print(f"The Space is at {address}; it builds for a few minutes.")
 
 
-def _list(repo: str) -> None:
-    files = space_files()
-    sizes = [(ROOT / name).stat().st_size / 1e6 for name in files]
+def _list(repo: str, root: Path) -> None:
+    files = space_files(root)
+    sizes = [(root / name).stat().st_size / 1e6 for name in files]
     print("\n".join(f"{size:8.2f} MB  {name}" for name, size in zip(files, sizes)))
     print(f"{len(files)} files, {sum(sizes):.1f} MB, would go to {repo}. Nothing was uploaded.")
 
