@@ -95,6 +95,8 @@ def _serve(options: AppOptions) -> None:
             check_running(blocks)
         service.warm_up()  # only now: reading the weights would hold up the first page
         blocks.block_thread()
+    except KeyboardInterrupt:
+        pass  # how an app ends: not a command that was broken off
     finally:
         forget_files(blocks)
 
