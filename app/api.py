@@ -21,6 +21,7 @@ from sair_core.window import Window
 
 from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window
 from .host.limits import limits
+from .serving.contracts import ENGINES, NATURAL, PAINTED, FillOptions
 from .serving.service import FillService
 from .widgets.files import new_file
 from .widgets.pictures import describe_labels
@@ -30,16 +31,27 @@ FILL = """Fill the white part of a mask in a photo.
 photo: an image file of up to LIMIT megapixels.
 mask: an image file of the photo's size or proportions, white = fill.
 words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
-seed: of a model that draws; the same inputs always give the same file.
+seed: another one takes texture from other places; the same inputs always give the same file.
 Returns a PNG of the photo's size and mode (upright, ICC profile kept); pixels outside the mask are identical.
 Fails with a plain message when a file cannot be read, the mask is empty, full or of another size."""
 
-VARIATIONS = """Fill the white part of a mask in a photo several times, each time differently.
+VARIATIONS = """Paint the white part of a mask in a photo several times, each time differently.
 
 photo, mask: as for /fill.
 count: how many fills, from 1 to MOST. seed: of the first; the others have the numbers after it.
 Returns a PNG for each, as /fill does, and their seeds in that order; a seed always gives the same fill.
 Fails with a plain message where /fill does, and when the count or the seed is out of range."""
+
+FILL_ENGINE = """Fill the white part of a mask in a photo with a chosen engine, once or several times.
+
+photo, mask, words, strength: as for /fill.
+engine: Natural (texture from the photo), Smooth (the likeliest colours) or Painted (detail that a model
+invents, where the app has one; it heeds neither words nor source).
+count: how many fills, from 1 to MOST; Smooth has one. seed: of the first; the others have the numbers after.
+source: optional, an image file of the photo's size or proportions; white = the only part that texture is
+taken from.
+Returns a PNG for each, as /fill does, and their seeds in that order; a seed always gives the same fill.
+Fails with a plain message where /fill does, and when the engine, the count or the seed is none."""
 
 SEMANTICS = """Name every pixel of a photo by the nearest of the labels given.
 
@@ -88,18 +100,32 @@ class Endpoints:
 
     def fill(self, photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
         with _errors_as_messages():
-            loaded, hole = self._load_both(photo, mask)
-            fill = self.service.start_fill(
-                loaded, hole, seed=int(seed or 0), words=words, strength=strength
-            ).result()
+            options = FillOptions(seed=int(seed or 0), words=words, strength=strength)
+            fill = self.service.start_fill(*self._load_both(photo, mask), options).result()
             return _write(encode_image(fill.image, "PNG"), "filled.png")
 
     def variations(
         self, photo: str, mask: str, count: float = 4, seed: float = 0
     ) -> tuple[list[str], list[int]]:
+        return self.fill_engine(photo, mask, PAINTED, count, seed)
+
+    def fill_engine(
+        self,
+        photo: str,
+        mask: str,
+        engine: str = NATURAL,
+        count: float = 1,
+        seed: float = 0,
+        words: str = "",
+        strength: float = 1.0,
+        source: str | None = None,
+    ) -> tuple[list[str], list[int]]:
         with _errors_as_messages():
+            if engine not in ENGINES:
+                raise ConfigError(f"{engine!r} is no engine. Choose {', '.join(ENGINES)}.")
             loaded, hole = self._load_both(photo, mask)
-            fills = self.service.start_variations(loaded, hole, int(count), seed=int(seed or 0)).result()
+            options = FillOptions(engine, int(seed or 0), words, strength, _read_hole(loaded, source))
+            fills = self.service.start_variations(loaded, hole, int(count), options).result()
             files = [_write(encode_image(fill.image, "PNG"), f"seed-{fill.seed}.png") for fill in fills]
             return files, [fill.seed for fill in fills]
 
@@ -177,12 +203,23 @@ def add_endpoints(service: FillService) -> None:
         height = gr.Number(768, label="Height of the view in px", precision=0)
         times = gr.Number(2, label="How many times as wide and as high")
         format = gr.Radio(list(EXPORT_FORMATS), value="PNG", label="Format")
+        engine = gr.Radio(list(ENGINES), value=NATURAL, label="Engine")
+        count = gr.Number(1, label="How many fills", precision=0)
+        source = _file_input("Source: an image file of the photo's size, white = take texture from here")
         out = gr.File(label="PNG")
+        files = gr.File(label="PNGs", file_count="multiple")
+        seeds = gr.JSON(label="Their seeds")
         enlarged = gr.File(label="The enlarged photo")
         places = gr.JSON(label="Legend: label, colour and share of each")
         trigger = gr.Button()
     endpoints: list[tuple[Callable[..., Any], list[Component], Component | list[Component], str]] = [
         (answer.fill, [photo, mask, seed, guide, strength], out, FILL),
+        (
+            answer.fill_engine,
+            [photo, mask, engine, count, seed, guide, strength, source],
+            [files, seeds],
+            FILL_ENGINE,
+        ),
         (answer.semantics, [photo, words, mask], [out, places], SEMANTICS),
         (answer.mask_from_words, [photo, words], out, MASK_FROM_WORDS),
         (answer.view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
@@ -190,15 +227,14 @@ def add_endpoints(service: FillService) -> None:
     ]
     if service.models.has_painter:
         with gr.Column(visible=False):
-            count = gr.Number(4, label="How many fills", precision=0)
-            files = gr.File(label="PNGs", file_count="multiple")
-            seeds = gr.JSON(label="Their seeds")
-        about = VARIATIONS.replace("MOST", str(limits().variations))
-        endpoints.append((answer.variations, [photo, mask, count, seed], [files, seeds], about))
+            several = gr.Number(4, label="How many fills", precision=0)
+        endpoints.append((answer.variations, [photo, mask, several, seed], [files, seeds], VARIATIONS))
     for work, inputs, outputs, description in endpoints:
         trigger.click(
             work, inputs, outputs, api_name=work.__name__,
-            api_description=description.replace("LIMIT", f"{service.max_megapixels:g}"),
+            api_description=description.replace("LIMIT", f"{service.max_megapixels:g}").replace(
+                "MOST", str(limits().variations)
+            ),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
 

@@ -8,25 +8,24 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sair_core.errors import ConfigError, SairError
+from sair_core.errors import CancelledError, ConfigError, SairError
 from sair_core.photos.formats import PHOTO_SUFFIXES
 from sair_core.photos.photo import load_photo
 from sair_core.photos.write import encode_image
 
 from ..host.exports import PHOTO_FORMATS
+from ..serving.contracts import NATURAL, PAINTED, SMOOTH, FillOptions
 from ..serving.service import FillService
 from ..session import NoPhotoError, Session, Variations
 from ..widgets.answers import follow, refuse
 from ..widgets.pictures import encode_clusters, encode_preview, encode_rgb, encode_thumbnail
 from ..widgets.protocol import Answer, Request
-from ..widgets.requests import read_hole, require_file, require_session
+from ..widgets.requests import read_hole, read_source, require_file, require_session
 from .results import keep_result, offer_variations
 
 if TYPE_CHECKING:
     from sair_core.filling.result import FillResult
 
-FAITHFUL, TEXTURED = "Faithful (SAIR)", "Textured (SPN)"
-ENGINES = (FAITHFUL, TEXTURED)
 EXAMPLE_SIZE_PX = (156, 208)
 HINT = "Brush over what should go, then press Fill."
 PRIORS_HINT = "In a column, equal colours are the same kind of place to the model."
@@ -72,38 +71,37 @@ class EditActions:
         session: Session | None,
         words: str = "",
         strength: float = 1.0,
-        engine: str = FAITHFUL,
+        engine: str = NATURAL,
         count: float = 1,
         seed: float | None = 0,
     ) -> Iterator[Answer]:
         """Fill the painted part with one of ENGINES.
 
-        FAITHFUL fills once, with what the words name if there are any; strength: how much they count, in
-        [0, 1]. TEXTURED fills `count` times, with the seeds seed, seed + 1, ... A single fill becomes a
-        result at once, several are offered to choose from.
+        words: what to fill with, heeded by all but PAINTED; strength: how much they count, in [0, 1]. All but
+        SMOOTH fill `count` times, with the seeds seed, seed + 1, ..., and NATURAL takes texture from what is
+        marked as its source. A single fill becomes a result at once, several are offered to choose from.
         """
         try:
             session = require_session(request, session)
             photo = session.get(request.base)
             mask = read_hole(request, photo.size_px)
-            if engine == TEXTURED:
-                kept, first = min(int(count), session.capacity), _whole_number(seed)
-                fills = yield from follow(
-                    lambda progress: self.service.start_variations(
-                        photo, mask, kept, seed=first, progress=progress
-                    )
-                )
-            else:
-                fill = yield from follow(
-                    lambda progress: self.service.start_fill(
-                        photo, mask, words=words, strength=strength, progress=progress
-                    )
-                )
-                fills = [fill]
+            source = read_source(request, photo.size_px) if engine == NATURAL else None
+            options = FillOptions(engine, _whole_number(seed), words, strength, source)
+            kept = 1 if engine == SMOOTH else min(int(count), session.capacity)
+            sign = session.begin("fill")
+            fills = yield from follow(
+                lambda progress: self.service.start_variations(
+                    photo, mask, kept, options, progress=progress, cancelled=sign.is_set
+                ),
+                sign,
+            )
+        except CancelledError:
+            yield Answer("notice", "info", "Stopped. Nothing was changed.")
+            return
         except SairError as error:
             yield refuse(error)
             return
-        text = _describe(engine, fills, int(count), words.strip())
+        text = _describe(options, fills, 1 if engine == SMOOTH else int(count))
         if len(fills) > 1:
             photos = {fill.seed: fill.photo for fill in fills}
             yield offer_variations(session, Variations(request.base, mask, photos), text)
@@ -125,7 +123,7 @@ class EditActions:
     def show_priors(
         self, request: Request, session: Session | None, seed: float | None = 0
     ) -> Iterator[Answer]:
-        """Show what the textured engine expects in the painted part, for `seed` and where it draws the next.
+        """Show what the painted engine expects in the painted part, for `seed` and where it draws the next.
 
         The pictures come row by row, a row a seed: its priors, coarsest first, then its fill.
         """
@@ -159,14 +157,15 @@ class EditActions:
         return Answer("download", "good", text, file=data, name=name)
 
 
-def _describe(engine: str, fills: Sequence[FillResult], count: int, words: str) -> str:
-    """Say how fills came about. count, words: what was asked for."""
+def _describe(options: FillOptions, fills: Sequence[FillResult], count: int) -> str:
+    """Say how fills came about. count: how many were asked for."""
     seconds = f"{sum(fill.seconds for fill in fills):.1f} s."
-    if engine != TEXTURED:
-        return f"Filled with {words} in {seconds}" if words else f"Filled in {seconds}"
-    notes = " The words were left out: only Faithful listens to them." if words else ""
+    words, painted = options.words.strip(), options.engine == PAINTED
+    notes = " The words were left out: Painted does not listen to them." if words and painted else ""
+    notes += "".join(f" {note}" for note in dict.fromkeys(fill.note for fill in fills) if note)
     if len(fills) == 1:
-        return f"Filled with seed {fills[0].seed} in {seconds}{notes}"
+        how = f" with {words}" if words and not painted else f" with seed {fills[0].seed}" if painted else ""
+        return f"Filled{how} in {seconds}{notes}"
     if len(fills) < count:
         notes += f" The photo is too large to keep more than {len(fills)}."
     return f"{len(fills)} variations in {seconds} Point at one to see it, click to take it.{notes}"

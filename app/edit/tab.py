@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import gradio as gr
@@ -10,10 +9,17 @@ from gradio.components import Component
 
 from ..host.exports import PHOTO_FORMATS
 from ..host.limits import limits
+from ..serving.contracts import ENGINES, NATURAL, PAINTED, SMOOTH
 from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, command, in_browser
-from .actions import ENGINES, FAITHFUL, TEXTURED, EditActions
+from .actions import EditActions
 from .masks import MaskActions
+
+ABOUT = {
+    NATURAL: "Natural takes texture from the photo.",
+    SMOOTH: "Smooth has the likeliest colours.",
+    PAINTED: "Painted invents detail.",
+}
 
 
 def build(bench: Workbench, examples: Path) -> None:
@@ -26,14 +32,16 @@ def build(bench: Workbench, examples: Path) -> None:
         talk = bench.conversation(stage)
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
-            drawing = _engine_panel() if bench.service.models.has_painter else []
+            cancel = gr.Button("Cancel", elem_id="fill-cancel", elem_classes="main-button")
+            drawing = _engine_panel(painted=bench.service.models.has_painter)
             words, strength = _guide_panel()
             _mask_panel(talk, stage, MaskActions(bench.service))
             _result_panel(talk, actions)
     talk.on(stage.open, actions.open, "Opening the photo", also=[bench.session])
     talk.on(stage.take, actions.take, "Taking it")
     for event in (fill.click, words.submit):
-        talk.on(event, actions.fill, "Starting", [words, strength, *drawing], mask=True, model=True)
+        talk.on(event, actions.fill, "Filling", [words, strength, *drawing], mask=True, model=True)
+    bench.signal(cancel.click, lambda session: session.stop("fill"))
     if look is not None and priors is not None:
         *_, seed = drawing
         bench.conversation(priors).on(
@@ -55,24 +63,25 @@ def prior_view() -> gr.HTML:
     return widget("edit/priors", "priors")
 
 
-def _engine_panel() -> list[Component]:
-    """Lay out the engine, the number of fills and the first one's seed; return them in that order."""
+def _engine_panel(painted: bool) -> list[Component]:
+    """Lay out the engine, the number of fills and the first one's seed; return them in that order. painted:
+    whether there is an SPN."""
+    engines = [engine for engine in ENGINES if painted or engine != PAINTED]
+    about = [ABOUT[engine] for engine in engines]
     with gr.Column(elem_id="engine-panel", elem_classes="card-panel"):
         engine = gr.Radio(
-            list(ENGINES), value=FAITHFUL, label="Engine", elem_id="engine",
-            info="Faithful stays close to what is around. Textured paints sharp detail, several ways.",
+            engines, value=NATURAL, label="Engine", elem_id="engine", info=" ".join(about),
         )  # fmt: skip
         with gr.Column(elem_id="drawing"):
             count = gr.Slider(
-                1, limits().variations, value=4, step=1, label="Variations", buttons=[], elem_id="variations"
+                1, limits().variations, value=1, step=1, label="Variations", buttons=[], elem_id="variations"
             )
             with gr.Row(elem_classes="pair"):
                 seed = gr.Number(
                     0, label="Seed of the first", precision=0, minimum=0, min_width=80, elem_id="seed"
                 )
                 other = gr.Button("Other seeds", size="sm", elem_id="other-seeds")
-    names = json.dumps({FAITHFUL: "faithful", TEXTURED: "textured"})
-    script = f"(name) => {{ document.body.dataset.sairEngine = ({names})[name]; }}"
+    script = "(name) => { document.body.dataset.sairEngine = name.toLowerCase(); }"
     in_browser(engine.change, script, engine)
     in_browser(other.click, "(seed, count) => (seed ?? 0) + count", seed, count, outputs=seed)
     return [engine, count, seed]
@@ -81,7 +90,7 @@ def _engine_panel() -> list[Component]:
 def _priors_panel() -> tuple[gr.Button, gr.HTML]:
     with gr.Accordion("What the model expects", open=False, elem_id="priors-panel"):
         gr.HTML(
-            "<p>Before the textured engine paints, it guesses what kind of place every part is: first "
+            "<p>Before the painted engine fills, it guesses what kind of place every part is: first "
             "coarsely, then in detail. Another seed is another guess.</p>",
             elem_id="priors-text",
         )

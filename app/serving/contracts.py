@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from sair_core.zoom.cache import FeatureCache
 
 
+NATURAL, SMOOTH, PAINTED = "Natural", "Smooth", "Painted"
+# What fills a hole, as people read it: texture from the photo, a SAIR's likeliest colours, an SPN's detail.
+ENGINES = (NATURAL, SMOOTH, PAINTED)
+
+
 class Reader(Protocol):
     """What the app asks of a semantic reader."""
 
@@ -32,7 +38,42 @@ class Reader(Protocol):
     def name(self, embedding: Any, labels: Sequence[str], *, window: Window | None = None) -> SemanticMap: ...
 
 
-class Pipeline(Protocol):
+@dataclass(frozen=True, eq=False)
+class FillOptions:
+    """What a fill is asked for besides photo and mask.
+
+    engine: of ENGINES. seed: SMOOTH has one fill for a hole, whatever the seed. words: what to fill with;
+    blank: what the model sees fit. strength: how much they count, in [0, 1]. source: bool `(H, W)`, where
+    NATURAL takes texture from. PAINTED heeds neither words nor source.
+    """
+
+    engine: str = NATURAL
+    seed: int = 0
+    words: str = ""
+    strength: float = 1.0
+    source: np.ndarray | None = None
+
+
+class Filler(Protocol):
+    """What fills holes: a pipeline around any model."""
+
+    def variations(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        count: int,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        texture: bool | None = None,
+        source: np.ndarray | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> list[FillResult]: ...
+
+
+class Pipeline(Filler, Protocol):
     """What the app asks of a pipeline."""
 
     @property
@@ -40,17 +81,6 @@ class Pipeline(Protocol):
 
     @property
     def reader(self) -> Reader: ...
-
-    def fill(
-        self,
-        photo: Photo,
-        mask: np.ndarray,
-        *,
-        seed: int = 0,
-        words: str | None = None,
-        strength: float = 1.0,
-        progress: Progress | None = None,
-    ) -> FillResult: ...
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image: ...
 
@@ -78,17 +108,7 @@ class Pipeline(Protocol):
     ) -> tuple[int, int]: ...
 
 
-class Painter(Protocol):
+class Painter(Filler, Protocol):
     """What the app asks of a pipeline around an SPN."""
-
-    def variations(
-        self,
-        photo: Photo,
-        mask: np.ndarray,
-        count: int,
-        *,
-        seed: int = 0,
-        progress: Progress | None = None,
-    ) -> list[FillResult]: ...
 
     def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]: ...

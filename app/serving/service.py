@@ -23,7 +23,7 @@ from sair_core.window import Window
 
 from ..host.guards import limit_time, read_labels
 from ..host.limits import OWN, limits
-from .contracts import Painter, Pipeline, Reader
+from .contracts import NATURAL, PAINTED, Filler, FillOptions, Painter, Pipeline, Reader
 from .loading import load_pipeline, load_reader
 from .models import BUNDLED, Models
 from .work import WorkQueue
@@ -102,40 +102,58 @@ class FillService:
         self,
         photo: Photo,
         mask: np.ndarray,
+        options: FillOptions = FillOptions(),
         *,
-        seed: int = 0,
-        words: str = "",
-        strength: float = 1.0,
         progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Future[FillResult]:
-        """Queue a fill. mask: bool `(H, W)`, True = hole.
-
-        words: what to fill with; blank: what the model sees fit. strength: how much they count, in [0, 1].
-        """
-
-        def fill(pipeline: Pipeline, progress: Progress) -> FillResult:
-            guide = words if words.strip() else None
-            return pipeline.fill(photo, mask, seed=seed, words=guide, strength=strength, progress=progress)
-
-        return self._start(self.models.pipeline, fill, progress)
+        """Queue a fill. mask: bool `(H, W)`, True = hole. cancelled: asked again and again; once True, the
+        future raises CancelledError."""
+        fill = self._filling(photo, mask, 1, options, cancelled)
+        return self._start(
+            self._filler(options.engine), lambda model, progress: fill(model, progress)[0], progress
+        )
 
     def start_variations(
         self,
         photo: Photo,
         mask: np.ndarray,
         count: int,
+        options: FillOptions = FillOptions(),
         *,
-        seed: int = 0,
         progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> Future[list[FillResult]]:
-        """Queue `count` fills of one hole by the SPN, with the seeds seed, seed + 1, ...; as `start_fill`."""
+        """Queue `count` fills of one hole, with the seeds seed, seed + 1, ...; else as `start_fill`."""
+        fill = self._filling(photo, mask, count, options, cancelled)
+        return self._start(self._filler(options.engine), fill, progress)
 
-        def draw(painter: Painter, progress: Progress) -> list[FillResult]:
+    def _filler(self, engine: str) -> Callable[[Progress], Filler]:
+        """What loads that with which an engine fills."""
+        return self.models.painter if engine == PAINTED else self.models.pipeline
+
+    @staticmethod
+    def _filling(
+        photo: Photo, mask: np.ndarray, count: int, options: FillOptions, cancelled: Cancelled | None
+    ) -> Callable[[Filler, Progress], list[FillResult]]:
+        def fill(filler: Filler, progress: Progress) -> list[FillResult]:
             if not 1 <= count <= limits().variations:
                 raise ConfigError(f"Ask for 1 to {limits().variations} variations, not {count}.")
-            return painter.variations(photo, mask, count, seed=seed, progress=progress)
+            painted = options.engine == PAINTED  # which heeds neither words nor sources
+            return filler.variations(
+                photo,
+                mask,
+                count,
+                seed=options.seed,
+                words=None if painted or not options.words.strip() else options.words,
+                strength=options.strength,
+                texture=options.engine == NATURAL,
+                source=None if painted else options.source,
+                progress=progress,
+                cancelled=cancelled,
+            )
 
-        return self._start(self.models.painter, draw, progress)
+        return fill
 
     def start_priors(
         self, photo: Photo, mask: np.ndarray, *, seed: int = 0, progress: Progress | None = None

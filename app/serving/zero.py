@@ -94,24 +94,27 @@ class BorrowingPipeline:
         self.device = pipeline.device
         self.reader = BorrowingReader(reader, self._call)
 
-    def fill(
+    def variations(
         self,
         photo: Photo,
         mask: np.ndarray,
+        count: int,
         *,
         seed: int = 0,
         words: str | None = None,
         strength: float = 1.0,
+        texture: bool | None = None,
+        source: np.ndarray | None = None,
         progress: Progress | None = None,
-    ) -> FillResult:
-        options = {"seed": seed, "words": words, "strength": strength}
-        return self._call("fill", photo.size_px, photo, mask, options=options, progress=progress)
-
-    def variations(
-        self, photo: Photo, mask: np.ndarray, count: int, *, seed: int = 0, progress: Progress | None = None
+        cancelled: Cancelled | None = None,
     ) -> list[FillResult]:
-        options = {"count": count, "seed": seed}
-        return self._call("variations", photo.size_px, photo, mask, options=options, progress=progress)
+        options = {
+            "count": count, "seed": seed, "words": words, "strength": strength, "texture": texture,
+            "source": source,
+        }  # fmt: skip
+        return self._call(
+            "variations", photo.size_px, photo, mask, options=options, progress=progress, cancelled=cancelled
+        )
 
     def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]:
         return self._call("priors", photo.size_px, photo, mask, options={"seed": seed})

@@ -43,11 +43,23 @@ def check_upload(request: Request) -> None:
 
 def read_mask(request: Request, size_px: tuple[int, int]) -> np.ndarray:
     """Return what is painted, bool of `size_px` (height, width); all False when nothing is."""
+    return _read_painted(request.mask, request.box, size_px)
+
+
+def read_source(request: Request, size_px: tuple[int, int]) -> np.ndarray | None:
+    """Return what is marked to take texture from, bool of `size_px` (height, width); None when nothing is."""
+    source = _read_painted(request.source, request.source_box, size_px)
+    return source if source.any() else None
+
+
+def _read_painted(
+    painted: Path | None, box: tuple[int, int, int, int] | None, size_px: tuple[int, int]
+) -> np.ndarray:
     display = fit_display(size_px)
     mask = np.zeros(display, bool)
-    if request.mask is not None and request.box is not None:
-        left, top, width, height = request.box
-        with Image.open(request.mask, formats=["PNG"]) as image:
+    if painted is not None and box is not None:
+        left, top, width, height = box
+        with Image.open(painted, formats=["PNG"]) as image:
             if image.size != (width, height) or not (
                 0 <= left <= display[1] - width and 0 <= top <= display[0] - height
             ):

@@ -116,6 +116,32 @@ class MeanPipeline:
         filled = photo.composite(np.tile(mean01, (mask.sum(), 1)).astype(np.float32), mask)
         return FillResult(filled, mask, 0.1, seed)
 
+    def variations(
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        count: int,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        texture: bool | None = None,
+        source: np.ndarray | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> list[FillResult]:
+        """Without texture, or without a source, the mean of all that is known; else that of the source."""
+        fills = []
+        for i in range(count):
+            stop_if(cancelled or never_cancelled)
+            fill = self.fill(photo, mask, seed=seed + i, words=words, strength=strength, progress=progress)
+            if texture and source is not None:
+                mean01 = photo.rgb[source & ~mask].mean(axis=0) / 255
+                filled = photo.composite(np.tile(mean01, (mask.sum(), 1)), mask)
+                fill = FillResult(filled, mask, 0.1, seed + i)
+            fills.append(fill)
+        return fills
+
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
         names = parse_labels(words)
         found = self.reader.name(photo.rgb, [*names, "sky", "road", EVERYTHING_ELSE])
@@ -191,10 +217,23 @@ class GreyPainter:
         return 60 * seed % 256
 
     def variations(
-        self, photo: Photo, mask: np.ndarray, count: int, *, seed: int = 0, progress: Progress | None = None
+        self,
+        photo: Photo,
+        mask: np.ndarray,
+        count: int,
+        *,
+        seed: int = 0,
+        words: str | None = None,
+        strength: float = 1.0,
+        texture: bool | None = None,
+        source: np.ndarray | None = None,
+        progress: Progress | None = None,
+        cancelled: Cancelled | None = None,
     ) -> list[FillResult]:
+        assert words is None and source is None and not texture  # which it cannot heed
         fills = []
         for i in range(count):
+            stop_if(cancelled or never_cancelled)
             self.begin_fill()
             (progress or no_progress)((i + 1) / (count + 1), f"Filling {i + 1} of {count}")
             self.drawn.append(seed + i)

@@ -34,13 +34,15 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
     assert sum(fn.concurrency_id == "model" for fn in functions) == 12
 
 
-def test_the_textured_engine_is_there_where_there_is_an_spn():
+def test_what_paints_is_there_where_there_is_an_spn():
     def names(service):
         return {block.elem_id for block in build_app(service).blocks.values() if block.elem_id}
 
-    chosen = {"engine-panel", "engine", "variations", "seed", "other-seeds", "priors-panel", "priors-button"}
-    assert chosen <= names(FillService(lambda: None, load_painter=lambda: None))
-    assert not chosen & names(FillService(lambda: None))
+    chosen = {"engine-panel", "engine", "variations", "seed", "other-seeds", "fill-cancel"}
+    priors = {"priors-panel", "priors-button"}
+    assert chosen | priors <= names(FillService(lambda: None, load_painter=lambda: None))
+    alone = names(FillService(lambda: None))
+    assert chosen <= alone and not priors & alone
 
 
 def test_a_closed_page_frees_what_can_be_made_again(street_session):

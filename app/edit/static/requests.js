@@ -53,6 +53,7 @@ export class EditorConversation extends Conversation {
   async request(busyText, part) {
     const { asker, pending } = this;
     this.pending = null;
+    document.body.dataset.sairWork = busyText.toLowerCase(); // only a fill can be cancelled
     if (asker.timeline || pending) asker.setBusy(true, busyText);
     return this.describe(part, pending ?? {});
   }

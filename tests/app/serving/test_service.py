@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 
+from app.serving.contracts import PAINTED, FillOptions
 from app.serving.models import BUNDLED
 from app.serving.service import SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
@@ -203,7 +204,7 @@ def test_the_spn_is_loaded_when_it_is_needed_and_then_once(photo):
     assert service.models.has_painter and not loads
     for _ in range(2):
         fills = service.start_variations(
-            photo, HOLE, 2, seed=4, progress=lambda share, text: news.append(text)
+            photo, HOLE, 2, FillOptions(PAINTED, seed=4), progress=lambda share, text: news.append(text)
         )
         assert [one.seed for one in fills.result()] == [4, 5]
     assert loads == [1] and sum("Loading" in text for text in news) == 1
