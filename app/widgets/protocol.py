@@ -52,10 +52,11 @@ class Request:
     base, shown, seen: ids ("original", "1", ...) of what is edited, what can be saved, what is on the stage.
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
     (left, top, width, height) in display px; source, source_box: the same of where texture is taken from.
-    label, at, add: which label of the map was chosen, or which of its places (x, y) in photo px, and whether
-    the mask so far is kept. seed: of the variation that is taken. window: what the Zoom tab shows of the photo;
-    against: what it is compared with; number: of this request, repeated in the answer. run: name of the
-    training that is looked at; step: of its picture. problem: why an upload did not work.
+    label, at, add: which label of the map was chosen, or which of its places (x, y) in photo px, and
+    whether the mask so far is kept. seed: of the variation that is taken. window: what the Zoom tab
+    shows of the photo; against: what it is compared with; number: of this request, repeated in the
+    answer. run: name of the training that is looked at; step: of its picture. problem: why an upload
+    did not work.
     """
 
     open: bool = False

@@ -31,12 +31,13 @@ def client(tmp_path_factory):
 
 def test_what_is_public_is_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/fill", "/semantics", "/mask_from_words", "/view", "/export"]
+    assert list(endpoints) == ["/fill", "/fill_engine", "/semantics", "/mask_from_words", "/view", "/export"]
     names = {
         name: [one["parameter_name"] for one in about["parameters"]] for name, about in endpoints.items()
     }
     assert names == {
         "/fill": ["photo", "mask", "seed", "words", "strength"],
+        "/fill_engine": ["photo", "mask", "engine", "count", "seed", "words", "strength", "source"],
         "/semantics": ["photo", "labels", "mask"],
         "/mask_from_words": ["photo", "words"],
         "/view": ["photo", "mask", "centre_y", "centre_x", "scale", "width", "height"],
@@ -79,6 +80,21 @@ def test_variations(spn_client, photo_file, mask_file, noise):
     assert "from 1 to 8" in about["description"] and about["parameters"][2]["parameter_default"] == 4
     with pytest.raises(gradio_client.exceptions.AppError, match="1 to 8 variations"):
         spn_client.predict(*files, 9, 0, api_name="/variations")
+
+
+def test_fill_engine(spn_client, photo_file, mask_file, noise, tmp_path):
+    files = handle_file(str(photo_file)), handle_file(str(mask_file))
+    hole, source = np.asarray(Image.open(mask_file)) > 0, np.zeros((90, 120), np.uint8)
+    source[:10, :20] = 255
+    Image.fromarray(source).save(tmp_path / "source.png")
+    paths, seeds = spn_client.predict(*files, "Natural", 2, 3, api_name="/fill_engine")
+    assert seeds == [3, 4] and len(paths) == 2
+    from_here = handle_file(str(tmp_path / "source.png"))
+    (path,), _ = spn_client.predict(*files, source=from_here, api_name="/fill_engine")
+    expected = noise[:10, :20].reshape(-1, 3).mean(axis=0)
+    assert np.abs(np.asarray(Image.open(path))[hole] - expected).max() <= 1
+    with pytest.raises(gradio_client.exceptions.AppError):
+        spn_client.predict(*files, "Rough", api_name="/fill_engine")
 
 
 def test_fill(client, photo_file, mask_file, noise):

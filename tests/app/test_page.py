@@ -26,12 +26,13 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
     functions = blocks.fns.values()
     assert [fn.api_name for fn in functions if fn.api_visibility == "public"] == [
         "fill",
+        "fill_engine",
         "semantics",
         "mask_from_words",
         "view",
         "export",
     ]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 12
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 13
 
 
 def test_what_paints_is_there_where_there_is_an_spn():

@@ -40,6 +40,8 @@ import { create } from "./dom.js";
  * @property {string} [example]
  * @property {FileData} [mask]
  * @property {Box} [box]
+ * @property {FileData} [source]
+ * @property {Box} [source_box]
  * @property {number} [label]
  * @property {number[]} [at]
  * @property {boolean} [add]
