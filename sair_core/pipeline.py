@@ -15,24 +15,22 @@ import torch.nn.functional as F
 from cachetools import LRUCache
 from PIL import Image
 
-from sair_core.devices import autocast, pick_device
-from sair_core.encoders.text import build_text_encoder
+from sair_core.devices import pick_device
 from sair_core.errors import ConfigError, FullMaskError, LabelError
 from sair_core.filling.adapters import Filler, Guide, filler_of
-from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole, open_hole
-from sair_core.filling.natural import Sources, fill_natural, prefer_named, read_sources
-from sair_core.filling.plan import plan_crops
+from sair_core.filling.engine import fill_photo
+from sair_core.filling.fill import open_hole
+from sair_core.filling.natural import Sources, prefer_named, read_sources
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
 from sair_core.filling.texture import TextureConfig
-from sair_core.holes import reduce_known, to_hole01, to_rgb01
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
 from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
-from sair_core.seeds import MAX_SEED
+from sair_core.seeds import seed_range
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
@@ -43,7 +41,6 @@ from sair_core.zoom.export import export
 from sair_core.zoom.function import PhotoFunction
 
 EXPORT_CACHE_BYTES = 80 * 2**20
-GUIDE_SHARE = 0.4  # of the time of a fill with texture that its guide takes, about
 Words = str | Sequence[str]  # "sky, car" or a list
 Texture = bool | TextureConfig | None  # None: as it is by default
 
@@ -234,7 +231,7 @@ class InpaintPipeline:
         Raises what `fill` raises, and ConfigError for several variations from a model that has one.
         """
         started = time.perf_counter()
-        report, stop = progress or no_progress, cancelled or never_cancelled
+        report = progress or no_progress
         config = self._texture(texture)
         seeds = self._seeds(seed, count, drawn=self.filler.draws or config is not None)
         if source is not None and config is None:
@@ -244,34 +241,20 @@ class InpaintPipeline:
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
         photo, hole = open_hole(photo, mask)
-        sources = Sources() if config is None else self._sources(photo, hole, config, words, source)
-        share = 1.0 if config is None else GUIDE_SHARE
-        fills01 = fill_hole(
+        filled = fill_photo(
             self.filler,
             photo,
             hole,
-            seeds if self.filler.draws else seeds[:1],
+            seeds,
             self._guide(words, strength, needed=config is None),
+            texture=config,
+            sources=Sources() if config is None else self._sources(photo, hole, config, words, source),
             device=self.device,
             bf16=self.bf16,
             remove_seams=self.remove_seams,
-            progress=lambda done, text: report(share * done, text),
-            cancelled=stop,
+            progress=report,
+            cancelled=cancelled or never_cancelled,
         )
-        if config is None:
-            filled = [(photo.composite(fill01, hole), "") for fill01 in fills01]
-        else:
-            filled = fill_natural(
-                photo,
-                hole,
-                list(fills01) if self.filler.draws else [fills01[0]] * len(seeds),
-                seeds,
-                sources,
-                config,
-                device=self.device,
-                progress=lambda done, text: report(share + (1 - share) * done, text),
-                cancelled=stop,
-            )
         report(1.0, "Done")
         seconds = (time.perf_counter() - started) / len(seeds)
         return [FillResult(one, hole, seconds, seed, note) for (one, note), seed in zip(filled, seeds)]
@@ -294,12 +277,11 @@ class InpaintPipeline:
         """Where a fill's texture may come from."""
         meaning = self.reader.read(photo.rgb, hole).vectors if config.semantic_guide else None
         sources = Sources(None if source is None else read_sources(source, hole), meaning=meaning)
-        named = [] if words is None else parse_labels(words)
-        names = [name for name in named if name != EVERYTHING_ELSE]
+        names = [] if words is None else [w for w in parse_labels(words) if w != EVERYTHING_ELSE]
         if not names:
             return sources
-        found = self.reader.name(self.reader.read(photo.rgb, hole), [*names, EVERYTHING_ELSE])
-        return prefer_named(found.mask(names) & ~hole, sources, ", ".join(names))
+        named = self.reader.find(photo.rgb, names, hole) & ~hole
+        return prefer_named(named, sources, ", ".join(names))
 
     def priors(
         self, photo: PhotoSource, mask: MaskSource, *, seed: int = 0, clusters: int = CLUSTERS
@@ -313,12 +295,7 @@ class InpaintPipeline:
             raise ConfigError("Only an SPN predicts priors. Choose one that was trained with --model spn.")
         seeds = self._seeds(seed, 2 if self.filler.draws else 1, drawn=self.filler.draws)
         photo, hole = open_hole(photo, mask)
-        crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
-        rgb01 = to_rgb01(photo.rgb[crop.slices], self.device)
-        hole01 = to_hole01(hole[crop.slices], self.device)
-        with autocast(self.device, self.bf16):
-            rgb01, hole01 = reduce_known(rgb01, hole01, crop.work_px)
-            return read_priors(self.model, rgb01, hole01, seeds, clusters)
+        return read_priors(self.model, photo, hole, seeds, clusters, device=self.device, bf16=self.bf16)
 
     def _seeds(self, seed: int, count: int, *, drawn: bool) -> range:
         if count < 1:
@@ -328,9 +305,7 @@ class InpaintPipeline:
                 "This model has one fill for a hole. Ask for 1 variation, or for texture, or choose a model "
                 f"that draws, such as {BUNDLED_SPN}."
             )
-        if seed < 0 or seed + count - 1 > MAX_SEED:
-            raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {seed} is out of range.")
-        return range(seed, seed + count)
+        return seed_range(seed, count)
 
     def _guide(self, words: Words | None, strength: float, *, needed: bool) -> Guide | None:
         """What moves the model's colours; None where nothing does. needed: nothing else heeds the words."""
@@ -362,21 +337,9 @@ class InpaintPipeline:
     def reader(self) -> SemanticReader:
         """What names pixels: the SAIR's own encoder when it has one, else the bundled one; built at need."""
         if self._reader is None:
-            sair, device = self.sair, str(self.device)
-            encoder, config = sair.semantic_encoder, sair.config.semantic
-            if encoder is None or config is None:
-                self._reader = SemanticReader.from_pretrained(
-                    device=device, bf16=self.bf16, mirror=self.mirror
-                )
-            else:
-                self._reader = SemanticReader(
-                    encoder,
-                    build_text_encoder(encoder, config),
-                    model=None if sair.sir is None else sair,
-                    device=device,
-                    bf16=self.bf16,
-                    mirror=self.mirror,
-                )
+            self._reader = SemanticReader.from_model(
+                self.sair, device=str(self.device), bf16=self.bf16, mirror=self.mirror
+            )
         return self._reader
 
     def semantics(
@@ -415,9 +378,7 @@ class InpaintPipeline:
         names = [name for name in parse_labels(words) if name != EVERYTHING_ELSE]
         if not names:
             raise LabelError("Name what should be selected, for example: car, person.")
-        photo = as_photo(photo)
-        found = self.reader.name(self.reader.read(photo.rgb), [*names, EVERYTHING_ELSE])
-        return mask_to_image(found.mask(names))
+        return mask_to_image(self.reader.find(as_photo(photo).rgb, names))
 
     def view(
         self,

@@ -11,8 +11,13 @@ import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
+from sair_core.devices import autocast
 from sair_core.filling.adapters import noise_of
+from sair_core.filling.fill import MAX_HOLE_WORK_PX
+from sair_core.filling.plan import plan_crops
+from sair_core.holes import reduce_known, to_hole01, to_rgb01
 from sair_core.models.spn import Spn, composite
+from sair_core.photos.photo import Photo
 
 CLUSTERS = 8  # as the paper
 ROUNDS = 15  # of k-means; what is seen does not change after about ten
@@ -35,14 +40,22 @@ class PriorView:
 
 @torch.inference_mode()
 def read_priors(
-    model: Spn, rgb01: Tensor, hole01: Tensor, seeds: Sequence[int], clusters: int = CLUSTERS
+    model: Spn,
+    photo: Photo,
+    hole: np.ndarray,
+    seeds: Sequence[int],
+    clusters: int = CLUSTERS,
+    *,
+    device: torch.device,
+    bf16: bool,
 ) -> list[PriorView]:
-    """Return the priors of one picture, a view for each seed.
-
-    rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`.
-    """
-    features = model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
-    fills = [model.decode(features, noise_of(model, features.size_px, seed)) for seed in seeds]
+    """Return the priors of the crop with the most hole, a view for each seed. hole: bool `(H, W)`."""
+    crop, _ = max(plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX), key=lambda pair: pair[1].sum())
+    rgb01, hole01 = to_rgb01(photo.rgb[crop.slices], device), to_hole01(hole[crop.slices], device)
+    with autocast(device, bf16):
+        rgb01, hole01 = reduce_known(rgb01, hole01, crop.work_px)
+        features = model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
+        fills = [model.decode(features, noise_of(model, features.size_px, seed)) for seed in seeds]
     strides_px = model.config.prior_strides_px[::-1]
     pyramids = zip(*(fill.priors[::-1] for fill in fills))  # by level, then by seed
     levels = [cluster(torch.cat(priors), clusters) for priors in pyramids]

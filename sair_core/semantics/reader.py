@@ -81,6 +81,18 @@ class SemanticReader:
         text = build_text_encoder(encoder, config)
         return cls(encoder, text, device=device, bf16=bf16, mirror=mirror)
 
+    @classmethod
+    def from_model(
+        cls, model: Sair, *, device: str = "auto", bf16: bool = True, mirror: bool = True
+    ) -> SemanticReader:
+        """Build a reader with a SAIR's own encoder, or where it has none with the bundled one."""
+        encoder, config = model.semantic_encoder, model.config.semantic
+        if encoder is None or config is None:
+            return cls.from_pretrained(device=device, bf16=bf16, mirror=mirror)
+        completing = None if model.sir is None else model
+        text = build_text_encoder(encoder, config)
+        return cls(encoder, text, model=completing, device=device, bf16=bf16, mirror=mirror)
+
     def close(self) -> None:
         """Free what is remembered of photos and words. The reader may be used again."""
         self._embeddings.clear()
@@ -125,6 +137,11 @@ class SemanticReader:
         ids, confidence = _name_pixels(logits.cpu(), window, embedding.size_px)
         vectors = embedding.vectors.permute(1, 2, 0).cpu().numpy().astype(np.float16)
         return SemanticMap(tuple(labels), ids, confidence, vectors)
+
+    def find(self, rgb: np.ndarray, words: Sequence[str], hole: np.ndarray | None = None) -> np.ndarray:
+        """Return a mask, bool `(H, W)`, of all that the words name rather than anything else."""
+        embedding = self.read(rgb, hole)
+        return self.name(embedding, [*words, EVERYTHING_ELSE]).mask(words)
 
     def _logits(self, vectors: Tensor, words: Sequence[str]) -> Tensor:
         """`(N, h, w)` of N words."""

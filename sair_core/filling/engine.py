@@ -1,0 +1,66 @@
+"""What fills a hole: a model alone (Smooth, or Painted by an SPN), or with the photo's texture (Natural)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from sair_core.filling.adapters import Filler, Guide
+from sair_core.filling.fill import fill_hole
+from sair_core.filling.natural import Sources, fill_natural
+from sair_core.filling.texture import TextureConfig
+from sair_core.photos.photo import Photo
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
+
+GUIDE_SHARE = 0.4  # of the time of a fill with texture that its guide takes, about
+
+
+def fill_photo(
+    filler: Filler,
+    photo: Photo,
+    hole: np.ndarray,
+    seeds: Sequence[int],
+    guide: Guide | None = None,
+    *,
+    texture: TextureConfig | None,
+    sources: Sources,
+    device: torch.device,
+    bf16: bool,
+    remove_seams: bool = True,
+    progress: Progress = no_progress,
+    cancelled: Cancelled = never_cancelled,
+) -> list[tuple[Photo, str]]:
+    """Fill the hole of a photo once for every seed, each with what has to be said of it ("" for nothing).
+
+    hole: bool `(H, W)` with known pixels beside it. texture: None for the model's colours alone; sources:
+    where it may come from. The rest as in `fill_hole`, whose model is asked once where it does not draw.
+    Raises CancelledError.
+    """
+    share = 1.0 if texture is None else GUIDE_SHARE
+    fills01 = fill_hole(
+        filler,
+        photo,
+        hole,
+        seeds if filler.draws else seeds[:1],
+        guide,
+        device=device,
+        bf16=bf16,
+        remove_seams=remove_seams,
+        progress=lambda done, text: progress(share * done, text),
+        cancelled=cancelled,
+    )
+    if texture is None:
+        return [(photo.composite(fill01, hole), "") for fill01 in fills01]
+    return fill_natural(
+        photo,
+        hole,
+        list(fills01) if filler.draws else [fills01[0]] * len(seeds),
+        seeds,
+        sources,
+        texture,
+        device=device,
+        progress=lambda done, text: progress(share + (1 - share) * done, text),
+        cancelled=cancelled,
+    )
