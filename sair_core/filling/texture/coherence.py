@@ -73,7 +73,7 @@ def _settle(
 
     def joined(candidates: Tensor, some: Tensor) -> Tensor:
         here = canvas.sources[candidates]
-        return sum(joint.cost(found, here, some, weight, fragment) for joint in joints)  # type: ignore[return-value]
+        return sum((joint.cost(found, here, some, weight, fragment) for joint in joints), torch.zeros(()))
 
     total = found.costs[rows] + joined(found.rows[rows], everywhere)
     for stride in STRIDES_PX:
