@@ -2,10 +2,16 @@
 
 import sys
 
+from sair_core.command_line import exit_status
+from sair_core.errors import ConfigError
 from sair_core.training.push import main
 
+
+def _push(command: str = "push", *arguments: str) -> int:
+    if command != "push":
+        raise ConfigError("A Space has a command of its own, sair space: python -m app.host.space")
+    return main(arguments, prog="python -m sair_core.hub push")
+
+
 if __name__ == "__main__":
-    command, *rest = sys.argv[1:] or ["push"]
-    if command == "push":
-        sys.exit(main(rest))
-    sys.exit("error: the Space has a command of its own: python -m app.host.space")
+    sys.exit(exit_status(lambda: _push(*sys.argv[1:])))
