@@ -148,7 +148,7 @@ def fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
 
 @pytest.fixture
 def spn_page(browser: Browser, spn_url: str) -> Iterator[Page]:
-    """As `fake_page`, with the textured engine."""
+    """As `fake_page`, with the painted engine."""
     yield from _page(browser, spn_url, {"width": 1400, "height": 900})
 
 

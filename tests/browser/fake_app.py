@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--sir", action="store_true", help="complete what a mask hides")
-    parser.add_argument("--spn", action="store_true", help="with the textured engine")
+    parser.add_argument("--spn", action="store_true", help="with the painted engine")
     parser.add_argument("--read-seconds", type=float, default=0.0, help="how long a reading takes")
     parser.add_argument(
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"

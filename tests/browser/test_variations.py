@@ -15,17 +15,17 @@ STROKE = ((150.0, 90.0), (200.0, 120.0), (230.0, 100.0))
 
 @pytest.fixture
 def drawing(spn_page) -> Editor:
-    """The editor with PHOTO open, something painted, and the textured engine chosen."""
+    """The editor with PHOTO open, something painted, and the painted engine chosen."""
     editor = Editor(spn_page)
     editor.open(PHOTO)
     editor.stroke(*STROKE)
-    choose_textured(editor)
+    choose_painted(editor)
     return editor
 
 
-def choose_textured(editor: Editor) -> None:
-    editor.page.click("#engine label:has-text('Textured')")
-    editor.page.wait_for_selector("body[data-sair-engine=textured]")
+def choose_painted(editor: Editor) -> None:
+    editor.page.click("#engine label:has-text('Painted')")
+    editor.page.wait_for_selector("body[data-sair-engine=painted]")
 
 
 def ask(editor: Editor, count: int, seed: int = 0) -> None:
@@ -93,8 +93,8 @@ def test_nothing_moves_and_the_words_are_dimmed(drawing):
     assert (
         drawing.page.evaluate(opacity, "guide-panel") < 1 and drawing.page.evaluate(opacity, "drawing") == 1
     )
-    drawing.page.click("#engine label:has-text('Faithful')")
-    drawing.page.wait_for_selector("body[data-sair-engine=faithful]")
+    drawing.page.click("#engine label:has-text('Smooth')")
+    drawing.page.wait_for_selector("body[data-sair-engine=smooth]")
     drawing.fill()  # one result, as ever
     assert [card.inner_text() for card in drawing.cards()] == ["Original", "Result 1"]
 
@@ -107,6 +107,17 @@ def test_other_seeds_follow_and_one_fill_is_a_result_at_once(drawing):
     drawing.page.keyboard.press("Tab")
     drawing.fill()
     drawing.status("good", "Filled with seed 4")
+
+
+def test_a_fill_is_cancelled_where_it_was_started(drawing):
+    assert not drawing.page.is_visible("#fill-cancel")
+    drawing.page.fill("#variations input[type=number]", "8")
+    drawing.page.keyboard.press("Tab")
+    drawing.press("fill-button")
+    drawing.press("fill-cancel")
+    drawing.status("info", "Stopped. Nothing was changed.")
+    assert drawing.page.is_visible("#fill-button") and not drawing.page.is_visible("#fill-cancel")
+    assert [card.inner_text() for card in drawing.cards()] in ([], ["Original"])
 
 
 def test_what_the_model_expects(drawing):
@@ -131,7 +142,7 @@ def test_in_a_narrow_window(narrow_spn_page):
     editor = Editor(narrow_spn_page)
     editor.open(PHOTO)
     editor.stroke(*STROKE)
-    choose_textured(editor)
+    choose_painted(editor)
     ask(editor, 8)
     assert editor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     editor.root.locator(".variations .card").nth(7).tap()
@@ -140,4 +151,5 @@ def test_in_a_narrow_window(narrow_spn_page):
 
 
 def test_without_an_spn_nothing_of_it_is_shown(fake_page):
-    assert not fake_page.locator("#engine, #variations, #seed, #priors").count()
+    assert not fake_page.locator("#priors, #engine label:has-text('Painted')").count()
+    assert fake_page.locator("#engine label").count() == 2

@@ -1,4 +1,4 @@
-// What the textured engine expects in the hole: a row a seed, a column a prior, coarsest first, then the fill.
+// What the painted engine expects in the hole: a row a seed, a column a prior, coarsest first, then the fill.
 
 import { create, find, getContext } from "../../widgets/static/dom.js";
 import { Conversation } from "../../widgets/static/protocol.js";

@@ -12,6 +12,16 @@ export class EditorConversation extends Conversation {
   /** What the next event carries. @type {Extras | null} */
   pending = null;
 
+  /** What was asked for last. */
+  work = "";
+
+  /** @param {Parameters<Conversation["receive"]>[0]} value */
+  async receive(value) {
+    // From the first progress on the server knows the work, and a fill can be cancelled.
+    if (value?.kind === "progress") document.body.dataset.sairWork = this.work;
+    return super.receive(value);
+  }
+
   /** @param {File | undefined} file */
   openPhoto(file) {
     if (file) this.send("open", { file });
@@ -53,7 +63,8 @@ export class EditorConversation extends Conversation {
   async request(busyText, part) {
     const { asker, pending } = this;
     this.pending = null;
-    document.body.dataset.sairWork = busyText.toLowerCase(); // only a fill can be cancelled
+    this.work = busyText.toLowerCase();
+    delete document.body.dataset.sairWork;
     if (asker.timeline || pending) asker.setBusy(true, busyText);
     return this.describe(part, pending ?? {});
   }
