@@ -37,7 +37,7 @@ FIGURES = ("psnr_db", "ssim", "l1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Trains what is missing, measures, prints the table; 2 for errors that the user can mend."""
+    """Train what is missing, measure, print the table; return 2 for errors that the user can mend."""
     args = _arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     results: dict[str, list[dict[str, dict[str, float]]]] = {}
@@ -89,19 +89,19 @@ def _train(args: argparse.Namespace, variant: str, seed: int, folder: Path) -> N
         save_every=min(250, args.steps),
         device=args.device,
     )
-    if _measured(args, folder) is None:
+    if _read_figures(args, folder) is None:
         train(config, resume="latest" if (folder / STATE_NAME).exists() else None)
 
 
 def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
-    """Mean figures by hole share, kept in the run's folder."""
+    """Return mean figures by hole share, from the run's folder where they are there already."""
     from sair_core.evaluation.holes import IrregularHoles
     from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod
     from sair_core.evaluation.runner import Benchmark, evaluate
     from sair_core.evaluation.samples import list_samples
     from sair_core.evaluation.summary import Tally, summarise
 
-    figures = _measured(args, folder)
+    figures = _read_figures(args, folder)
     if figures is None:
         benchmark = Benchmark(
             methods={"sair": ModelMethod(str(folder / "model"), MODEL_ROWS["sair"], args.device)},
@@ -118,8 +118,8 @@ def _measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, floa
     return figures
 
 
-def _measured(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]] | None:
-    """What was measured before. Raises ConfigError when it was something else."""
+def _read_figures(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]] | None:
+    """Return what was measured before, if anything. Raises ConfigError for a run with other settings."""
     if not (folder / MEASURED).exists():
         return None
     content = json.loads((folder / MEASURED).read_text("utf-8"))
@@ -129,13 +129,13 @@ def _measured(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, flo
 
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:
-    """All that a figure depends on but the variant and the seed."""
+    """Return all that a figure depends on but the variant and the seed."""
     names = ("preset", "steps", "size", "batch", "squared_weight", "limit")
     return {name: getattr(args, name) for name in names}
 
 
 def _table(results: dict[str, list[dict[str, dict[str, float]]]]) -> str:
-    """Mean and spread (standard deviation over seeds) of every figure, a row a variant."""
+    """Return mean and spread (standard deviation over seeds) of every figure, a row a variant."""
     bins = list(next(iter(results.values()))[0])
     rows = [("variant", *(f"{b}: PSNR, SSIM, L1" for b in bins))]
     for variant, runs in results.items():

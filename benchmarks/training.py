@@ -25,7 +25,7 @@ MANY = 10**9
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit status: 0, or 1 when a bar is missed."""
+    """Run the command line and return its exit status: 0, or 1 when a bar is missed."""
     args = _arguments(argv)
     logging.basicConfig(level=logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
@@ -41,16 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         ends: list[float] = []
         step = task.step
 
-        def timed(batch, first_sample):
+        def time_step(batch, first_sample):
             value = step(batch, first_sample)
             ends.append(time.perf_counter())
             return value
 
         for place, batch in enumerate(batches):
-            timed(to_device(batch, task.backend), place * config.batch)
+            time_step(to_device(batch, task.backend), place * config.batch)
         bare = _rate(ends, config.shape(phase)[1])
         ends.clear()
-        task.step = timed
+        task.step = time_step
         run(task, config, Path(folder) / "run", show_progress=False)
         trained = _rate(ends[-args.steps - WARM :], config.shape(phase)[1])
         waiting = _waiting(Path(folder) / "run")

@@ -23,7 +23,7 @@ SIZE_IN, DPI = (9.0, 3.4), 110
 
 
 def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
-    """A PNG: the loss, and the figure that validation names first, over the steps; a line for each run."""
+    """Draw the loss and the figure that validation names first over the steps, a line a run, as a PNG."""
     # Not pyplot: it keeps every figure and looks for a screen.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
 
 
 def read_log(run: Path) -> list[dict[str, float]]:
-    """The rows of a run's `log.csv`. Raises DataError."""
+    """Read the rows of a run's `log.csv`. Raises DataError."""
     try:
         with open(run / "log.csv", newline="", encoding="utf-8") as file:
             return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]

@@ -37,8 +37,8 @@ def tiny_run(photo_folder, tmp_path):
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
-    """`interrupted(run)`: call `run`, which is interrupted just after its state at step 2 was saved."""
+def interrupt(monkeypatch):
+    """`interrupt(run)`: call `run`, which is interrupted just after its state at step 2 was saved."""
 
     def call(run):
         real = loop.save_run

@@ -24,7 +24,7 @@ class Square(nn.Module):
         return factor * self.layer(batch["x"]).square().mean()
 
 
-def stepped(accumulate, x, factor=1.0):
+def take_step(accumulate, x, factor=1.0):
     backend = Backend("cpu", bf16=False, accumulate=accumulate)
     loss = backend.prepare(Square())
     optimiser = torch.optim.SGD(loss.parameters(), lr=0.1)
@@ -35,14 +35,14 @@ def stepped(accumulate, x, factor=1.0):
 @pytest.mark.parametrize("accumulate", [2, 3, 5, 9])
 def test_parts_of_a_batch_have_the_gradient_of_the_whole(accumulate):
     x = torch.randn(7, 3)
-    whole, parts = stepped(1, x), stepped(accumulate, x)
+    whole, parts = take_step(1, x), take_step(accumulate, x)
     assert whole[0] == pytest.approx(parts[0], rel=1e-5)
     torch.testing.assert_close(whole[1], parts[1])
 
 
 @pytest.mark.parametrize("x", [torch.full((4, 3), torch.nan), torch.full((4, 3), 3e19)])
 def test_no_step_is_taken_when_loss_or_gradient_is_not_finite(x):
-    value, weights = stepped(1, x)
+    value, weights = take_step(1, x)
     assert value != value
     torch.testing.assert_close(weights, [p.detach() for p in Square().parameters()])
 
@@ -64,7 +64,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def trained(photo_folder, output, batch, processes):
+def run_processes(photo_folder, output, batch, processes):
     command = [sys.executable, "-m", "sair_core.training", "--data", str(photo_folder), "--preset", "tiny",
                "--output", str(output), "--size-px", "32", "--final-size-px", "32", "--batch", str(batch),
                "--queries", "32", "--steps", "6", "--workers", "0", "--device", "cpu", "--no-bf16",
@@ -86,8 +86,8 @@ def trained(photo_folder, output, batch, processes):
 
 def test_two_processes_learn_what_one_does_with_twice_the_batch(photo_folder, tmp_path):
     """Started as torchrun and `accelerate launch` do it: by environment variables."""
-    (two, outputs) = trained(photo_folder, tmp_path / "two", 2, processes=2)
-    (one, _) = trained(photo_folder, tmp_path / "one", 4, processes=1)
+    (two, outputs) = run_processes(photo_folder, tmp_path / "two", 2, processes=2)
+    (one, _) = run_processes(photo_folder, tmp_path / "one", 4, processes=1)
     assert one["progress"]["samples"] == two["progress"]["samples"] == 24
     losses = [[row["loss"] for row in s["progress"]["log"] if "loss" in row] for s in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

@@ -75,7 +75,7 @@ def hub():
     server.server_close()
 
 
-def pushed(hub, *arguments):
+def push_run(hub, *arguments):
     """`python -m sair_core.hub push` to that hub."""
     env = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_TOKEN": "hf_x"}
     env.pop("HF_HUB_OFFLINE", None)
@@ -92,7 +92,7 @@ def test_a_card_tells_the_figures_and_no_paths(run, tmp_path):
 
 
 def test_a_run_is_pushed_with_its_card(run, hub, tmp_path):
-    done = pushed(hub, run, "--repo", "me/mine")
+    done = push_run(hub, run, "--repo", "me/mine")
     assert done.returncode == 0 and "/me/mine" in done.stdout, done.stderr[-2000:]
     assert hub.files.keys() == {"README.md", "config.json", "model.safetensors", "train.json", "curves.png"}
     assert hub.files["model.safetensors"] == (run / "model" / "model.safetensors").read_bytes()
@@ -103,7 +103,7 @@ def test_a_run_is_pushed_with_its_card(run, hub, tmp_path):
 def test_a_hub_that_is_not_there_is_said(run, hub):
     hub.shutdown()
     hub.server_close()
-    done = pushed(hub, run, "--repo", "me/mine")
+    done = push_run(hub, run, "--repo", "me/mine")
     assert done.returncode == 2 and "The hub did not take it" in done.stderr
 
 

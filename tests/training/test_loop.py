@@ -58,11 +58,11 @@ def weights(run):
     return torch.load(Path(run) / "state.pt", weights_only=True)
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interrupted):
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interrupt):
     train(tiny_run(output=str(tmp_path / "whole"), save_every=1), show_progress=False)
 
     config = tiny_run(output=str(tmp_path / "parts"))
-    interrupted(lambda: train(config, show_progress=False))
+    interrupt(lambda: train(config, show_progress=False))
     train(config, resume="latest", show_progress=False)
 
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")

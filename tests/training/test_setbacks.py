@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def poisoned(monkeypatch):
-    """`poisoned(bad)`: samples whose number `bad` says so have no numbers in them."""
+def poison(monkeypatch):
+    """`poison(bad)`: samples whose number `bad` says so have no numbers in them."""
 
     def apply(bad):
         real = fill.load_pictures
@@ -38,7 +38,7 @@ def poisoned(monkeypatch):
     return apply
 
 
-def saved(run, name="state.pt"):
+def load_state(run, name="state.pt"):
     return torch.load(Path(run) / name, weights_only=True)
 
 
@@ -46,21 +46,21 @@ def status(run):
     return json.loads((run / PROGRESS_NAME).read_text())
 
 
-def test_a_bad_batch_sets_the_run_back_and_it_goes_on(tiny_run, tmp_path, poisoned, caplog):
-    poisoned(lambda sample: sample == 6)
+def test_a_bad_batch_sets_the_run_back_and_it_goes_on(tiny_run, tmp_path, poison, caplog):
+    poison(lambda sample: sample == 6)
     train(tiny_run(preset="tiny", steps=6, final_share=0.0), show_progress=False)
-    end = saved(tmp_path / "run")["progress"]
+    end = load_state(tmp_path / "run")["progress"]
     # Samples 6 and 7 were bad: back to step 2, and on with sample 8.
     assert end["step"] == 6 and end["setbacks"] == 1 and end["rate_factor"] == 0.5 and end["samples"] == 16
     assert "Back to step 2, at 0.5 of the rate" in caplog.text
     assert load_model(tmp_path / "run" / "model") and status(tmp_path / "run")["state"] == "finished"
 
 
-def test_after_three_setbacks_it_stops_with_a_report_and_the_last_good_state(tiny_run, tmp_path, poisoned):
-    poisoned(lambda sample: sample >= 6)
+def test_after_three_setbacks_it_stops_with_a_report_and_the_last_good_state(tiny_run, tmp_path, poison):
+    poison(lambda sample: sample >= 6)
     with pytest.raises(NotFiniteError, match="It happened 4 times.*--learning-rate"):
         train(tiny_run(preset="tiny", steps=8, final_share=0.0), show_progress=False)
-    good = saved(tmp_path / "run")
+    good = load_state(tmp_path / "run")
     assert good["progress"]["step"] == 2 and good["progress"]["setbacks"] == 0
     weights = good["learners"]["model"]["model"]
     assert all(torch.isfinite(v).all() for v in weights.values())
@@ -98,7 +98,7 @@ def test_weights_that_are_no_numbers_are_never_saved(tiny_run, tmp_path, monkeyp
     with pytest.raises(NotFiniteError):
         train(tiny_run(preset="tiny", steps=12, final_share=0.0), show_progress=False)
     for name in ("state.pt", "previous-state.pt"):
-        weights = saved(tmp_path / "run", name)["learners"]["model"]["model"]
+        weights = load_state(tmp_path / "run", name)["learners"]["model"]["model"]
         assert all(torch.isfinite(v).all() for v in weights.values()), name
 
 
@@ -116,11 +116,11 @@ def test_a_full_disk_leaves_the_last_state_whole(tiny_run, tmp_path, monkeypatch
     with pytest.raises(CheckpointError, match="disk is full.*--resume latest"):
         train(tiny_run(preset="tiny", steps=6), show_progress=False)
     run = tmp_path / "run"
-    assert saved(run)["progress"]["step"] == 2 and status(run)["state"] == "failed"
+    assert load_state(run)["progress"]["step"] == 2 and status(run)["state"] == "failed"
     assert not list(run.glob(".state.pt.*"))
     monkeypatch.setattr(state.torch, "save", real)
     train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
-    assert saved(run)["progress"]["step"] == 6
+    assert load_state(run)["progress"]["step"] == 6
 
 
 def test_torchs_own_words_for_a_full_disk_are_understood(tmp_path):
@@ -137,22 +137,22 @@ def test_the_state_before_can_be_resumed_when_the_last_one_is_damaged(tiny_run, 
     with pytest.raises(CheckpointError, match="--resume previous"):
         train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
     train(tiny_run(preset="tiny", steps=6), resume="previous", show_progress=False)
-    assert saved(run)["progress"]["step"] == 6
+    assert load_state(run)["progress"]["step"] == 6
 
 
 @pytest.mark.parametrize("content", [b"", None])
-def test_a_setback_after_resuming_the_state_before_leads_back_to_it(tiny_run, tmp_path, poisoned, content):
+def test_a_setback_after_resuming_the_state_before_leads_back_to_it(tiny_run, tmp_path, poison, content):
     train(tiny_run(preset="tiny"), show_progress=False)
     run = tmp_path / "run"
     if content is not None:
         (run / "state.pt").write_bytes(content)
         with pytest.raises(CheckpointError, match="--resume previous"):
             train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
-    poisoned(lambda sample: sample == 4)
+    poison(lambda sample: sample == 4)
     train(tiny_run(preset="tiny", steps=4, save_every=50), resume="previous", show_progress=False)
-    end = saved(run)["progress"]
+    end = load_state(run)["progress"]
     assert end["setbacks"] == 1 and end["step"] == 4
-    assert saved(run, "previous-state.pt")["progress"]["step"] == 2
+    assert load_state(run, "previous-state.pt")["progress"]["step"] == 2
 
 
 def test_killed_while_the_latest_took_its_place_the_state_before_is_the_latest(tiny_run, tmp_path):
@@ -162,7 +162,7 @@ def test_killed_while_the_latest_took_its_place_the_state_before_is_the_latest(t
     with pytest.raises(ConfigError, match="already holds a run"):
         train(tiny_run(preset="tiny"), show_progress=False)
     train(tiny_run(preset="tiny", steps=6), resume="latest", show_progress=False)
-    assert saved(run)["progress"]["step"] == 6
+    assert load_state(run)["progress"]["step"] == 6
 
 
 def test_where_there_is_a_state_there_is_a_model(tiny_run, tmp_path, monkeypatch):
@@ -210,7 +210,7 @@ main({arguments!r})
     assert any(line.strip() == "saving" for line in process.stdout)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert saved(run)["progress"]["step"] == 2 and list(run.glob(".state.pt.*"))
+    assert load_state(run)["progress"]["step"] == 2 and list(run.glob(".state.pt.*"))
     assert status(run)["state"] == "running" and status(run)["pid"] == process.pid
     assert main(["--resume", "latest", "--output", str(run)]) == 0
-    assert saved(run)["progress"]["step"] == 6 and not list(run.glob(".state.pt.*"))
+    assert load_state(run)["progress"]["step"] == 6 and not list(run.glob(".state.pt.*"))

@@ -65,21 +65,21 @@ class SpnTask:
         pretext, heads = _build_pretext_and_heads(self.model)
         perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
         self.facts = {"train": to_dict(config), "model": to_dict(chosen), "perceptual": name}
-        discriminator, generator = DiscriminatorLoss(), Generator(self.model, heads)
+        generator, opponent = Generator(self.model, heads), DiscriminatorLoss()
         self.photos, held = load_split(config, None, backend)
         self.pixels = self.photos.load_pixels(backend.device)
         if config.start and not resume:
             load_start_weights(self.model, config.start)
-        for module in (generator, discriminator, pretext, perceptual):
+        for module in (generator, opponent, pretext, perceptual):
             if isinstance(module, nn.Module):
                 backend.place(module)
         self.validation = Validation(held, config.final_size_px, config.seed)
-        loss = SpnLoss(generator, discriminator.discriminator, pretext, perceptual, config)
+        loss = SpnLoss(generator, opponent.discriminator, pretext, perceptual, config)
         self.fills = loss.fills
-        self.loss, self.discriminator_loss = backend.prepare(loss), backend.prepare(discriminator)
+        self.loss, self.discriminator_loss = backend.prepare(loss), backend.prepare(opponent)
         self.learners = {
             "generator": Learner(generator, adam(generator, config.learning_rate, config.betas)),
-            "discriminator": Learner(discriminator, adam(discriminator, config.learning_rate, config.betas)),
+            "discriminator": Learner(opponent, adam(opponent, config.learning_rate, config.betas)),
         }
         self.average = Average(generator, config.ema)
         count = sum(p.numel() for p in self.model.parameters())
@@ -212,7 +212,7 @@ class SpnLoss(nn.Module):
         model, rgb01, hole01 = self.generator.model, batch["rgb01"], batch["hole01"]
         features = model.encode(rgb01, hole01)
         fill = model.decode(features, batch.get("noise"))
-        # What is judged is what is used: the fill in the hole, the photo around it.
+        # The discriminator sees what is used: the fill in the hole, the photo around it.
         shown = composite(fill.rgb01, rgb01, hole01)
         self.fills.append(shown.detach())
         with _freeze(discriminator):

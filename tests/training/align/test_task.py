@@ -103,9 +103,9 @@ def test_it_learns_to_tell_sky_from_grass(tiny_align, tmp_path):
     assert accuracies[-1] > 0.9
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tiny_align, tmp_path, monkeypatch, interrupted):
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_align, tmp_path, monkeypatch, interrupt):
     align(tiny_align(output=str(tmp_path / "whole"), steps=4), show_progress=False)
-    interrupted(lambda: align(tiny_align(output=str(tmp_path / "parts"), steps=4), show_progress=False))
+    interrupt(lambda: align(tiny_align(output=str(tmp_path / "parts"), steps=4), show_progress=False))
     monkeypatch.setattr(task, "MiniLm", lambda: pytest.fail("words are taught once"))
     align(tiny_align(output=str(tmp_path / "parts"), steps=4), resume="latest", show_progress=False)
     whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))

@@ -60,6 +60,13 @@ def test_every_file_is_used_or_left_out_with_a_reason(mixed):
     assert found.others == {".gif": 1, ".txt": 1, "folders": 1}
 
 
+def test_progress_is_told_with_every_file(mixed):
+    calls = []
+    scan([mixed], progress=lambda share, text: calls.append((share, text)))
+    assert len(calls) == 8 and calls[0] == (1 / 8, "Opening photos: 1 of 8")  # one of nine is a copy
+    assert calls[-1] == (1, "Opening photos: 8 of 8")
+
+
 def test_the_summary_says_it(mixed):
     text = scan([mixed]).summary()
     assert text.startswith("3 photos, short side 70 to 80 px (median 80)")

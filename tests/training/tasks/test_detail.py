@@ -106,10 +106,10 @@ def test_a_fill_training_leaves_the_detail_alone(tiny_run, monkeypatch):
     assert all(torch.equal(v, fresh[k].half().float()) for k, v in found.items())
 
 
-def test_interrupted_and_resumed_is_uninterrupted(detail_run, interrupted, tmp_path):
+def test_interrupted_and_resumed_is_uninterrupted(detail_run, interrupt, tmp_path):
     train(detail_run(output=str(tmp_path / "whole")), show_progress=False)
     config = detail_run(output=str(tmp_path / "parts"))
-    interrupted(lambda: train(config, show_progress=False))
+    interrupt(lambda: train(config, show_progress=False))
     train(config, resume="latest", show_progress=False)
     whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
     assert whole["progress"]["step"] == parts["progress"]["step"] == 4

@@ -102,12 +102,12 @@ def test_every_form_trains_by_the_same_command(tiny_run, config, monkeypatch, se
 
 
 def test_resumed_equals_uninterrupted_with_words_and_labels(
-    tiny_run, config, monkeypatch, tmp_path, interrupted
+    tiny_run, config, monkeypatch, tmp_path, interrupt
 ):
     monkeypatch.setitem(presets.PRESETS, "tiny", config)
     fields = dict(preset="tiny", guide_share=0.5, size_px=64, final_size_px=64, steps=4, final_share=0.0)
     train(tiny_run(output=str(tmp_path / "whole"), **fields), show_progress=False)
-    interrupted(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
+    interrupt(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
     train(tiny_run(output=str(tmp_path / "parts"), **fields), resume="latest", show_progress=False)
     whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
     one, other = (state["learners"]["model"]["model"] for state in (whole, parts))

@@ -44,9 +44,9 @@ def test_a_run_leaves_a_model_without_what_training_needed(spn_run, tmp_path, pr
     assert fill.shape == (1, 3, 40, 50) and 0 <= fill.min() and fill.max() <= 1
 
 
-def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, tmp_path, interrupted):
+def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, tmp_path, interrupt):
     train(spn_run(output=str(tmp_path / "whole")), show_progress=False)
-    interrupted(lambda: train(spn_run(output=str(tmp_path / "parts")), show_progress=False))
+    interrupt(lambda: train(spn_run(output=str(tmp_path / "parts")), show_progress=False))
     train(spn_run(output=str(tmp_path / "parts")), resume="latest", show_progress=False)
     whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
     assert whole["learners"].keys() == {"generator", "discriminator"}
@@ -69,7 +69,7 @@ def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
     real = task.backend.optimise
     turns = []
 
-    def watched(loss, optimiser, *rest, **options):
+    def optimise(loss, optimiser, *rest, **options):
         value = real(loss, optimiser, *rest, **options)
         moved = {
             name: any(
@@ -80,7 +80,7 @@ def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
         turns.append(moved)
         return value
 
-    task.backend.optimise = watched
+    task.backend.optimise = optimise
     loss = task.step(batch, numbers.start)
     assert np.isfinite(loss)
     assert turns == [
