@@ -13,24 +13,24 @@ from torch import Tensor
 
 
 def axis_coords(count: int, *, device: torch.device | str | None = None) -> Tensor:
-    """Centres of `count` cells on [-1, 1]. Returns `(count,)` float32."""
+    """Return the centres of `count` cells on [-1, 1], `(count,)` float32."""
     return (2 * torch.arange(count, dtype=torch.float32, device=device) + 1) / count - 1
 
 
 def grid_coords(size_px: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
-    """Centres of all pixels of an image of size_px `(height, width)`. Returns `(H, W, 2)` as (y, x)."""
+    """Return the centres of all pixels of an image of size_px `(height, width)`: `(H, W, 2)` as (y, x)."""
     ys, xs = (axis_coords(n, device=device) for n in size_px)
     return torch.stack(torch.meshgrid(ys, xs, indexing="ij"), dim=-1)
 
 
 def pixel_coords(rows: Tensor, columns: Tensor, size_px: Sequence[int]) -> Tensor:
-    """Centres of an image's pixels `(rows, columns)`, each `(N,)` integers. Returns `(N, 2)` float32."""
+    """Return the centres of an image's pixels `(rows, columns)`, each `(N,)` integers: `(N, 2)` float32."""
     height, width = size_px
     return torch.stack([(2 * rows.float() + 1) / height - 1, (2 * columns.float() + 1) / width - 1], dim=-1)
 
 
 def cell_of(size_px: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
-    """Footprint of one output pixel, `(2 / H, 2 / W)`. Returns `(2,)` float32."""
+    """Return the footprint of one output pixel, `(2 / H, 2 / W)`: `(2,)` float32."""
     return torch.tensor([2 / size_px[0], 2 / size_px[1]], device=device)
 
 
@@ -49,7 +49,7 @@ LANCZOS = 3  # cells that the kernel reaches on each side
 
 
 def lanczos_taps(position: Tensor) -> tuple[Tensor, Tensor]:
-    """The six cells around each position (in cells, centres at integers) along one axis, for interpolation.
+    """Return the six cells around each position (in cells, centres at integers) along one axis.
 
     position: any shape. Returns `index` (long; beyond the border where the position is near it) and `weight`
     of that shape and a last axis of 6. Lanczos' kernel, weights brought to a sum of one, as Pillow does.
@@ -74,7 +74,7 @@ def sample_lanczos(picture: Tensor, coords_yx: Tensor) -> Tensor:
 
 
 def four_neighbours(coords_yx: Tensor, size_cells: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """The four feature cells nearest to each coordinate, with LIIF's local-ensemble weights.
+    """Return the four feature cells nearest to each coordinate, with LIIF's local-ensemble weights.
 
     coords_yx: `(B, N, 2)`; size_cells: `(h, w)` of the feature map.
     Returns `index (B, N, 4)` into the flattened map, `offset (B, N, 4, 2)` = the coordinate relative to

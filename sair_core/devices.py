@@ -13,7 +13,7 @@ from sair_core.errors import DeviceError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """`auto` takes cuda, else mps, else cpu; any other name is taken literally.
+    """Choose a device: `auto` takes cuda, else mps, else cpu; any other name is taken literally.
 
     Raises DeviceError when this machine does not have the device.
     """
@@ -38,7 +38,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, enabled: bool = True) -> AbstractContextManager[object]:
-    """bfloat16 autocast where the hardware has it, float32 elsewhere."""
+    """Return bfloat16 autocast where the hardware has it, float32 elsewhere."""
     if enabled and has_bf16(device):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()

@@ -30,14 +30,14 @@ class replacing:
             self.temporary.unlink(missing_ok=True)
 
 
-def leftovers(folder: Path, names: set[str]) -> list[Path]:
-    """What `replacing` left in a folder where its process was killed: temporary files of these names."""
+def find_leftovers(folder: Path, names: set[str]) -> list[Path]:
+    """Return what `replacing` left in a folder where its process was killed: files of these names."""
     matches = ((path, TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
     return [path for path, match in matches if match and match["name"] in names]
 
 
 def digest(*paths: Path) -> str:
-    """32 hexadecimal digits that say what the files hold, one after the other. Raises OSError."""
+    """Return 32 hexadecimal digits that say what the files hold, one after the other. Raises OSError."""
     state = hashlib.blake2b(digest_size=16)
     for path in paths:
         state.update(path.stat().st_size.to_bytes(8, "big"))  # where one file ends and the next begins

@@ -31,7 +31,7 @@ def check_shapes(rgb01: Tensor, hole01: Tensor) -> None:
 
 
 def hole_share(hole01: Tensor, size_cells: Sequence[int]) -> Tensor:
-    """The share of hole in each cell of a grid: `(B, 1, H, W)` to float32 `(B, 1, *size_cells)`."""
+    """Return the share of hole in each cell of a grid: `(B, 1, H, W)` to float32 `(B, 1, *size_cells)`."""
     hole01, (height, width) = hole01.float(), size_cells
     if hole01.device.type == "mps":  # pools only to sizes that divide the picture's
         return F.adaptive_avg_pool2d(hole01.cpu(), (height, width)).to(hole01.device)

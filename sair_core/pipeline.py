@@ -17,7 +17,7 @@ from PIL import Image
 
 from sair_core.devices import pick_device
 from sair_core.errors import ConfigError, FullMaskError, LabelError
-from sair_core.filling.adapters import Filler, Guide, filler_of
+from sair_core.filling.adapters import Filler, Guide, build_filler
 from sair_core.filling.engine import fill_photo
 from sair_core.filling.fill import open_hole
 from sair_core.filling.natural import Sources, prefer_named, read_sources
@@ -78,7 +78,7 @@ class InpaintPipeline:
         self.mirror = mirror
         self.remove_seams = remove_seams
         self.texture = isinstance(model, Sair) if texture is None else texture
-        self.filler: Filler = filler_of(model, mirror)
+        self.filler: Filler = build_filler(model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
         self._features = FeatureCache()
@@ -260,7 +260,7 @@ class InpaintPipeline:
         return [FillResult(one, hole, seconds, seed, note) for (one, note), seed in zip(filled, seeds)]
 
     def _texture(self, texture: Texture) -> TextureConfig | None:
-        """The options of the texture that a fill gets; None for none."""
+        """Return the options of the texture that a fill gets; None for none."""
         chosen = self.texture if texture is None else texture
         if isinstance(chosen, TextureConfig):
             return chosen
@@ -274,7 +274,7 @@ class InpaintPipeline:
         words: Words | None,
         source: MaskSource | None,
     ) -> Sources:
-        """Where a fill's texture may come from."""
+        """Return where a fill's texture may come from."""
         meaning = self.reader.read(photo.rgb, hole).vectors if config.semantic_guide else None
         sources = Sources(None if source is None else read_sources(source, hole), meaning=meaning)
         names = [] if words is None else [w for w in parse_labels(words) if w != EVERYTHING_ELSE]
@@ -308,7 +308,10 @@ class InpaintPipeline:
         return seed_range(seed, count)
 
     def _guide(self, words: Words | None, strength: float, *, needed: bool) -> Guide | None:
-        """What moves the model's colours; None where nothing does. needed: nothing else heeds the words."""
+        """Return what moves the model's colours; None where nothing does.
+
+        needed: nothing else heeds the words.
+        """
         if words is None:
             return None
         names = parse_labels(words)
@@ -450,7 +453,10 @@ class InpaintPipeline:
     def _function(
         self, photo: PhotoSource, mask: MaskSource | None, cache: FeatureCache, cancelled: Cancelled | None
     ) -> PhotoFunction:
-        """The photo, its hole filled first, as a function. The last one that was filled is remembered."""
+        """Return the photo, its hole filled first, as a function.
+
+        The last one that was filled is remembered.
+        """
         photo = as_photo(photo)
         if mask is not None:
             hole = as_mask(mask, photo.size_px)
@@ -462,7 +468,7 @@ class InpaintPipeline:
 
 
 def _digest(photo: Photo, hole: np.ndarray) -> bytes:
-    """What names a photo with a hole, the same whoever opened it."""
+    """Return what names a photo with a hole, the same whoever opened it."""
     facts = (photo.size_px, photo.mode, photo.icc_profile, photo.exif)
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=16)
     for array in (photo.rgb, photo.alpha, np.packbits(hole)):

@@ -19,7 +19,7 @@ def never_cancelled() -> bool:
     return False
 
 
-def stop_if(cancelled: Cancelled) -> None:
+def raise_if_cancelled(cancelled: Cancelled) -> None:
     """Raise CancelledError once `cancelled` says so."""
     if cancelled():
         raise CancelledError("Stopped as asked.")

@@ -60,22 +60,22 @@ class Window:
 
     @classmethod
     def whole(cls, photo_px: tuple[int, int], scale: float) -> Window:
-        """All of a photo of photo_px (height, width)."""
+        """Return the window of all of a photo of photo_px (height, width)."""
         return cls.box(0, 0, *photo_px, scale)
 
     @classmethod
     def box(cls, top: float, left: float, height: float, width: float, scale: float) -> Window:
-        """A rectangle in photo px; its size is rounded to whole output px."""
+        """Return the window of a rectangle in photo px; its size is rounded to whole output px."""
         _check_scale(scale)
         return cls(top, left, scale, (max(1, round(height * scale)), max(1, round(width * scale))))
 
     def centres(self, axis: int) -> np.ndarray:
-        """Where the output pixels' centres lie along an axis (0 = y, 1 = x), photo px, float64."""
+        """Return where the output pixels' centres lie along an axis (0 = y, 1 = x), photo px, float64."""
         start = round((self.top, self.left)[axis] * self.scale)
         return (start + np.arange(self.size_px[axis]) + 0.5) / self.scale
 
     def inside(self, photo_px: tuple[int, int]) -> tuple[slice, slice]:
-        """Rows and columns of the output whose centres lie in the photo; empty slices where none do.
+        """Return rows and columns of the output whose centres lie in the photo; empty slices where none do.
 
         A photo that is thinner than an output pixel still has one.
         """
@@ -88,14 +88,15 @@ class Window:
         return slice(*np.searchsorted(self.centres(axis), [0, length_px]).tolist())
 
     def part(self, rows: slice, columns: slice) -> Window:
-        """The window of some rows and columns of this one's output."""
+        """Return the window of some rows and columns of this one's output."""
         top, left = self.top + rows.start / self.scale, self.left + columns.start / self.scale
         return Window(top, left, self.scale, (rows.stop - rows.start, columns.stop - columns.start))
 
 
 def resample(rgb: np.ndarray, window: Window, method: Method) -> np.ndarray:
-    """A window of a photo, uint8 `(H, W, 3)` or of one channel `(H, W)`, the plain way; black outside the
-    photo. uint8 `(h, w, 3)` or `(h, w)`.
+    """Resample a window of a photo, uint8 `(H, W, 3)` or of one channel `(H, W)`; black outside the photo.
+
+    Returns uint8 `(h, w, 3)` or `(h, w)`.
 
     bicubic and lanczos average over the output pixel where the window is smaller than the photo; nearest
     does not. At scale 1 all give the photo's own pixels.

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sair_core.errors import SairError
-from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +163,7 @@ class BorrowingPipeline:
         cancelled: Cancelled | None = None,
     ) -> Any:
         """Call a method of the pipeline on a lent GPU. size_px: of its result, (height, width)."""
-        stop_if(cancelled or never_cancelled)
+        raise_if_cancelled(cancelled or never_cancelled)
         (progress or no_progress)(0.05, "Waiting for a GPU")
         outcome = self._work(name, size_px, arguments, options or {})
         if isinstance(outcome, SairError):

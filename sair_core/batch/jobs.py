@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sair_core.batch.config import BatchConfig
 from sair_core.errors import DataError
-from sair_core.photos.folders import photo_files
+from sair_core.photos.folders import list_photos
 from sair_core.photos.formats import PHOTO_SUFFIXES
 
 MASK_SUFFIXES = (".png", *sorted(PHOTO_SUFFIXES - {".png"}), ".gif")  # of several masks the first counts
@@ -34,7 +34,7 @@ def plan_jobs(config: BatchConfig) -> list[Job]:
     Raises DataError where there is no photo, or no mask for any of them.
     """
     find = _mask_finder(config)
-    jobs = [Job(photo, find(photo)) for photo in photo_files([config.image])]
+    jobs = [Job(photo, find(photo)) for photo in list_photos([config.image])]
     if config.mask is not None and not any(job.mask for job in jobs):
         raise DataError(
             f"{config.mask} holds no mask for any photo of {config.image}. A mask has its photo's name before"

@@ -13,7 +13,7 @@ from sair_core.batch.runners import MARKS, RUNNERS
 from sair_core.batch.work import ModelSource
 from sair_core.config import require
 from sair_core.errors import ConfigError
-from sair_core.files import leftovers
+from sair_core.files import find_leftovers
 
 
 def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
@@ -67,6 +67,6 @@ def run(
 
 
 def _clear(config: BatchConfig, jobs: list[Job]) -> None:
-    for path in leftovers(config.output, {job.name for job in jobs}):
+    for path in find_leftovers(config.output, {job.name for job in jobs}):
         path.unlink(missing_ok=True)
     shutil.rmtree(config.output / MARKS, ignore_errors=True)

@@ -44,9 +44,9 @@ class NamedModel:
     device: str = "auto"
 
     def digest(self) -> str:
-        from sair_core.models.load import model_digest  # brings torch
+        from sair_core.models.load import digest_model  # brings torch
 
-        return model_digest(self.name)
+        return digest_model(self.name)
 
     def load(self) -> Any:
         from sair_core.pipeline import InpaintPipeline

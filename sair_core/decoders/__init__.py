@@ -17,11 +17,13 @@ class Decoder(Protocol):
     last: nn.Linear
 
     def project(self, features: Tensor, more: Tensor | None = None) -> Tensor:
-        """What is needed of a map `(B, C, h, w)` for any query, computed once. more: further channels,
-        `(B, in_channels - C, h', w')`, on a grid of their own."""
+        """Compute what is needed of a map `(B, C, h, w)` for any query.
+
+        more: further channels, `(B, in_channels - C, h', w')`, on a grid of their own.
+        """
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Values `(B, N, out_channels)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
+        """Return values `(B, N, out_channels)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
 
 
 # name -> (module, config). A new implicit function is one file and one line here.

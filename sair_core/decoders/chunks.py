@@ -12,7 +12,7 @@ CPU_BYTES, BYTES = 12 * 2**20, 256 * 2**20
 
 
 def in_chunks(query: Callable[[Tensor], Tensor], coords_yx: Tensor, projected: Tensor) -> Tensor:
-    """`query(coords_yx)` in chunks sized by the memory they take; the same numbers.
+    """Return `query(coords_yx)` in chunks sized by the memory they take; the same numbers.
 
     coords_yx: `(B, N, 2)`, of which query makes `(B, N, C)`. projected: `(B, hidden, h, w)`, the map that it
     reads: how wide the function is and how precise.

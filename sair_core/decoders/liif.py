@@ -45,7 +45,7 @@ class LiifDecoder(nn.Module):
         self.last = nn.Linear(hidden, out_channels)
 
     def project(self, features: Tensor, more: Tensor | None = None) -> Tensor:
-        """The first layer's feature part, once a cell: `(B, C, h, w)` to `(B, hidden, h, w)`.
+        """Return the first layer's feature part, once a cell: `(B, C, h, w)` to `(B, hidden, h, w)`.
 
         more: the channels after the first C, `(B, in_channels - C, h', w')`, where they are on another grid.
         It is their projection that is resampled (bilinear) to `(h, w)`: being linear it may be exchanged with
@@ -63,7 +63,7 @@ class LiifDecoder(nn.Module):
     def query(
         self, projected: Tensor, coords_yx: Tensor, cell: Tensor, shared: Tensor | None = None
     ) -> Tensor:
-        """Values at continuous coordinates.
+        """Return values at continuous coordinates.
 
         projected: `(B, hidden, h, w)` from `project`; coords_yx: `(B, N, 2)` in [-1, 1]; cell: `(B, 2)`,
         the footprint of an output pixel; shared: `(B, N, hidden)`, added for all four neighbours before the

@@ -48,7 +48,7 @@ class LteDecoder(nn.Module):
         self.last = nn.Linear(hidden, out_channels)
 
     def project(self, features: Tensor, more: Tensor | None = None) -> Tensor:
-        """Amplitudes and frequencies, once a cell: `(B, C, h, w)` to `(B, 2 hidden, h, w)`.
+        """Return amplitudes and frequencies, once a cell: `(B, C, h, w)` to `(B, 2 hidden, h, w)`.
 
         more: the channels after the first C, `(B, in_channels - C, h', w')`; bilinear where on another grid.
         """
@@ -59,7 +59,7 @@ class LteDecoder(nn.Module):
         return torch.cat([self.amplitude(features), self.frequency(features)], dim=1)
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Values at continuous coordinates.
+        """Return values at continuous coordinates.
 
         projected: `(B, 2 hidden, h, w)` from `project`; coords_yx: `(B, N, 2)` in [-1, 1]; cell: `(B, 2)`,
         the footprint of an output pixel. Returns `(B, N, out_channels)`.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
-    """Rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4, N, C)`."""
+    """Return rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4, N, C)`."""
     batch, channels, height, width = features.shape
     table = features.flatten(2).transpose(1, 2).reshape(-1, channels)  # (B h w, C)
     start = torch.arange(batch, device=index.device).view(-1, 1, 1) * (height * width)
@@ -18,8 +18,10 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
 
 
 def blend(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted sum over the neighbours: `(B * 4 * N, C)` and `(B, N, 4)` to `(B, N, C)`; leading axes of the
-    values may be apart."""
+    """Return the weighted sum over the neighbours: `(B * 4 * N, C)` and `(B, N, 4)` to `(B, N, C)`.
+
+    Leading axes of the values may be apart.
+    """
     batch, count, _ = weight.shape
     values = values.view(batch, 4, count, -1)
     weight = weight.to(values.dtype).transpose(1, 2).unsqueeze(-1)  # (B, 4, N, 1)
@@ -30,5 +32,5 @@ def blend(values: Tensor, weight: Tensor) -> Tensor:
 
 
 def cells_in_features(cell: Tensor, size_cells: Sequence[int]) -> Tensor:
-    """An output pixel's footprint `(B, 2)` in units of feature cells, as LIIF scales it."""
+    """Return an output pixel's footprint `(B, 2)` in units of feature cells, as LIIF scales it."""
     return cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2

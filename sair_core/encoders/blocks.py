@@ -9,7 +9,7 @@ MULTIPLE_PX = 16  # sides that every encoder takes as they are: it halves its in
 
 
 def pad_to_multiple(x: Tensor, multiple_px: int) -> Tensor:
-    """`(B, C, H, W)` with its last row and column repeated until both sides are multiples."""
+    """Repeat the last row and column of `(B, C, H, W)` until both sides are multiples."""
     right, bottom = -x.shape[-1] % multiple_px, -x.shape[-2] % multiple_px
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x
 

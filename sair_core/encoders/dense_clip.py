@@ -100,7 +100,7 @@ class DenseClip(nn.Module):
         return self
 
     def grid_size(self, size_px: tuple[float, float]) -> tuple[int, int]:
-        """Cells `(h, w)` of the map for an image of `(height, width)`."""
+        """Return the cells `(h, w)` of the map for an image of `(height, width)`."""
         return math.ceil(size_px[0] / self.stride), math.ceil(size_px[1] / self.stride)
 
     def forward(self, rgb01: Tensor, hole01: Tensor | None = None) -> Tensor:
@@ -127,7 +127,7 @@ class DenseClip(nn.Module):
     def _prepare(
         self, rgb01: Tensor, hole01: Tensor | None, scale: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
-        """The tower's input in its dtype, and the hole at the same size in float32."""
+        """Return the tower's input in its dtype, and the hole at the same size in float32."""
         x = rgb01.float()
         if hole01 is not None:
             hole01 = hole01.float()
@@ -146,7 +146,7 @@ DenseForward = Callable[[nn.Module, Tensor, "Tensor | None"], Tensor]
 
 
 def dense_form(tower: nn.Module, *, key_smoothing: bool = False) -> tuple[DenseForward, int, int]:
-    """The function that computes a tower's dense output, the tower's stride and its embedding size.
+    """Return the function that computes a tower's dense output, the tower's stride and its embedding size.
 
     Raises ConfigError for a tower without a dense form, and for `key_smoothing` of one that is no ViT.
     """
@@ -159,14 +159,14 @@ def dense_form(tower: nn.Module, *, key_smoothing: bool = False) -> tuple[DenseF
     for kind, form in forms.items():
         if isinstance(tower, kind):
             dense, stride, embed_dim = form(tower)
-            return _smoothed(dense, tower) if key_smoothing else dense, stride, embed_dim
+            return _add_key_smoothing(dense, tower) if key_smoothing else dense, stride, embed_dim
     raise ConfigError(
         f"{type(tower).__name__} has no dense form. Choose an open_clip model whose image tower is a "
         "VisionTransformer, a ModifiedResNet or a timm network with average pooling."
     )
 
 
-def _smoothed(dense: DenseForward, tower: nn.Module) -> DenseForward:
+def _add_key_smoothing(dense: DenseForward, tower: nn.Module) -> DenseForward:
     if dense is not dense_vit:
         raise ConfigError(
             "Key smoothing compares the keys of a ViT's last attention block, and "
@@ -255,7 +255,7 @@ def _input_stride(tower_stride: int, upsample: float) -> int:
 
 
 def _normalisation(tower: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and standard deviation the tower was trained with; OpenAI's when the model names none."""
+    """Return the mean and deviation the tower was trained with; OpenAI's when the model names none."""
     from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
     mean = getattr(tower, "image_mean", None) or OPENAI_DATASET_MEAN
@@ -264,7 +264,7 @@ def _normalisation(tower: nn.Module) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def _without_image_tower(model: CLIP) -> CLIP:
-    """The same model (weights shared) without `visual`; the given one is left as it is."""
+    """Return the same model (weights shared) without `visual`; the given one is left as it is."""
     text = copy.copy(model)
     text._modules = {name: module for name, module in model._modules.items() if name != "visual"}
     return text

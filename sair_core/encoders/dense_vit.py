@@ -43,14 +43,17 @@ def dense_vit(
 
 
 def _position_embedding(tower: VisionTransformer, size: tuple[int, int]) -> Tensor:
-    """The tower's position embeddings for a grid of `size`, `(1 + h w, C)`, resized as open_clip does."""
+    """Return the position embeddings for a grid of `size`, `(1 + h w, C)`, resized as open_clip does."""
     from timm.layers import resample_abs_pos_embed
 
     return resample_abs_pos_embed(tower.positional_embedding[None], list(size), list(tower.grid_size))[0]
 
 
 def _key_mask(hole: Tensor, patch_px: int) -> Tensor:
-    """Which tokens may be keys: `(B, 1, 1, 1 + h w)` bool. The class token always may, so no row is empty."""
+    """Say which tokens may be keys: `(B, 1, 1, 1 + h w)` bool.
+
+    The class token always may, so no row is empty.
+    """
     known = F.avg_pool2d(hole, patch_px).flatten(1) <= MOSTLY_HOLE  # (B, h w)
     return F.pad(known, (1, 0), value=True)[:, None, None]
 
@@ -58,7 +61,7 @@ def _key_mask(hole: Tensor, patch_px: int) -> Tensor:
 def _residual_block(
     block: ResidualAttentionBlock, x: Tensor, keys: Tensor | None = None, *, values_only: bool = False
 ) -> Tensor:
-    """open_clip's residual block, plain or custom, over `x (B, N, C)` with our attention inside."""
+    """Compute open_clip's residual block, plain or custom, over `x (B, N, C)` with our attention inside."""
     mixed = _attention(block.attn, block.ln_1(x), keys, values_only=values_only)
     if hasattr(block, "ln_attn"):
         mixed = block.ln_attn(mixed)
@@ -67,7 +70,7 @@ def _residual_block(
 
 
 def _attention(attn: Attention, x: Tensor, keys: Tensor | None, *, values_only: bool) -> Tensor:
-    """Self-attention with the weights of torch's MultiheadAttention or open_clip's Attention.
+    """Compute self-attention with the weights of torch's MultiheadAttention or open_clip's Attention.
 
     Their own `forward` would need the mask as (B heads, N, N), which does not fit large photos.
     values_only: each token gets its own value, and query and key are not computed.
@@ -90,7 +93,7 @@ def _attention(attn: Attention, x: Tensor, keys: Tensor | None, *, values_only: 
 
 
 def _keys(attn: Attention, x: Tensor) -> Tensor:
-    """The keys of an attention over `x (B, N, C)`, all heads side by side: `(B, N, C)`."""
+    """Return the keys of an attention over `x (B, N, C)`, all heads side by side: `(B, N, C)`."""
     width, bias = x.shape[-1], attn.in_proj_bias
     part = slice(width, 2 * width)
     keys = F.linear(x, attn.in_proj_weight[part], None if bias is None else bias[part])

@@ -13,12 +13,15 @@ from torch import Tensor
 
 
 def zero(rgb01: Tensor, hole01: Tensor) -> Tensor:
-    """The paper's input, `I * (1 - M)`. rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`; same shape as rgb01."""
+    """Return the paper's input, `I * (1 - M)`.
+
+    rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`; same shape as rgb01.
+    """
     return rgb01 * (1 - hole01)
 
 
 def pull_push(rgb01: Tensor, hole01: Tensor) -> Tensor:
-    """Holes filled by averaging the known pixels down a pyramid and interpolating back up it.
+    """Fill holes by averaging the known pixels down a pyramid and interpolating back up it.
 
     rgb01 `(B, 3, H, W)` in [0, 1], hole01 `(B, 1, H, W)` in {0, 1}; same shape as rgb01, known pixels
     unchanged. A picture that is all hole comes out black.

@@ -65,7 +65,7 @@ class PretextConfig:
 
 
 def build_pretext(config: PretextConfig, strides_px: Sequence[int]) -> Pretext:
-    """The pretext model on the CPU in float32. strides_px: photo pixels a cell, finest scale first.
+    """Build the pretext model on the CPU in float32. strides_px: photo pixels a cell, finest scale first.
 
     Raises ModelNotFoundError when its weights cannot be had, ConfigError when it has no maps at these scales,
     and what `build_semantic_encoder` raises.
@@ -105,7 +105,7 @@ class EdgePyramid(nn.Module):
         edges = F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), self.kernels)  # (B, 2, H, W)
         strength = pad_to_multiple(edges.square().sum(1, keepdim=True).sqrt(), max(self.strides_px))
         maps = [F.avg_pool2d(strength, stride) for stride in self.strides_px]
-        return _cropped(maps, rgb01, self.strides_px)
+        return _crop_padding(maps, rgb01, self.strides_px)
 
 
 class NetworkPretext(nn.Module):
@@ -124,7 +124,7 @@ class NetworkPretext(nn.Module):
         x = pad_to_multiple(rgb01, max(self.strides_px))  # as the learner pads: cells cover the same pixels
         if self.upsample > 1:
             x = F.interpolate(x, scale_factor=float(self.upsample), mode="bilinear", align_corners=False)
-        return _cropped(self.network(x), rgb01, self.strides_px)
+        return _crop_padding(self.network(x), rgb01, self.strides_px)
 
 
 class FrozenFeatures(nn.Module):
@@ -158,7 +158,7 @@ class FrozenFeatures(nn.Module):
 
 
 def text_aligned_features(name: str, reductions: Sequence[int] | None = None) -> FrozenFeatures:
-    """Maps of the image tower of a bundled text-aligned encoder, or of a folder's, before its projection.
+    """Return maps of the image tower of a bundled encoder, or of a folder's, before its projection.
 
     reductions: input pixels a cell of each map; None = all that the tower has, finest first.
     Raises ConfigError for a tower that is none of timm's, or without such maps, and what
@@ -206,7 +206,7 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
 def _indices(
     name: str, reductions: Sequence[int], available: Sequence[int], indices: Sequence[int]
 ) -> tuple[int, ...]:
-    """Where the maps with these reductions are. Raises ConfigError for one that is not available."""
+    """Return where the maps with these reductions are. Raises ConfigError for one that is not available."""
     missing = [r for r in reductions if r not in available]
     require(
         not missing,
@@ -216,7 +216,7 @@ def _indices(
     return tuple(indices[list(available).index(r)] for r in reductions)
 
 
-def _cropped(maps: Sequence[Tensor], rgb01: Tensor, strides_px: Sequence[int]) -> list[Tensor]:
-    """Without the cells that cover nothing but padding."""
+def _crop_padding(maps: Sequence[Tensor], rgb01: Tensor, strides_px: Sequence[int]) -> list[Tensor]:
+    """Leave out the cells that cover nothing but padding."""
     height, width = rgb01.shape[-2:]
     return [m[..., : -(-height // s), : -(-width // s)] for m, s in zip(maps, strides_px)]

@@ -10,7 +10,7 @@ SMOOTHING_BYTES = 64 * 2**20  # for the similarities that exist at one time
 
 
 def smooth_by_keys(dense: Tensor, keys: Tensor, known: Tensor | None = None) -> Tensor:
-    """Key smoothing: `sum_j s_ij dense_j / sum_j s_ij` with `s_ij = max(0, cos(key_i, key_j))`.
+    """Smooth by keys: `sum_j s_ij dense_j / sum_j s_ij` with `s_ij = max(0, cos(key_i, key_j))`.
 
     MaskCLIP writes the sum with plain cosines. Negative ones are left out here: a token says nothing about
     those that are unlike it, and the denominator cannot vanish.
@@ -30,7 +30,7 @@ def smooth_by_keys(dense: Tensor, keys: Tensor, known: Tensor | None = None) -> 
 
 
 def denoise_prompts(logits: Tensor, threshold: float = 0.5) -> Tensor:
-    """Prompt denoising: labels that are nowhere in the image likely by `threshold` or more are dropped.
+    """Denoise prompts: drop labels that are nowhere in the image likely by `threshold` or more.
 
     logits: `(..., N)`, all positions of one image against N labels, logit scale applied; their softmax says
     how likely a label is. Returns the logits with those of dropped labels at -inf, so that neither argmax nor

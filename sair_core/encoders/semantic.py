@@ -109,7 +109,7 @@ def build_semantic_encoder(config: SemanticConfig, *, load_weights: bool = True)
 
 
 def encoder_folder(name: str) -> Path | None:
-    """The folder of a bundled encoder's name or of a path; None when `name` is open_clip's or the hub's."""
+    """Return the folder of a bundled name or of a path; None when `name` is open_clip's or the hub's."""
     if (BUNDLED / name / CONFIG_FILE).is_file():
         return BUNDLED / name
     return Path(name) if Path(name).is_dir() else None
@@ -136,9 +136,9 @@ def _find_on_hub(name: str) -> _Source:
     from open_clip.pretrained import download_pretrained_from_hf
 
     repository = name.removeprefix(HUB_PREFIX)
-    path = _fetched(name, partial(download_pretrained_from_hf, repository, filename=CONFIG_FILE))
+    path = _fetch(name, partial(download_pretrained_from_hf, repository, filename=CONFIG_FILE))
     model_cfg, preprocess_cfg = _read_config(Path(path))
-    weights = partial(_fetched, name, partial(download_pretrained_from_hf, repository))
+    weights = partial(_fetch, name, partial(download_pretrained_from_hf, repository))
     return _Source(name, model_cfg, preprocess_cfg, weights)
 
 
@@ -184,7 +184,7 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
         # Weights trained with QuickGELU are wrong under GELU; open_clip only warns about it.
         model_cfg["quick_gelu"] = bool(model_cfg.get("quick_gelu") or tag.get("quick_gelu"))
         label = f"{name} ({config.pretrained})"
-        weights = partial(_fetched, label, partial(open_clip.download_pretrained, tag))
+        weights = partial(_fetch, label, partial(open_clip.download_pretrained, tag))
         return _Source(label, model_cfg, tag, weights)
     if Path(config.pretrained).is_file():
         return _Source(name, model_cfg, {}, partial(str, config.pretrained))
@@ -194,7 +194,7 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
     )
 
 
-def _fetched(label: str, fetch: Callable[[], str]) -> str:
+def _fetch(label: str, fetch: Callable[[], str]) -> str:
     """Run a download; every way it fails becomes a ModelNotFoundError that says what to do."""
     try:
         with hub_or_cache():
@@ -222,7 +222,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """`(model_cfg, preprocess_cfg)` of an open_clip config, in the hub's form or the bare one."""
+    """Read `(model_cfg, preprocess_cfg)` of an open_clip config, in the hub's form or the bare one."""
     content = _read_json(path)
     model_cfg = content.get("model_cfg", content) if isinstance(content, dict) else content
     if not _is_model_config(model_cfg):
@@ -232,7 +232,7 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _instantiate(source: _Source, *, full: bool) -> CLIP:
-    """The open_clip model with random weights; unless `full`, its text tower is a tiny stand-in."""
+    """Build the open_clip model with random weights; unless `full`, its text tower is a tiny stand-in."""
     import open_clip
 
     cfg = {key: value for key, value in source.model_cfg.items() if key != "custom_text"}

@@ -1,4 +1,4 @@
-"""The text side of CLIP: words become unit vectors in the space of the dense image embedding."""
+"""Build the text side of CLIP: words become unit vectors in the space of the dense image embedding."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class TextEncoder:
 
 
 def build_text_encoder(encoder: DenseClip, config: SemanticConfig) -> TextEncoder:
-    """The text side of a dense encoder built with `keep_text`. Raises ConfigError when it has none."""
+    """Build the text side of a dense encoder built with `keep_text`. Raises ConfigError when it has none."""
     if encoder.text is None:
         raise ConfigError(f"{config.name} was built without its text tower. Build it with keep_text=True.")
     return TextEncoder(encoder.text, find_tokenizer(config))
 
 
 def find_tokenizer(config: SemanticConfig) -> Tokenizer:
-    """The tokenizer that belongs to a model, from open_clip."""
+    """Return the tokenizer that belongs to a model, from open_clip."""
     import open_clip  # takes seconds
 
     if config.name.startswith(HUB_PREFIX):
@@ -67,7 +67,7 @@ def find_tokenizer(config: SemanticConfig) -> Tokenizer:
 
 
 def prompts(label: str) -> list[str]:
-    """open_clip's short list of templates around a label."""
+    """Return open_clip's short list of templates around a label."""
     from open_clip import SIMPLE_IMAGENET_TEMPLATES
 
     return [template(label) for template in SIMPLE_IMAGENET_TEMPLATES]
@@ -75,7 +75,7 @@ def prompts(label: str) -> list[str]:
 
 @torch.inference_mode()
 def embed_labels(text: CLIP, tokenizer: Tokenizer, labels: Sequence[str]) -> Tensor:
-    """Mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32."""
+    """Return the mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32."""
     asked = [prompts(label) for label in labels]
     flat = [prompt for some in asked for prompt in some]
     device = next(text.parameters()).device
@@ -87,7 +87,7 @@ def embed_labels(text: CLIP, tokenizer: Tokenizer, labels: Sequence[str]) -> Ten
 
 
 def encode_text(text: CLIP, tokens: Tensor) -> Tensor:
-    """`text.encode_text(tokens)`, without the padding behind the longest prompt where that changes nothing.
+    """Return `text.encode_text(tokens)`, without the padding behind the longest prompt where it is not read.
 
     tokens: ids `(N, context)`. Returns `(N, D)`, not normalised. In OpenAI's form of the text
     tower every token sees only those before it, and the end token is read: what follows has no say, and for

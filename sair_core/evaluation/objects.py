@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from sair_core.photos.folders import Classes, classes_file, label_map_of, read_classes, read_label_map
+from sair_core.photos.folders import Classes, find_classes_file, find_label_map, read_classes, read_label_map
 from sair_core.photos.masks import grow, hole_ratio
 from sair_core.semantics.words import vocabulary
 
@@ -82,8 +82,8 @@ def thing_ids(classes: Classes) -> list[int]:
 
 def read_labels(photo: Path, size_px: tuple[int, int]) -> tuple[np.ndarray, Classes] | None:
     """The label map beside a photo, and what its ids mean; None where there is none. Raises DataError."""
-    path = label_map_of(photo)
-    if path is None or classes_file(photo.parent) is None:
+    path = find_label_map(photo)
+    if path is None or find_classes_file(photo.parent) is None:
         return None
     classes = read_classes(photo.parent)
     return read_label_map(path, size_px, len(classes.names)), classes

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sair_core.photos import masks
-from sair_core.photos.folders import photo_files, spread
+from sair_core.photos.folders import list_photos, spread
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import hole_generator
 
@@ -34,7 +34,7 @@ def list_samples(folder: str | Path, limit: int | None = None) -> list[Sample]:
 
     A PNG beside a JPEG of the same name is a label map, not a photo. Raises DataError if nothing is left.
     """
-    paths = photo_files([folder], recursive=True)
+    paths = list_photos([folder], recursive=True)
     samples = [Sample(i, path) for i, path in enumerate(paths)]
     return [samples[i] for i in spread(len(samples), limit)]
 

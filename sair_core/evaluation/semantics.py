@@ -21,7 +21,7 @@ from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
-from sair_core.photos.folders import Classes, labelled_files, read_classes, read_label_map, spread
+from sair_core.photos.folders import Classes, list_labelled_photos, read_classes, read_label_map, spread
 from sair_core.photos.masks import BINS
 from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
@@ -92,7 +92,7 @@ def measure(
     In view, the photo is whole. Under a hole only its hidden pixels are scored. The masks depend on the
     seed, the photo's place and the bin. Raises DataError, PhotoError.
     """
-    pairs = labelled_files(folder)
+    pairs = list_labelled_photos(folder)
     parts = [IN_VIEW, *(bin_name(i) for i in HOLE_BINS)]
     tables = {part: {name: Confusion(len(classes.names)) for name in readers} for part in parts}
     labels = list(classes.names)
@@ -117,7 +117,7 @@ def bin_name(index: int) -> str:
 def common_classes(train: Path, classes: Classes) -> list[int]:
     """Ids of the classes that 20 or more photos of a folder show. Raises DataError."""
     shown = np.zeros(len(classes.names), int)
-    for _, label_map in labelled_files(train):
+    for _, label_map in list_labelled_photos(train):
         with Image.open(label_map) as image:
             ids = np.unique(np.asarray(image))
         shown[ids[ids < len(shown)]] += 1

@@ -26,11 +26,16 @@ class Filler(Protocol):
     listens: bool
 
     def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> Any:
-        """What is computed once for a crop. rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`."""
+        """Compute what is needed of a crop for any fill.
+
+        rgb01 `(1, 3, h, w)` in [0, 1], hole01 `(1, 1, h, w)`.
+        """
 
     def decode(self, encoded: Any, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
-        """Colours, float32 `(N, 3)`, not clipped, at coords_yx `(N, 2)` of the crop whose own size, in the
-        photo, is size_px."""
+        """Return colours, float32 `(N, 3)`, not clipped, at coords_yx `(N, 2)` of a crop.
+
+        size_px: the crop's own size in the photo.
+        """
 
 
 class SairFiller:
@@ -72,13 +77,13 @@ class SpnFiller:
         return self.model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
 
     def decode(self, encoded: SpnFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
-        fill01 = self.model.decode(encoded, noise_of(self.model, encoded.size_px, seed)).rgb01.float()
+        fill01 = self.model.decode(encoded, draw_noise(self.model, encoded.size_px, seed)).rgb01.float()
         chunks = coords_yx.split(RESAMPLE_BYTES // TAP_BYTES)
         return torch.cat([sample_lanczos(fill01, chunk[None])[0] for chunk in chunks])
 
 
-def noise_of(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
-    """The latent z that a seed means for a crop of `(height, width)`; None for a deterministic model.
+def draw_noise(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
+    """Draw the latent z that a seed means for a crop of `(height, width)`; None for a deterministic model.
 
     The same on every device, and in every crop of one size: a hole's fill does not depend on other holes.
     """
@@ -91,6 +96,6 @@ def noise_of(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
 FILLERS: dict[type, Callable[[Any, bool], Filler]] = {Sair: SairFiller, Spn: SpnFiller}
 
 
-def filler_of(model: Sair | Spn, mirror: bool) -> Filler:
+def build_filler(model: Sair | Spn, mirror: bool) -> Filler:
     """Return what fills with a model. mirror: average with what it says of the mirrored crop."""
     return FILLERS[type(model)](model, mirror)

@@ -19,7 +19,7 @@ from sair_core.filling.seams import remove_seam
 from sair_core.holes import reduce_known, to_hole01
 from sair_core.photos.masks import MaskSource, as_mask
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
-from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 
@@ -64,11 +64,11 @@ def fill_hole(
     places = np.flatnonzero(hole)
     steps = len(crops) * len(seeds)
     filled = _fill_crops(filler, photo.rgb, hole, crops, seeds, guide, device, bf16, remove_seams)
-    stop_if(cancelled)
+    raise_if_cancelled(cancelled)
     for i, (which, at, rgb01) in enumerate(filled):
         fills01[which, np.searchsorted(places, at)] = rgb01
         progress((i + 1) / (steps + 1), f"Filling {i + 1} of {steps}" if steps > 1 else "Filling")
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
     return fills01
 
 
@@ -93,7 +93,7 @@ def _fill_crops(
     for crop, part in crops:
         known01 = rgb[crop.slices].astype(np.float32) / 255
         open_hole = hole[crop.slices].copy()
-        earlier = [found for one in done if (found := _inside(crop, one))[0].size]
+        earlier = [found for one in done if (found := _select_inside(crop, one))[0].size]
         for rows, columns, _ in earlier:
             open_hole[rows, columns] = False
         # The seam is removed over all of the hole that this crop sees, though only its part is kept:
@@ -127,7 +127,7 @@ def _encode(filler: Filler, tensors: tuple[Tensor, Tensor], guide: Guide | None,
 def _decode(
     filler: Filler, encoded: Any, wanted: np.ndarray, seed: int, device: torch.device, bf16: bool
 ) -> np.ndarray:
-    """The model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
+    """Return the model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
     rows, columns = torch.from_numpy(wanted).nonzero(as_tuple=True)
     coords_yx = pixel_coords(rows, columns, wanted.shape).to(device)
     with autocast(device, bf16):
@@ -137,8 +137,8 @@ def _decode(
     return out
 
 
-def _inside(crop: Crop, pixels: Pixels) -> Pixels:
-    """Those of the photo's pixels that lie in the crop, counted from its corner."""
+def _select_inside(crop: Crop, pixels: Pixels) -> Pixels:
+    """Return those of the photo's pixels that lie in the crop, counted from its corner."""
     rows, columns, values = pixels
     rows, columns = rows - crop.top, columns - crop.left
     inside = (rows >= 0) & (rows < crop.height) & (columns >= 0) & (columns < crop.width)

@@ -135,7 +135,7 @@ def plan_crops(
         return []
     rules = _Rules(context, min_context_px, max_work_px // MULTIPLE_PX * MULTIPLE_PX, max_hole_work_px)
     grid = _reduce(mask, box)
-    return [_with_part(mask, grid, region, rules) for region in _partition(grid, rules)]
+    return [_cut_part(mask, grid, region, rules) for region in _partition(grid, rules)]
 
 
 def _reduce(mask: np.ndarray, box: tuple[slice, slice]) -> _Grid:
@@ -172,7 +172,7 @@ def _partition(grid: _Grid, rules: _Rules) -> list[_Region]:
 
 
 def _region(grid: _Grid, rows: slice, cols: slice, rules: _Rules) -> _Region:
-    """The region that the hole cells within these rows and columns need."""
+    """Return the region that the hole cells within these rows and columns need."""
     tight = bounding_box(grid.hole[rows, cols])
     assert tight is not None, "a region holds at least one hole cell"
     rows = slice(rows.start + tight[0].start, rows.start + tight[0].stop)
@@ -184,7 +184,7 @@ def _region(grid: _Grid, rows: slice, cols: slice, rules: _Rules) -> _Region:
 
 
 def _photo_box(grid: _Grid, rows: slice, cols: slice) -> tuple[slice, slice]:
-    """The photo pixels that a rectangle of cells covers."""
+    """Return the photo pixels that a rectangle of cells covers."""
     size, (height, width) = grid.cell_px, grid.photo_px
     return (
         slice(grid.top + rows.start * size, min(grid.top + rows.stop * size, height)),
@@ -193,7 +193,7 @@ def _photo_box(grid: _Grid, rows: slice, cols: slice) -> tuple[slice, slice]:
 
 
 def _halves(grid: _Grid, region: _Region, axis: int, cut: int, rules: _Rules) -> tuple[_Region, _Region]:
-    """Both sides of a cut before row (axis 0) or column (axis 1) `cut` of the region."""
+    """Return both sides of a cut before row (axis 0) or column (axis 1) `cut` of the region."""
     if axis == 0:
         middle = region.rows.start + cut
         first = _region(grid, slice(region.rows.start, middle), region.cols, rules)
@@ -220,7 +220,7 @@ def _cut_between(grid: _Grid, region: _Region, rules: _Rules) -> tuple[_Region, 
 
 
 def _widest_gap(occupied: np.ndarray) -> tuple[int, int]:
-    """Length and middle of the longest run of False between True entries; (0, 0) when there is none."""
+    """Return length and middle of the longest run of False between True entries; (0, 0) for none."""
     filled = np.flatnonzero(occupied)
     gaps = np.diff(filled) - 1
     if gaps.size == 0 or gaps.max() == 0:
@@ -246,7 +246,7 @@ def _cut_through(grid: _Grid, region: _Region, rules: _Rules) -> tuple[_Region, 
 
 
 def _frame(box: tuple[slice, slice], thickness_px: float, photo_px: tuple[int, int], rules: _Rules) -> Crop:
-    """The crop for hole pixels within `box`: context on every side, moved inward at the photo's border."""
+    """Return the crop for hole pixels within `box`: context on every side, moved inward at the border."""
     context_px = rules.context_px(thickness_px)
     lengths = [side.stop - side.start for side in box]
     extents = [min(length + 2 * context_px, limit) for length, limit in zip(lengths, photo_px, strict=True)]
@@ -275,8 +275,8 @@ def _fit(length: int, extent: int, limit: int, scale: float) -> tuple[int, int]:
     return (size if length + 2 <= size <= limit else limit), work
 
 
-def _with_part(mask: np.ndarray, grid: _Grid, region: _Region, rules: _Rules) -> tuple[Crop, np.ndarray]:
-    """The region's crop, framed to the pixel, and its hole pixels."""
+def _cut_part(mask: np.ndarray, grid: _Grid, region: _Region, rules: _Rules) -> tuple[Crop, np.ndarray]:
+    """Return the region's crop, framed to the pixel, and its hole pixels."""
     rows, cols = _photo_box(grid, region.rows, region.cols)
     tight = bounding_box(mask[rows, cols])
     assert tight is not None, "a hole cell holds at least one hole pixel"

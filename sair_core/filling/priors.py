@@ -12,7 +12,7 @@ from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
 from sair_core.devices import autocast
-from sair_core.filling.adapters import noise_of
+from sair_core.filling.adapters import draw_noise
 from sair_core.filling.fill import MAX_HOLE_WORK_PX
 from sair_core.filling.plan import plan_crops
 from sair_core.holes import reduce_known, to_hole01, to_rgb01
@@ -55,7 +55,7 @@ def read_priors(
     with autocast(device, bf16):
         rgb01, hole01 = reduce_known(rgb01, hole01, crop.work_px)
         features = model.encode(rgb01.contiguous(memory_format=torch.channels_last), hole01)
-        fills = [model.decode(features, noise_of(model, features.size_px, seed)) for seed in seeds]
+        fills = [model.decode(features, draw_noise(model, features.size_px, seed)) for seed in seeds]
     strides_px = model.config.prior_strides_px[::-1]
     pyramids = zip(*(fill.priors[::-1] for fill in fills))  # by level, then by seed
     levels = [cluster(torch.cat(priors), clusters) for priors in pyramids]

@@ -62,7 +62,7 @@ def remove_seam(filled01: np.ndarray, known01: np.ndarray, mask: np.ndarray) -> 
 
 
 def extend_harmonically(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The discrete harmonic function inside a hole that takes the given values on its border.
+    """Return the discrete harmonic function inside a hole that takes the given values on its border.
 
     Args:
         values: float (H, W, C), read only at known pixels that touch the hole (4-neighbours).
@@ -101,7 +101,7 @@ def _fill_interior(border: np.ndarray, ring: np.ndarray, hole: np.ndarray) -> np
 
 
 def _quads(grid: np.ndarray) -> np.ndarray:
-    """The four pixels of every 2 x 2 cell: (4, H / 2, W / 2, ...)."""
+    """Return the four pixels of every 2 x 2 cell: (4, H / 2, W / 2, ...)."""
     return np.stack([grid[i::2, j::2] for i in (0, 1) for j in (0, 1)])
 
 
@@ -140,7 +140,10 @@ def solve_poisson(sources: np.ndarray, hole: np.ndarray, screening: float = 0.0)
 
 
 def _solve(border: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Laplace's equation in the hole. border: float32 (H, W, C), zero inside. Returns float32 (N, C)."""
+    """Solve Laplace's equation in the hole.
+
+    border: float32 (H, W, C), zero inside. Returns float32 (N, C).
+    """
     matrix, constants = _laplace_system(border, hole)
     return _solve_system(matrix, constants, hole)
 
@@ -155,7 +158,7 @@ def _solve_system(matrix: sparse.csr_array, constants: np.ndarray, hole: np.ndar
 
 def _laplace_system(border: np.ndarray, hole: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
     """(number of neighbours) u - (sum of hole neighbours) = (sum of known neighbours)."""
-    index = _numbered(hole)
+    index = _number_cells(hole)
     neighbours = np.zeros(hole.shape)
     constants = np.zeros_like(border)  # (H, W, C)
     pairs = []
@@ -173,7 +176,7 @@ def _laplace_system(border: np.ndarray, hole: np.ndarray) -> tuple[sparse.csr_ar
     return matrix.tocsr(), constants[hole].astype(np.float64)
 
 
-def _numbered(cells: np.ndarray) -> np.ndarray:
+def _number_cells(cells: np.ndarray) -> np.ndarray:
     """int32 (H, W): the position of each True cell in the order of np.nonzero, -1 elsewhere."""
     index = np.full(cells.shape, -1, np.int32)
     index[cells] = np.arange(np.count_nonzero(cells), dtype=np.int32)
@@ -204,7 +207,7 @@ def _hierarchy(matrix: sparse.csr_array, cells: np.ndarray) -> tuple[list[_Level
 def _prolongation(cells: np.ndarray) -> tuple[sparse.csr_array, np.ndarray]:
     """Bilinear interpolation from the 2 x 2 cells that hold an unknown. Known neighbours count as zero."""
     coarse = np.any(_quads(np.pad(cells, [(0, n % 2) for n in cells.shape])), axis=0)
-    index = _numbered(coarse)
+    index = _number_cells(coarse)
     y, x = np.nonzero(cells)
     rows, cols, weights = [], [], []
     for cell_y, cell_x, weight in _bilinear(y, x, coarse.shape):

@@ -22,14 +22,14 @@ class Air(nn.Module):
         self.long_skip = long_skip
 
     def project(self, z: Tensor | None, c: Tensor | None) -> Tensor:
-        """What is needed of z `(B, C, h, w)` and c `(B, D, h', w')` for any query, computed once.
+        """Compute what is needed of z `(B, C, h, w)` and c `(B, D, h', w')` for any query, computed once.
 
         On z's grid. Either is None where the model has only the other.
         """
         return self.decoder.project(*(part for part in (z, c) if part is not None))
 
     def forward(self, projected: Tensor, start01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Colours `(B, N, 3)`, about [0, 1] but not clipped.
+        """Return colours `(B, N, 3)`, about [0, 1] but not clipped.
 
         projected: from `project`; start01: `(B, 3, H, W)` the encoder's input picture; coords_yx
         `(B, N, 2)`; cell `(B, 2)`.

@@ -15,7 +15,7 @@ from sair_core.config import require, strict_dataclass
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.blocks import start_at_zero
-from sair_core.models.parts import Part, build, resolved
+from sair_core.models.parts import Part, build, resolve
 
 
 @strict_dataclass
@@ -29,9 +29,9 @@ class DetailConfig:
     largest_scale: float = 4.0
 
     def __post_init__(self) -> None:
-        encoder = resolved(self.encoder, APPEARANCE_ENCODERS, "appearance encoder")
+        encoder = resolve(self.encoder, APPEARANCE_ENCODERS, "appearance encoder")
         object.__setattr__(self, "encoder", encoder)
-        object.__setattr__(self, "decoder", resolved(self.decoder, DECODERS, "decoder"))
+        object.__setattr__(self, "decoder", resolve(self.decoder, DECODERS, "decoder"))
         require(self.largest_scale >= 1, f"largest_scale must be at least 1, got {self.largest_scale}")
 
 
@@ -46,11 +46,11 @@ class Detail(nn.Module):
         start_at_zero(self.decoder.last)
 
     def project(self, rgb01: Tensor) -> Tensor:
-        """rgb01 `(B, 3, H, W)` to what the decoder needs of it, `(B, hidden, H, W)`."""
+        """Turn rgb01 `(B, 3, H, W)` into what the decoder needs of it, `(B, hidden, H, W)`."""
         return self.decoder.project(self.encoder(rgb01, torch.zeros_like(rgb01[:, :1])))
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Colour to add `(B, N, 3)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
+        """Return the colour to add `(B, N, 3)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
         pixel = cell.new_tensor([2 / (n * self.encoder.reduction) for n in projected.shape[-2:]])
         cell = torch.maximum(cell, pixel / self.config.largest_scale)
         return self.decoder.query(projected, coords_yx, cell).float()

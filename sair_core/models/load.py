@@ -16,8 +16,8 @@ from sair_core.weights.network import is_repo
 MODELS: dict[str, type[Sair] | type[Spn]] = {model.model_type: model for model in (Sair, Spn)}
 
 
-def bundled_models() -> list[str]:
-    """Names of the models that come with the project, sorted."""
+def list_bundled_models() -> list[str]:
+    """Return the names of the models that come with the project, sorted."""
     return sorted(f.parent.name for f in BUNDLED.glob(f"*/{CONFIG_NAME}"))
 
 
@@ -33,9 +33,12 @@ def load_model(name: str | Path) -> Sair | Spn:
     return MODELS[kind].from_pretrained(str(folder)).eval()
 
 
-def model_digest(name: str | Path) -> str:
-    """Hexadecimal digits that change with what a model computes: of its files, and of the bundled encoder,
-    which reads words for it. Raises ModelNotFoundError, CheckpointError."""
+def digest_model(name: str | Path) -> str:
+    """Return hexadecimal digits that change with what a model computes.
+
+    They are of its files, and of the bundled encoder, which reads words for it. Raises ModelNotFoundError,
+    CheckpointError.
+    """
     folder = find_folder(name) or fetch(str(name))
     try:
         return digest(
@@ -50,7 +53,7 @@ def model_digest(name: str | Path) -> str:
 
 
 def find_folder(name: str | Path) -> Path | None:
-    """The folder of a bundled name or a path; None when `name` can only be a hub id."""
+    """Return the folder of a bundled name or a path; None when `name` can only be a hub id."""
     for folder in (BUNDLED / str(name), Path(name)):
         if (folder / CONFIG_NAME).is_file():
             return folder
@@ -61,6 +64,6 @@ def find_folder(name: str | Path) -> Path | None:
     if is_repo(str(name)):
         return None
     raise ModelNotFoundError(
-        f"There is no model {str(name)!r}. Bundled are {', '.join(bundled_models()) or 'none'}; "
+        f"There is no model {str(name)!r}. Bundled are {', '.join(list_bundled_models()) or 'none'}; "
         "or give a folder, or a hub id such as user/name."
     )

@@ -19,19 +19,19 @@ class Part:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def resolved(part: Part, registry: Mapping[str, tuple[Callable[..., Any], type]], what: str) -> Part:
-    """The part written out in full, so that a checkpoint does not depend on what the defaults are when it is
+def resolve(part: Part, registry: Mapping[str, tuple[Callable[..., Any], type]], what: str) -> Part:
+    """Write the part out in full, so that a checkpoint does not depend on what the defaults are when it is
     read. Raises ConfigError for a name that the registry of `(class, config class)` does not know."""
-    known(part.name, registry, what)
+    check_known(part.name, registry, what)
     return Part(part.name, to_dict(from_dict(registry[part.name][1], part.arguments)))
 
 
-def known(name: str, names: Collection[str], what: str) -> None:
+def check_known(name: str, names: Collection[str], what: str) -> None:
     """Raise ConfigError unless the name is one of these."""
     require(name in names, f"unknown {what} {name!r}; known are {sorted(names)}")
 
 
 def build(part: Part, registry: Mapping[str, tuple[Callable[..., Built], type]], *arguments: int) -> Built:
-    """The part itself: its class called with the arguments and its config."""
+    """Build the part itself: its class called with the arguments and its config."""
     part_class, config_class = registry[part.name]
     return part_class(*arguments, from_dict(config_class, part.arguments))

@@ -51,7 +51,7 @@ PRESETS = {
 
 
 def preset(name: str, **changes: Any) -> SairConfig:
-    """The preset `name` with fields of `SairConfig` changed, e.g. `preset("paper", semantics="none")`.
+    """Return the preset `name` with fields of `SairConfig` changed, e.g. `preset("paper", semantics="none")`.
 
     Raises ConfigError for an unknown name or a contradiction.
     """
@@ -92,7 +92,7 @@ SPN_PRESETS = {
 
 
 def spn_preset(name: str, **changes: Any) -> SpnConfig:
-    """The SPN preset `name` with fields changed, e.g. `spn_preset("lite", probabilistic=True)`.
+    """Return the SPN preset `name` with fields changed, e.g. `spn_preset("lite", probabilistic=True)`.
 
     Raises ConfigError for an unknown name or a contradiction.
     """

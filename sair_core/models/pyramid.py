@@ -35,5 +35,5 @@ class Descent(nn.Module):
 
 
 def wide_kernel(fold: int) -> int:
-    """The side of the first and the last kernel on a picture folded so often."""
+    """Return the side of the first and the last kernel on a picture folded so often."""
     return 7 if fold == 1 else 3

@@ -26,7 +26,7 @@ from sair_core.errors import ConfigError
 from sair_core.holes import check_shapes, hole_share
 from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
-from sair_core.models.parts import Part, build, known, resolved
+from sair_core.models.parts import Part, build, check_known, resolve
 from sair_core.models.sir import Sir, SirConfig
 from sair_core.weights.checkpoint import CheckpointModel
 
@@ -62,11 +62,11 @@ class SairConfig:
     detail: DetailConfig | None = None
 
     def __post_init__(self) -> None:
-        appearance = resolved(self.appearance, APPEARANCE_ENCODERS, "appearance encoder")
+        appearance = resolve(self.appearance, APPEARANCE_ENCODERS, "appearance encoder")
         object.__setattr__(self, "appearance", appearance)
-        object.__setattr__(self, "decoder", resolved(self.decoder, DECODERS, "decoder"))
-        known(self.initial_fill, INITIAL_FILLS, "initial_fill")
-        known(self.semantics, SEMANTICS, "semantics")
+        object.__setattr__(self, "decoder", resolve(self.decoder, DECODERS, "decoder"))
+        check_known(self.initial_fill, INITIAL_FILLS, "initial_fill")
+        check_known(self.semantics, SEMANTICS, "semantics")
         require(
             self.semantics == "none" or self.semantic is not None,
             f'semantics="{self.semantics}" needs a semantic encoder',
@@ -148,14 +148,14 @@ class Sair(CheckpointModel):
         # CLIP's embeddings have any norm and those of words have one: AIR sees directions, entries about 1.
         c = F.normalize(c.float(), dim=1)
         if words is not None:
-            c = _toward(c, words, hole01, strength)
+            c = _mix_toward(c, words, hole01, strength)
         c = (math.sqrt(c.shape[1]) * c).to(tokens.dtype)
         return SairFeatures(self.air.project(z, c), start01, tokens, edges, seen)
 
     def _semantics(
         self, seen: Tensor, hole01: Tensor, z: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Tokens `(B, D, h, w)`, edges, and semantics `(B, D, h', w')` on the grid that AIR gets them."""
+        """Return tokens `(B, D, h, w)`, edges, and semantics `(B, D, h', w')` on the grid of AIR."""
         if self.sir is None:
             return seen, None, seen
         tokens = self.sir.complete(seen, hole01)
@@ -180,18 +180,21 @@ class Sair(CheckpointModel):
             raise ValueError(f"strength must be in [0, 1], got {strength}")
 
     def decode(self, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """Colours `(B, N, 3)`, not clipped, at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
+        """Return colours `(B, N, 3)`, not clipped, at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
         return self.air(features.projected, features.start01, coords_yx, cell)
 
     def encode_view(self, rgb01: Tensor) -> SairFeatures:
-        """What `decode_view` needs of photos without a hole: rgb01 `(B, 3, H, W)` in [0, 1]."""
+        """Compute what `decode_view` needs of photos without a hole: rgb01 `(B, 3, H, W)` in [0, 1]."""
         if self.detail is None:
             return self.encode(rgb01, torch.zeros_like(rgb01[:, :1]))
         return SairFeatures(self.detail.project(rgb01))
 
     def decode_view(self, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-        """A function `(B, N, 3)` that goes on between a photo's pixels as the photo does, up to what an
-        interpolation of the pixels can add; arguments as in `decode`, features from `encode_view`."""
+        """Return a function `(B, N, 3)` that goes on between a photo's pixels as the photo does.
+
+        Up to what an interpolation of the pixels can add. Arguments as in `decode`, features from
+        `encode_view`.
+        """
         if self.detail is None:
             return self.decode(features, coords_yx, cell)
         return self.detail.query(features.projected, coords_yx, cell)
@@ -202,7 +205,7 @@ class Sair(CheckpointModel):
         return WIDE_MARGIN_PX if self.detail is None else DETAIL_MARGIN_PX
 
     def decode_semantics(self, features: SairFeatures, coords_yx: Tensor) -> Tensor:
-        """Text-aligned embeddings `(B, N, D)`, not normalised, at coords_yx `(B, N, 2)`.
+        """Return text-aligned embeddings `(B, N, D)`, not normalised, at coords_yx `(B, N, 2)`.
 
         With semantics="unfilled" these are the encoder's tokens, interpolated. Raises ConfigError for "none".
         """
@@ -221,12 +224,12 @@ Decode = Callable[[SairFeatures, Tensor, Tensor], Tensor]  # Sair.decode or deco
 
 
 def decode_chunked(decode: Decode, features: SairFeatures, coords_yx: Tensor, cell: Tensor) -> Tensor:
-    """What a model's `decode` gives, float32 `(B, N, 3)`, in chunks sized by the memory they take."""
+    """Return what a model's `decode` gives, float32 `(B, N, 3)`, in chunks sized by the memory they take."""
     return in_chunks(lambda part: decode(features, part, cell), coords_yx, features.projected).float()
 
 
-def _toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor:
-    """Unit-norm c `(B, D, h, w)` mixed with words, in each cell by strength times its share of hole.
+def _mix_toward(c: Tensor, words: Tensor, hole01: Tensor, strength: float) -> Tensor:
+    """Mix unit-norm c `(B, D, h, w)` with words, in each cell by strength times its share of hole.
 
     So cells without hole stay exactly as they are, and a hole thinner than a cell counts, too.
     """

@@ -64,7 +64,7 @@ class Sir(nn.Module):
         )
 
     def complete(self, tokens: Tensor, hole01: Tensor) -> Tensor:
-        """Tokens with what the hole destroyed filled in from the others.
+        """Return tokens with what the hole destroyed filled in from the others.
 
         tokens `(B, D, h, w)`, hole01 `(B, 1, H, W)`; same shape as tokens. The identity in the paper's form.
         """
@@ -75,7 +75,7 @@ class Sir(nn.Module):
         return tokens + self.leave(self.context(self.enter(tokens)))
 
     def project_edges(self, z: Tensor | None) -> Tensor | None:
-        """The first layer's part for appearance features `(B, C, h, w)`, computed once.
+        """Return the first layer's part for appearance features `(B, C, h, w)`, computed once.
 
         Returns float32 `(B, hidden, h, w)`, because sampling rounds coordinates to the precision of the map;
         None unless `edge_aware`.
@@ -83,7 +83,7 @@ class Sir(nn.Module):
         return self.edges(z).float() if self.config.edge_aware else None
 
     def forward(self, tokens: Tensor, coords_yx: Tensor, edges: Tensor | None = None) -> Tensor:
-        """Embeddings `(B, N, D)` at coords_yx `(B, N, 2)`.
+        """Return embeddings `(B, N, D)` at coords_yx `(B, N, 2)`.
 
         tokens `(B, D, h, w)` from `complete`; edges from `project_edges`, on a grid of its own.
         """

@@ -37,7 +37,7 @@ class GeneratorConfig:
 
 
 def instance_norm(x: Tensor) -> Tensor:
-    """Zero mean and unit variance over each channel's map, without parameters. x `(B, C, h, w)`.
+    """Normalise to zero mean and unit variance over each channel's map, without parameters. x `(B, C, h, w)`.
 
     By hand and over the rows of a matrix, a view in channels_last: torch's instance norm copies what is in
     channels_last and refuses maps of one cell, and the backward of its group norm is far slower on a CPU.

@@ -85,7 +85,7 @@ class SpnFeatures:
     sigma: Tensor | None = None
 
     def first(self, count: int) -> SpnFeatures:
-        """Those of the first photos of the batch."""
+        """Return those of the first photos of the batch."""
         return SpnFeatures(
             self.image[:count],
             tuple(level[:count] for level in self.encoded),
@@ -141,7 +141,7 @@ class Spn(CheckpointModel):
     def latent(
         self, size_px: tuple[int, int], generator: torch.Generator | None = None, batch: int = 1
     ) -> Tensor:
-        """z of Eq. (5) for photos of `(height, width)`: standard normal, `(batch, D, h', w')`.
+        """Draw z of Eq. (5) for photos of `(height, width)`: standard normal, `(batch, D, h', w')`.
 
         Drawn on the generator's device (without one on the CPU) and moved to the model's, so that a CPU
         generator's seed means the same fill everywhere. Raises ConfigError for a deterministic model.
@@ -153,7 +153,7 @@ class Spn(CheckpointModel):
         return z.to(self.generator.leave.weight.device)
 
     def decode(self, features: SpnFeatures, z: Tensor | None = None) -> SpnFill:
-        """One fill. z: from `latent`; None = zeros, the middle of the distribution.
+        """Decode one fill. z: from `latent`; None = zeros, the middle of the distribution.
 
         Raises ValueError for a z of another shape, ConfigError for one in a deterministic model.
         """
@@ -187,5 +187,8 @@ class Spn(CheckpointModel):
 
 
 def composite(filled01: Tensor, rgb01: Tensor, hole01: Tensor) -> Tensor:
-    """The fill inside the hole, the photo bit-identical outside. `(B, 3, H, W)`, hole01 `(B, 1, H, W)`."""
+    """Return the fill inside the hole, the photo bit-identical outside.
+
+    `(B, 3, H, W)`, hole01 `(B, 1, H, W)`.
+    """
     return torch.where(hole01 > 0, filled01.to(rgb01.dtype), rgb01)

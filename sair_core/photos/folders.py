@@ -17,10 +17,10 @@ CLASSES_NAME = "classes.json"
 VOID = 255
 
 
-def photo_files(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
-    """All photo files of folders, each folder's sorted. A PNG beside a JPEG of its name is a label map, not
-    a photo.
+def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
+    """Return all photo files of folders, each folder's sorted.
 
+    A PNG beside a JPEG of its name is a label map, not a photo.
     recursive: look into folders below, too. Raises DataError naming the folder that does not exist or holds
     no photo.
     """
@@ -30,15 +30,15 @@ def photo_files(folders: Iterable[str | Path], *, recursive: bool = False) -> li
             raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
         files = folder.rglob("*") if recursive else folder.iterdir()
         photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES and f.is_file()]
-        photos = without_label_maps(photos)
+        photos = drop_label_maps(photos)
         if not photos:
             raise DataError(f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
         found += sorted(photos, key=lambda f: f.as_posix())
     return found
 
 
-def without_label_maps(files: Iterable[Path]) -> list[Path]:
-    """The files that are no PNG beside a JPEG of its name."""
+def drop_label_maps(files: Iterable[Path]) -> list[Path]:
+    """Return the files that are no PNG beside a JPEG of its name."""
     files = list(files)
     jpegs = {f.with_suffix("") for f in files if f.suffix.lower() in JPEG_SUFFIXES}
     return [f for f in files if f.suffix.lower() != ".png" or f.with_suffix("") not in jpegs]
@@ -62,11 +62,11 @@ class Classes:
 
 
 def read_classes(folder: str | Path) -> Classes:
-    """`classes.json` of a folder or of the one above it.
+    """Read `classes.json` of a folder or of the one above it.
 
     Raises DataError when it is missing or its ids are not 0, 1, 2, ...
     """
-    path = classes_file(folder)
+    path = find_classes_file(folder)
     if path is None:
         raise DataError(
             f"{folder} has no {CLASSES_NAME} in it or above it. Write one: "
@@ -86,28 +86,31 @@ def read_classes(folder: str | Path) -> Classes:
         raise DataError(f"{path} is no list of classes ({error}).") from error
 
 
-def classes_file(folder: str | Path) -> Path | None:
-    """`classes.json` in a folder or the one above it; None where there is none."""
+def find_classes_file(folder: str | Path) -> Path | None:
+    """Return `classes.json` in a folder or the one above it; None where there is none."""
     folder = Path(folder)
     return next((p for p in (folder / CLASSES_NAME, folder.parent / CLASSES_NAME) if p.is_file()), None)
 
 
-def label_map_of(photo: Path) -> Path | None:
-    """The PNG beside a JPEG of its name; None where there is none."""
+def find_label_map(photo: Path) -> Path | None:
+    """Return the PNG beside a JPEG of its name; None where there is none."""
     path = photo.with_suffix(".png")
     return path if photo.suffix.lower() in JPEG_SUFFIXES and path.is_file() else None
 
 
-def labelled_files(folder: str | Path) -> list[tuple[Path, Path]]:
-    """`(photo, label map)` of every JPEG with a PNG of its name beside it, sorted. Raises DataError."""
-    pairs = [(f, label_map) for f in photo_files([folder]) if (label_map := label_map_of(f)) is not None]
+def list_labelled_photos(folder: str | Path) -> list[tuple[Path, Path]]:
+    """Return `(photo, label map)` of every JPEG with a PNG of its name beside it, sorted.
+
+    Raises DataError.
+    """
+    pairs = [(f, label_map) for f in list_photos([folder]) if (label_map := find_label_map(f)) is not None]
     if not pairs:
         raise DataError(f"{folder} holds no photo with a label map: NAME.jpg with NAME.png beside it.")
     return pairs
 
 
 def read_label_map(path: Path, size_px: tuple[int, int], classes: int) -> np.ndarray:
-    """uint8 `(H, W)` of class ids, 255 = void, at `size_px` (height, width).
+    """Read class ids, uint8 `(H, W)`, 255 = void, at `size_px` (height, width).
 
     Raises DataError when it cannot be read, has another size or ids that no class has.
     """

@@ -94,14 +94,14 @@ STALE_TAGS = frozenset(
 )
 
 
-def size_text(size_px: tuple[int, ...]) -> str:
+def format_size(size_px: tuple[int, ...]) -> str:
     """Write `(height, width)` as width x height, as people do."""
     return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
 
 
 @cache
-def readable_formats() -> tuple[str, ...]:
-    """READABLE_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
+def list_readable_formats() -> tuple[str, ...]:
+    """Return READABLE_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
     Image.init()
     try:
         from pillow_heif import register_heif_opener
@@ -112,8 +112,8 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in READABLE_FORMATS if name in Image.OPEN)
 
 
-def why_not_a_photo(start: bytes) -> str:
-    """What an unknown file is, judged by its first bytes, and what to do with it."""
+def explain_unreadable(start: bytes) -> str:
+    """Say what an unknown file is, judged by its first bytes, and what to do with it."""
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<svg", b"<?xml", b"<!doctype svg", b"<!--")):
         return "This is a drawing (SVG or XML), not a photo: export it as PNG first."
@@ -134,16 +134,16 @@ def holds_several(image: Image.Image) -> bool:
 
 
 def read_exif(image: Image.Image) -> tuple[int, bytes | None]:
-    """The orientation (1 = upright) and the EXIF block without it; what cannot be parsed counts as absent."""
+    """Return the orientation (1 = upright) and the EXIF block without it; damaged ones count as absent."""
     try:
         exif = image.getexif()
-        return exif.get(ExifTags.Base.Orientation, 1), without_tags(exif.tobytes(), STALE_TAGS)
+        return exif.get(ExifTags.Base.Orientation, 1), drop_tags(exif.tobytes(), STALE_TAGS)
     except DAMAGE:
         return 1, None
 
 
-def without_tags(exif: bytes, tags: frozenset[int]) -> bytes | None:
-    """The EXIF block without these tags and the preview picture; None when nothing is left."""
+def drop_tags(exif: bytes, tags: frozenset[int]) -> bytes | None:
+    """Return the EXIF block without these tags and the preview picture; None when nothing is left."""
     block = Image.Exif()  # a fresh one: an image's own may have parsed parts that it writes although deleted
     block.load(exif)
     for tag in tags.intersection(block):
@@ -152,7 +152,7 @@ def without_tags(exif: bytes, tags: frozenset[int]) -> bytes | None:
 
 
 def to_photo_mode(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The image as "RGB", "RGBA", "L", "LA" or "I;16", and the ICC profile that still describes it."""
+    """Return the image as "RGB", "RGBA", "L", "LA" or "I;16", and the ICC profile that still describes it."""
     icc_profile = image.info.get("icc_profile") or None
     if image.mode.startswith("I"):
         return _to_16_bit_grey(image), icc_profile
@@ -169,7 +169,7 @@ def to_photo_mode(image: Image.Image) -> tuple[Image.Image, bytes | None]:
 
 
 def _to_16_bit_grey(image: Image.Image) -> Image.Image:
-    """Every flavour of 16-bit grey (byte orders, 16 bits held in 32) as "I;16"."""
+    """Convert every flavour of 16-bit grey (byte orders, 16 bits held in 32) to "I;16"."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise PhotoError("A photo of 32-bit values cannot be used: save it with 8 or 16 bits.")
@@ -177,7 +177,7 @@ def _to_16_bit_grey(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
-    """Print colours (CMYK) or Lab as RGB, through the photo's own profile where it has a usable one."""
+    """Convert print colours (CMYK) or Lab to RGB, through the photo's own profile where that can be used."""
     if icc_profile or image.mode == "LAB":
         try:
             source = io.BytesIO(icc_profile) if icc_profile else ImageCms.createProfile("LAB")
@@ -189,12 +189,12 @@ def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def on_white(image: Image.Image) -> Image.Image:
-    """Transparency replaced by white."""
+def flatten_on_white(image: Image.Image) -> Image.Image:
+    """Replace transparency by white."""
     white = Image.new("RGBA", image.size, "white")
     return Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
 
 
 def to_8_bit(grey: np.ndarray) -> np.ndarray:
-    """uint16 (H, W) to uint8, rounded (65535 = 255 x 257); uint8 as it is."""
+    """Reduce uint16 (H, W) to uint8, rounded (65535 = 255 x 257); uint8 as it is."""
     return grey if grey.dtype == np.uint8 else ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, UnidentifiedImageError
 from scipy import ndimage
 
 from sair_core.errors import MaskError, MaskSizeError
-from sair_core.photos.formats import DAMAGE, readable_formats
+from sair_core.photos.formats import DAMAGE, list_readable_formats
 
 MaskFile = Image.Image | str | os.PathLike[str] | bytes
 MaskSource = MaskFile | np.ndarray
@@ -23,7 +23,7 @@ SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the 
 
 
 def bin_name(ratio_range: tuple[float, float]) -> str:
-    """`(0.2, 0.4)` -> `"20-40"`."""
+    """Return the name of a bin in percent: `(0.2, 0.4)` is `"20-40"`."""
     return "-".join(f"{100 * r:.0f}" for r in ratio_range)
 
 
@@ -54,12 +54,12 @@ def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.nd
 
 
 def mask_to_image(mask: np.ndarray) -> Image.Image:
-    """bool `(H, W)` to a PIL image of mode L, 255 = hole."""
+    """Convert bool `(H, W)` to a PIL image of mode L, 255 = hole."""
     return Image.fromarray(mask.astype(np.uint8) * 255)
 
 
 def hole_ratio(mask: np.ndarray) -> float:
-    """Share of the picture that is hole, 0 to 1."""
+    """Return the share of the picture that is hole, 0 to 1."""
     return float(np.count_nonzero(mask)) / mask.size
 
 
@@ -82,24 +82,24 @@ def bounding_box(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice] | 
 
 
 def grow(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """Every pixel within `radius_px` of the hole becomes hole."""
-    return _within(mask, radius_px)
+    """Make every pixel within `radius_px` of the hole hole, too."""
+    return _dilate(mask, radius_px)
 
 
 def shrink(mask: np.ndarray, radius_px: float) -> np.ndarray:
-    """Every hole pixel within `radius_px` of a known pixel becomes known; the edge does not count as one."""
-    return ~_within(~mask, radius_px)
+    """Make every hole pixel within `radius_px` of a known pixel known; the edge does not count as one."""
+    return ~_dilate(~mask, radius_px)
 
 
 def invert(mask: np.ndarray) -> np.ndarray:
-    """Hole and known exchanged."""
+    """Exchange hole and known."""
     return ~mask
 
 
 def irregular_mask(
     rng: np.random.Generator, size_px: tuple[int, int], ratio_range: tuple[float, float]
 ) -> np.ndarray:
-    """Brush strokes of varied width plus some rectangles and blobs, until the hole's share fits the range.
+    """Draw brush strokes of varied width and some rectangles and blobs until the hole's share fits the range.
 
     size_px: `(height, width)`. The share is drawn uniformly from `ratio_range` (at least 1 %), then shapes
     are added until it is reached; one that would pass the range's end is dropped and a smaller one drawn.
@@ -154,7 +154,7 @@ def _draw_shape(
         thickness = max(1.0, thickness * math.exp(rng.normal(0, 0.15)))
 
 
-def _within(marked: np.ndarray, radius_px: float) -> np.ndarray:
+def _dilate(marked: np.ndarray, radius_px: float) -> np.ndarray:
     # Only the neighbourhood of what is marked can change: a small blob in a large photo stays cheap.
     box = bounding_box(marked, math.ceil(radius_px)) if radius_px > 0 else None
     out = marked.copy()
@@ -169,7 +169,7 @@ def _open(source: MaskFile, size_px: tuple[int, int] | None) -> Image.Image:
         return source
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-            image = Image.open(file, formats=readable_formats())
+            image = Image.open(file, formats=list_readable_formats())
             if size_px and image.width * image.height > 4 * size_px[0] * size_px[1] + SPARE_PX:
                 raise MaskSizeError(
                     f"The mask is {image.width} x {image.height} px, far larger than the photo "

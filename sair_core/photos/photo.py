@@ -22,13 +22,13 @@ from sair_core.photos.formats import (
     DAMAGE,
     MODES,
     UPRIGHT,
+    explain_unreadable,
+    format_size,
     holds_several,
+    list_readable_formats,
     read_exif,
-    readable_formats,
-    size_text,
     to_8_bit,
     to_photo_mode,
-    why_not_a_photo,
 )
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as Pillow's own conversion to "L"
@@ -88,7 +88,7 @@ class Photo:
         """
         if mask.shape != self.size_px:
             raise MaskSizeError(
-                f"The mask is {size_text(mask.shape)} but the photo is {size_text(self.size_px)}:"
+                f"The mask is {format_size(mask.shape)} but the photo is {format_size(self.size_px)}:"
                 " give a mask of the photo's size."
             )
         count = np.count_nonzero(mask)
@@ -103,7 +103,7 @@ class Photo:
             grey01 = fill01 @ LUMA if fill01.shape[1] == 3 else fill01[:, 0]
             grey = np.rint(grey01 * np.iinfo(pixels.dtype).max)
             pixels[(mask, 0) if self.mode == "LA" else mask] = grey
-        return _photo(pixels, self.mode, self.icc_profile, self.exif)
+        return _build_photo(pixels, self.mode, self.icc_profile, self.exif)
 
     def to_image(self) -> Image.Image:
         """Return the photo as an image of its mode, with its ICC profile and EXIF in `info`."""
@@ -187,23 +187,23 @@ def _from_file(file: BinaryIO, max_megapixels: float) -> Photo:
         raise PhotoError("The file is empty: choose another one, or copy it again.")
     try:
         # Reads the header and decodes nothing yet.
-        image = Image.open(file, formats=readable_formats())
+        image = Image.open(file, formats=list_readable_formats())
     except UnidentifiedImageError:
-        raise PhotoError(why_not_a_photo(start)) from None
+        raise PhotoError(explain_unreadable(start)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PhotoTooLargeError(_too_large(error)) from error
+        raise PhotoTooLargeError(_explain_too_large(error)) from error
     except DAMAGE as error:
-        raise PhotoError(_damaged(error)) from error
+        raise PhotoError(_explain_damage(error)) from error
     _check_size(*image.size, max_megapixels)
     several = holds_several(image)
     return dataclasses.replace(_from_image(image), first_of_several=several)
 
 
-def _too_large(error: BaseException) -> str:
+def _explain_too_large(error: BaseException) -> str:
     return f"The photo is too large to open safely ({error}): make it smaller."
 
 
-def _damaged(error: BaseException) -> str:
+def _explain_damage(error: BaseException) -> str:
     return (
         f"The photo is damaged or incomplete ({error}): copy or download it again, or open it in another"
         " program and save it as PNG."
@@ -215,16 +215,16 @@ def _from_image(image: Image.Image) -> Photo:
     try:
         image.load()
     except Image.DecompressionBombError as error:
-        raise PhotoTooLargeError(_too_large(error)) from error
+        raise PhotoTooLargeError(_explain_too_large(error)) from error
     except DAMAGE as error:
-        raise PhotoError(_damaged(error)) from error
+        raise PhotoError(_explain_damage(error)) from error
     orientation, exif = read_exif(image)
     # Some cameras add a second picture to their JPEG files, which Pillow then calls MPO.
     format = "JPEG" if image.format == "MPO" else image.format
     image, icc_profile = to_photo_mode(image)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
-    return _photo(np.asarray(image), image.mode, icc_profile, exif, format)
+    return _build_photo(np.asarray(image), image.mode, icc_profile, exif, format)
 
 
 def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
@@ -244,16 +244,16 @@ def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
     elif pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * 255
     if np.issubdtype(pixels.dtype, np.uint16) and channels == 1:  # in either byte order
-        return _photo(np.array(pixels, dtype=np.uint16, order="C"), "I;16")
+        return _build_photo(np.array(pixels, dtype=np.uint16, order="C"), "I;16")
     if pixels.dtype != np.uint8 or channels < 1:
         raise PhotoError(
             f"A photo array of type {array.dtype} and shape {array.shape} cannot be used: give uint8,"
             " float in [0, 1], or uint16 for grey."
         )
-    return _photo(np.array(pixels, order="C"), MODES[channels])
+    return _build_photo(np.array(pixels, order="C"), MODES[channels])
 
 
-def _photo(
+def _build_photo(
     native: np.ndarray,
     mode: str,
     icc_profile: bytes | None = None,

@@ -12,12 +12,12 @@ from sair_core.errors import ConfigError, PhotoTooLargeError
 from sair_core.photos.formats import (
     GPS_TAGS,
     WRITABLE_FORMATS,
-    on_white,
+    drop_tags,
+    flatten_on_white,
+    format_size,
     read_exif,
-    size_text,
     to_8_bit,
     to_photo_mode,
-    without_tags,
 )
 
 JPEG_EXIF_BYTES = 65_533
@@ -56,16 +56,16 @@ def write_image(
     if max(image.size) > longest:
         raise PhotoTooLargeError(
             f"{format} holds at most {longest} pixels a side, the picture is"
-            f" {size_text(image.size[::-1])}: save it as PNG."
+            f" {format_size(image.size[::-1])}: save it as PNG."
         )
     _, exif = read_exif(image)
     if exif and not keep_gps:
-        exif = without_tags(exif, GPS_TAGS)
+        exif = drop_tags(exif, GPS_TAGS)
     image, icc_profile = to_photo_mode(image)
     if format not in ("PNG", "TIFF") and image.mode == "I;16":
         image = Image.fromarray(to_8_bit(np.asarray(image)))
     if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
-        image = on_white(image)
+        image = flatten_on_white(image)
     options = _options(format, quality, compressed=not exif)
     if icc_profile:
         options["icc_profile"] = icc_profile

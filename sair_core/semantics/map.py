@@ -40,7 +40,7 @@ class SemanticMap:
         return {self.labels[i]: float(counts[i]) for i in order}
 
     def mask(self, words: Sequence[str], min_confidence: float = 0.0) -> np.ndarray:
-        """bool `(H, W)`: the pixels of these labels, closed over specks and pinholes.
+        """Return bool `(H, W)`, the pixels of these labels, closed over specks and pinholes.
 
         Raises LabelError naming a word that was not asked for.
         """
@@ -55,13 +55,13 @@ class SemanticMap:
         return closed[2 * CLOSED_PX : -2 * CLOSED_PX, 2 * CLOSED_PX : -2 * CLOSED_PX] | chosen
 
     def to_image(self) -> Image.Image:
-        """The map as a palette PNG-ready picture: pixel values are places in `labels`."""
+        """Return the map as a palette picture: pixel values are places in `labels`."""
         image = Image.fromarray(self.ids, mode="P")
         image.putpalette(palette(len(self.labels)).ravel().tolist())
         return image
 
     def png(self) -> bytes:
-        """`to_image` as a file, the labels in its text under "labels", one a line."""
+        """Return `to_image` as a PNG file, the labels in its text under "labels", one a line."""
         text = PngInfo()
         text.add_itxt("labels", "\n".join(self.labels))
         buffer = io.BytesIO()
@@ -69,19 +69,19 @@ class SemanticMap:
         return buffer.getvalue()
 
     def npy(self) -> bytes:
-        """The raw embedding, float16 `(h, w, D)`, as a NumPy file."""
+        """Return the raw embedding, float16 `(h, w, D)`, as a NumPy file."""
         buffer = io.BytesIO()
         np.save(buffer, self.embedding)
         return buffer.getvalue()
 
     def overlay(self, rgb: np.ndarray, opacity: float) -> np.ndarray:
-        """uint8 `(H, W, 3)`: the map over the photo `rgb` of the same size; opacity in [0, 1]."""
+        """Return uint8 `(H, W, 3)`, the map over the photo `rgb` of the same size; opacity in [0, 1]."""
         colours = palette(len(self.labels))[self.ids].astype(np.float32)
         return (rgb + (colours - rgb) * opacity).round().astype(np.uint8)
 
 
 def palette(count: int) -> np.ndarray:
-    """Colours uint8 `(count, 3)` that differ well; a label's colour depends on its place only."""
+    """Return colours uint8 `(count, 3)` that differ well; a label's colour depends on its place only."""
     colours = [
         colorsys.hls_to_rgb((0.58 + i * GOLDEN) % 1, (0.55, 0.4, 0.7)[i % 3], (0.75, 0.65)[i // 3 % 2])
         for i in range(count)

@@ -144,14 +144,14 @@ class SemanticReader:
         return self.name(embedding, [*words, EVERYTHING_ELSE]).mask(words)
 
     def _logits(self, vectors: Tensor, words: Sequence[str]) -> Tensor:
-        """`(N, h, w)` of N words."""
+        """Return the logits of N words, `(N, h, w)`."""
         if not words:
             return vectors.new_zeros(0, *vectors.shape[1:])
         text = self.text.embed(words).to(vectors.device)
         return self._scale() * torch.einsum("dhw,nd->nhw", vectors, text)
 
     def _else(self, vectors: Tensor, labels: Sequence[str]) -> Tensor:
-        """`(1, h, w)`: how well the best few words fit that mean none of the labels.
+        """Return `(1, h, w)`, how well the best few words fit that mean none of the labels.
 
         All of hundreds of words together would win everywhere, and the best one wins too often.
         """
@@ -162,7 +162,7 @@ class SemanticReader:
         return best.logsumexp(dim=0, keepdim=True) - math.log(len(best))
 
     def _other_words(self, labels: Sequence[str]) -> list[str]:
-        """The vocabularies' words that are not close to any label."""
+        """Return the vocabularies' words that are not close to any label."""
         others = list(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
         if not labels:
             return others

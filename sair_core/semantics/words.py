@@ -17,7 +17,7 @@ MAX_LABEL_CHARACTERS = 80
 
 
 def parse_labels(text: str | Sequence[str]) -> list[str]:
-    """Labels from what was typed, "Sky, car; tree" or a list: trimmed, lower case, each once, in order.
+    """Read labels from what was typed, "Sky, car; tree" or a list: trimmed, lower case, each once, in order.
 
     Commas, semicolons and line breaks stand between labels. Raises LabelError when none is left, one is
     longer than 80 characters, or there are more than 64.
@@ -39,12 +39,12 @@ def parse_labels(text: str | Sequence[str]) -> list[str]:
 
 @cache
 def label_presets() -> dict[str, tuple[str, ...]]:
-    """Sets of labels to begin with, by name."""
+    """Return sets of labels to begin with, by name."""
     presets = json.loads((VOCABULARIES / "presets.json").read_text(encoding="utf-8"))
     return {name: tuple(labels) for name, labels in presets.items()}
 
 
 @cache
 def vocabulary(name: str) -> tuple[str, ...]:
-    """The words of `assets/vocabularies/NAME.txt`, one a line: "ade20k" or "coco"."""
+    """Return the words of `assets/vocabularies/NAME.txt`, one a line: "ade20k" or "coco"."""
     return tuple((VOCABULARIES / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1])

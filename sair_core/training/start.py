@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sair_core.config import from_dict
 from sair_core.errors import ConfigError
-from sair_core.files import leftovers, replacing
+from sair_core.files import find_leftovers, replacing
 from sair_core.models.load import load_model
 from sair_core.training.config import RunConfig
 from sair_core.training.state import LATEST, MODEL, STATE_NAME, find_state, holds_run
@@ -34,7 +34,7 @@ def prepare_folder(output: str, resume: str | None) -> Path:
         raise ConfigError(
             f"{folder} already holds a run. Continue it with --resume {LATEST} or name another --output."
         )
-    for half in leftovers(folder, {STATE_NAME, "log.csv"}) if folder.is_dir() else ():
+    for half in find_leftovers(folder, {STATE_NAME, "log.csv"}) if folder.is_dir() else ():
         half.unlink(missing_ok=True)
     return folder
 

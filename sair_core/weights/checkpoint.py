@@ -70,13 +70,13 @@ class CheckpointModel(nn.Module, ModelHubMixin):
         save_checkpoint(save_directory, self.own_state(), self.model_type, self.config)
 
     def own_state(self) -> dict[str, Tensor]:
-        """The state that a checkpoint holds: everything but the parts under `frozen_prefixes`."""
+        """Return the state that a checkpoint holds: everything but the parts under `frozen_prefixes`."""
         return {
             k: v for k, v in self.state_dict().items() if not k.startswith(self.frozen_prefixes or ("\0",))
         }
 
     def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
-        """Strict: raises CheckpointError listing every missing, unexpected or misshapen key."""
+        """Load strictly: raises CheckpointError listing every missing, unexpected or misshapen key."""
         own = self.own_state()
         problems = [f"missing {k}" for k in sorted(own.keys() - state.keys())]
         problems += [f"unexpected {k}" for k in sorted(state.keys() - own.keys())]
@@ -149,7 +149,7 @@ def save_checkpoint(folder: Path, state: dict[str, Tensor], model_type: str, con
 
 
 def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
-    """`(model_type, config)` of a checkpoint folder. Raises CheckpointError when it is not one."""
+    """Read `(model_type, config)` of a checkpoint folder. Raises CheckpointError when it is not one."""
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         return config.pop("model_type"), config
@@ -160,7 +160,10 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint folder, as float32. Raises CheckpointError when they cannot be read."""
+    """Read all tensors of a checkpoint folder, as float32.
+
+    Raises CheckpointError when they cannot be read.
+    """
     try:
         state = load_file(folder / WEIGHTS_NAME)
     except (OSError, SafetensorError) as error:

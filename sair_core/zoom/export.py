@@ -14,7 +14,7 @@ from sair_core.files import replacing
 from sair_core.photos.formats import FORMAT_BY_SUFFIX, MODES, WRITABLE_FORMATS
 from sair_core.photos.photo import LUMA, Photo
 from sair_core.photos.write import write_image
-from sair_core.progress import Cancelled, Progress, stop_if
+from sair_core.progress import Cancelled, Progress, raise_if_cancelled
 from sair_core.window import Window, resample
 from sair_core.zoom.function import PhotoFunction
 from sair_core.zoom.tiles import Span, cut
@@ -63,7 +63,7 @@ def export(
                 progress(1.0, "Writing the file")
                 with open(temporary, "wb") as file:
                     write_image(image, file, format, quality)
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
     except OSError as error:
         raise PhotoError(
             f"{path} cannot be written ({error}). Choose another folder, or make room on the disk."
@@ -90,7 +90,7 @@ class _Pieces:
         self.alpha = self.photo.alpha
         self.bands = (1 if self.grey else 3) + (self.alpha is not None)
         rows, columns = (
-            [slice(0, window.size_px[axis])] if by_rows else _bands(spans, window.centres(axis))
+            [slice(0, window.size_px[axis])] if by_rows else _cut_at_tiles(spans, window.centres(axis))
             for axis, spans in enumerate((function.rows, function.columns))
         )
         self.blocks = [
@@ -123,8 +123,8 @@ class _Pieces:
         return image
 
 
-def _bands(spans: Sequence[Span], centres: np.ndarray) -> list[slice]:
-    """Output pixels at these centres (photo px) along an axis, cut where a tile begins."""
+def _cut_at_tiles(spans: Sequence[Span], centres: np.ndarray) -> list[slice]:
+    """Cut output pixels at these centres (photo px) along an axis where a tile begins."""
     borders = [span.low for span in spans if span.fade_in]
     cuts = sorted({0, *np.searchsorted(centres, borders).tolist(), len(centres)})
     return [slice(*pair) for pair in zip(cuts, cuts[1:])]

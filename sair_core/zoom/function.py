@@ -24,7 +24,7 @@ from sair_core.devices import autocast
 from sair_core.holes import to_rgb01
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
-from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 from sair_core.window import Window, resample
 from sair_core.zoom.cache import FeatureCache, Tile
 from sair_core.zoom.tiles import Region, Span, cut, spans
@@ -65,11 +65,11 @@ class PhotoFunction:
 
     @torch.inference_mode()
     def colours(self, window: Window, cancelled: Cancelled = never_cancelled) -> Tensor:
-        """The function itself at a window in the photo: float32 `(h, w, 3)` on the CPU, not clipped."""
+        """Return the function at a window in the photo: float32 `(h, w, 3)` on the CPU, not clipped."""
         ys, xs = window.centres(0), window.centres(1)
         out = torch.zeros(*window.size_px, 3)
-        for span_y, span_x in self._around(ys, xs):
-            stop_if(cancelled)
+        for span_y, span_x in self._find_tiles(ys, xs):
+            raise_if_cancelled(cancelled)
             part_y, part_x = (
                 slice(*np.searchsorted(at, [span.low, span.high]).tolist())
                 for at, span in ((ys, span_y), (xs, span_x))
@@ -77,7 +77,7 @@ class PhotoFunction:
             region = Region(span_y, span_x)
             tile = self.cache.tile(self.photo, region, self.key, partial(self._tile, region))
             found = self._decode(tile.features, region, ys[part_y], xs[part_x], window.scale)
-            found += _lanczos(
+            found += _interpolate(
                 tile.missing, ys[part_y] - span_y.low + RIM_PX, xs[part_x] - span_x.low + RIM_PX
             )
             weight_y, weight_x = (
@@ -86,7 +86,7 @@ class PhotoFunction:
             out[part_y, part_x] += found * weight_y[:, None, None] * weight_x[:, None]
         return out
 
-    def _around(self, ys: np.ndarray, xs: np.ndarray) -> Iterator[tuple[Span, Span]]:
+    def _find_tiles(self, ys: np.ndarray, xs: np.ndarray) -> Iterator[tuple[Span, Span]]:
         for span_y in self.rows:
             for span_x in self.columns:
                 if all(np.any((s.low <= at) & (at < s.high)) for s, at in ((span_y, ys), (span_x, xs))):
@@ -99,7 +99,7 @@ class PhotoFunction:
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
             features = self.model.encode_view(rgb01.to(self.device))
-        features = SairFeatures(_in_own_memory(features.projected), features.start01)
+        features = SairFeatures(_copy_to_own_memory(features.projected), features.start01)
         ys, xs = (
             np.arange(s.low - RIM_PX, s.high + RIM_PX).clip(0, n - 1)
             for s, n in zip((rows, columns), self.photo.size_px)
@@ -111,7 +111,7 @@ class PhotoFunction:
     def _decode(
         self, features: SairFeatures, region: Region, ys: np.ndarray, xs: np.ndarray, scale: float
     ) -> Tensor:
-        """The model's own answer at rows `ys` and columns `xs`, photo px: float32 `(len(ys), len(xs), 3)`.
+        """Return the model's answer at rows `ys` and columns `xs`, photo px: float32 `(len(ys), len(xs), 3)`.
 
         On the CPU, where what is made of it is little work.
         """
@@ -127,8 +127,8 @@ class PhotoFunction:
         return found[0].unflatten(0, (len(ys), len(xs))).cpu()
 
 
-def _in_own_memory(features: Tensor) -> Tensor:
-    """`(1, C, h, w)` in channels-last order; on a CPU in memory of its own.
+def _copy_to_own_memory(features: Tensor) -> Tensor:
+    """Return `(1, C, h, w)` in channels-last order; on a CPU in memory of its own.
 
     Large blocks that stay, among those that come and go, leave holes in the heap that nothing fits: an export
     took 0.2 GB more.
@@ -140,8 +140,8 @@ def _in_own_memory(features: Tensor) -> Tensor:
     return last.permute(0, 3, 1, 2)
 
 
-def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
-    """`(C, h, w)` interpolated at rows and columns (px, centres at a half): `(len(ys), len(xs), C)`.
+def _interpolate(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
+    """Interpolate `(C, h, w)` at rows and columns (px, centres at a half): `(len(ys), len(xs), C)`.
 
     Everything that it touches must lie in the picture.
     """
@@ -150,12 +150,12 @@ def _lanczos(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
     )
     first, last = int(rows.min()), int(rows.max())
     by_columns = picture[:, first : last + 1].permute(2, 1, 0)
-    by_rows = _weighted(by_columns, columns, weight_x).transpose(0, 1)  # (h, len(xs), C)
-    return _weighted(by_rows, rows - first, weight_y)
+    by_rows = _sum_weighted(by_columns, columns, weight_x).transpose(0, 1)  # (h, len(xs), C)
+    return _sum_weighted(by_rows, rows - first, weight_y)
 
 
-def _weighted(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
-    """Sums of entries of the first axis, `(n, ...)` to `(N, ...)`: index and weight are `(N, taps)`.
+def _sum_weighted(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+    """Sum entries of the first axis, `(n, ...)` to `(N, ...)`: index and weight are `(N, taps)`.
 
     Nothing but this reads and adds at once: to gather first takes ten times as long.
     """

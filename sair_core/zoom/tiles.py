@@ -36,7 +36,7 @@ class Span:
         return -(-(self.stop - self.start) // MULTIPLE_PX) * MULTIPLE_PX
 
     def weight(self, centres: np.ndarray) -> np.ndarray:
-        """How much the tile counts at places along the axis, float32 in [0, 1]."""
+        """Return how much the tile counts at places along the axis, float32 in [0, 1]."""
         weight = np.ones(len(centres), np.float32)
         if self.fade_in:
             weight *= ((centres - self.low) / self.fade_in).clip(0, 1)
@@ -62,8 +62,10 @@ class Region:
 
 
 def spans(length_px: int, margin_px: int) -> list[Span]:
-    """The tiles along one axis of a photo, each encoded with a margin around what it answers for. Their
-    weights sum to one everywhere in it."""
+    """Return the tiles along one axis of a photo, each encoded with a margin around what it answers for.
+
+    Their weights sum to one everywhere in it.
+    """
     if length_px <= WHOLE_PX:
         return [Span(0, length_px, 0, length_px, 0, 0)]
     count = -(-length_px // CORE_PX)

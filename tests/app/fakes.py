@@ -16,7 +16,7 @@ from sair_core.errors import EmptyMaskError, ModelNotFoundError
 from sair_core.filling.result import FillResult
 from sair_core.photos.masks import mask_to_image
 from sair_core.photos.photo import Photo
-from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.window import Window, resample
@@ -133,7 +133,7 @@ class MeanPipeline:
         """Without texture, or without a source, the mean of all that is known; else that of the source."""
         fills = []
         for i in range(count):
-            stop_if(cancelled or never_cancelled)
+            raise_if_cancelled(cancelled or never_cancelled)
             fill = self.fill(photo, mask, seed=seed + i, words=words, strength=strength, progress=progress)
             if texture and source is not None:
                 mean01 = photo.rgb[source & ~mask].mean(axis=0) / 255
@@ -157,7 +157,7 @@ class MeanPipeline:
         progress: Progress | None = None,
         cancelled: Cancelled | None = None,
     ) -> Image.Image:
-        stop_if(cancelled or never_cancelled)
+        raise_if_cancelled(cancelled or never_cancelled)
         return Image.fromarray(self._enlarge(photo, mask, window))
 
     def export(
@@ -175,7 +175,7 @@ class MeanPipeline:
         for i in rows:
             self.begin_rows()
             (progress or no_progress)((i + 64) / (rows[-1] + 64), "Rendering")
-            stop_if(cancelled or never_cancelled)
+            raise_if_cancelled(cancelled or never_cancelled)
         Image.fromarray(self._enlarge(photo, mask, window)).save(path)
         return window.size_px
 
@@ -233,7 +233,7 @@ class GreyPainter:
         assert words is None and source is None and not texture  # which it cannot heed
         fills = []
         for i in range(count):
-            stop_if(cancelled or never_cancelled)
+            raise_if_cancelled(cancelled or never_cancelled)
             self.begin_fill()
             (progress or no_progress)((i + 1) / (count + 1), f"Filling {i + 1} of {count}")
             self.drawn.append(seed + i)

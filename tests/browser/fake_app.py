@@ -23,7 +23,7 @@ from app.serving.contracts import Pipeline
 from app.serving.loading import load_pipeline
 from app.serving.service import FillService
 from app.train.jobs import TrainingJobs
-from sair_core.progress import Cancelled, never_cancelled, stop_if
+from sair_core.progress import Cancelled, never_cancelled, raise_if_cancelled
 from sair_core.weights.bundled import BUNDLED_SAIR
 from tests.app.fakes import (
     FAKE_TRAINER,
@@ -66,7 +66,7 @@ class PacedPipeline(MeanPipeline):
     def view(self, *args: Any, cancelled: Cancelled | None = None, **options: Any) -> Image.Image:
         done = time.monotonic() + self.view_seconds
         while time.monotonic() < done:
-            stop_if(cancelled or never_cancelled)
+            raise_if_cancelled(cancelled or never_cancelled)
             time.sleep(0.01)
         return super().view(*args, cancelled=cancelled, **options)
 

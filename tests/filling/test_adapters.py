@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sair_core.coords import grid_coords
-from sair_core.filling.adapters import FILLERS, SairFiller, SpnFiller, noise_of
+from sair_core.filling.adapters import FILLERS, SairFiller, SpnFiller, draw_noise
 from sair_core.models.load import MODELS
 from sair_core.models.presets import spn_preset
 from sair_core.models.spn import Spn
@@ -36,7 +36,7 @@ def test_colours_come_for_any_size(name, crop, request):
 def test_an_spn_at_its_working_size_is_not_resampled(spn_pipe, crop):
     model, filler = spn_pipe.model, spn_pipe.filler
     encoded = filler.encode(*crop)
-    whole = model.decode(encoded, noise_of(model, (32, 48), 3)).rgb01
+    whole = model.decode(encoded, draw_noise(model, (32, 48), 3)).rgb01
     colours = filler.decode(encoded, grid_coords((32, 48)).flatten(0, 1), (32, 48), seed=3)
     torch.testing.assert_close(colours.view(32, 48, 3), whole[0].permute(1, 2, 0), atol=1e-4, rtol=0)
 
@@ -52,13 +52,13 @@ def test_enlarged_in_chunks_as_at_once(spn_pipe, crop, monkeypatch):
 
 def test_a_seed_is_a_noise(spn_pipe):
     model = spn_pipe.model
-    first, again, other = (noise_of(model, (32, 48), seed) for seed in (1, 1, 2))
+    first, again, other = (draw_noise(model, (32, 48), seed) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert noise_of(Spn(spn_preset("tiny")), (32, 48), 1) is None
+    assert draw_noise(Spn(spn_preset("tiny")), (32, 48), 1) is None
 
 
 def test_what_they_can(tiny_pipe, spn_pipe):
     assert not SairFiller(tiny_pipe.model, True).draws and not SairFiller(tiny_pipe.model, True).listens
     assert spn_pipe.filler.draws and not spn_pipe.filler.listens
     assert not SpnFiller(Spn(spn_preset("tiny")), True).draws
-    assert np.isfinite(noise_of(spn_pipe.model, (40, 40), 2**32 - 1).numpy()).all()
+    assert np.isfinite(draw_noise(spn_pipe.model, (40, 40), 2**32 - 1).numpy()).all()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from sair_core.errors import DataError
-from sair_core.photos.folders import labelled_files, photo_files, read_classes, read_label_map
+from sair_core.photos.folders import list_labelled_photos, list_photos, read_classes, read_label_map
 
 
 @pytest.fixture
@@ -22,22 +22,22 @@ def names(paths):
 
 
 def test_photos_are_sorted_and_label_maps_left_out(folder):
-    assert names(photo_files([folder])) == ["a.JPG", "b.jpg", "c.png"]
-    assert names(photo_files([folder], recursive=True)) == ["a.JPG", "b.jpg", "d.webp", "c.png"]
+    assert names(list_photos([folder])) == ["a.JPG", "b.jpg", "c.png"]
+    assert names(list_photos([folder], recursive=True)) == ["a.JPG", "b.jpg", "d.webp", "c.png"]
 
 
 def test_folders_without_photos_are_named(tmp_path):
     with pytest.raises(DataError, match="not a folder"):
-        photo_files([tmp_path / "none"])
+        list_photos([tmp_path / "none"])
     with pytest.raises(DataError, match="holds no photos"):
-        photo_files([tmp_path])
+        list_photos([tmp_path])
     with pytest.raises(DataError, match="no photo with a label map"):
         Image.new("RGB", (3, 3)).save(tmp_path / "alone.jpg")
-        labelled_files(tmp_path)
+        list_labelled_photos(tmp_path)
 
 
 def test_photos_with_label_maps(folder):
-    assert [(p.name, m.name) for p, m in labelled_files(folder)] == [("b.jpg", "b.png")]
+    assert [(p.name, m.name) for p, m in list_labelled_photos(folder)] == [("b.jpg", "b.png")]
 
 
 def test_classes_are_found_in_the_folder_or_above(tmp_path):

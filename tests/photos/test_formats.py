@@ -14,11 +14,11 @@ from sair_core.photos.formats import (
     PHOTO_SUFFIXES,
     READABLE_FORMATS,
     WRITABLE_FORMATS,
-    on_white,
+    drop_tags,
+    flatten_on_white,
     read_exif,
     to_8_bit,
     to_photo_mode,
-    without_tags,
 )
 from sair_core.photos.write import encode_image
 
@@ -143,7 +143,7 @@ def test_gps_is_dropped_and_the_rest_kept():
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
     block = exif.tobytes()
     assert parsed(block).get_ifd(ExifTags.IFD.GPSInfo)
-    kept = parsed(without_tags(block, GPS_TAGS))
+    kept = parsed(drop_tags(block, GPS_TAGS))
     assert not kept.get_ifd(ExifTags.IFD.GPSInfo)
     assert kept[ExifTags.Base.Make] == "Camera"
     assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"
@@ -157,6 +157,6 @@ def test_sixteen_to_eight_bits_is_rounded_and_inverts_the_widening():
 
 
 def test_transparency_is_flattened_on_white():
-    assert on_white(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0)) == (255, 255, 255)
-    assert on_white(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).getpixel((0, 0)) == (10, 20, 30)
-    assert on_white(Image.new("LA", (1, 1), (10, 0))).getpixel((0, 0)) == 255
+    assert flatten_on_white(Image.new("RGBA", (1, 1), (10, 20, 30, 0))).getpixel((0, 0)) == (255, 255, 255)
+    assert flatten_on_white(Image.new("RGBA", (1, 1), (10, 20, 30, 255))).getpixel((0, 0)) == (10, 20, 30)
+    assert flatten_on_white(Image.new("LA", (1, 1), (10, 0))).getpixel((0, 0)) == 255

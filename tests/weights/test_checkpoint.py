@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sair_core.errors import CheckpointError, ModelNotFoundError
-from sair_core.models.load import BUNDLED, bundled_models, find_folder, load_model
+from sair_core.models.load import BUNDLED, find_folder, list_bundled_models, load_model
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.weights.checkpoint import replacing
 
@@ -79,7 +79,7 @@ def test_names_folders_and_ids(folder, tmp_path):
 
 
 def test_the_bundled_model_loads_and_is_small_enough():
-    assert "sair-lite" in bundled_models()
+    assert "sair-lite" in list_bundled_models()
     assert isinstance(load_model("sair-lite"), Sair)
     assert (BUNDLED / "sair-lite" / "model.safetensors").stat().st_size < 60e6
     assert "licen" in (BUNDLED / "sair-lite" / "README.md").read_text().lower()

@@ -20,7 +20,7 @@ from sair_core.filling.texture.pyramid import Scene, build_pyramid, match_colour
 from sair_core.filling.texture.search import search_all, search_near
 from sair_core.filling.texture.start import start_from_rim
 from sair_core.filling.texture.vote import Voter
-from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, stop_if
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 
 NOWHERE = -1
 MAX_CROP_PX = 2048  # side above which a long thin hole is filled piece by piece
@@ -133,7 +133,7 @@ class _Clock:
 
     def tick(self, share: float) -> None:
         """share: of the present crop, in [0, 1]."""
-        stop_if(self.cancelled)
+        raise_if_cancelled(self.cancelled)
         self.progress((self.crop + share) / self.crops, "Texture")
 
 

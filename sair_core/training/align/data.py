@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from sair_core.photos.folders import VOID, Classes, labelled_files, photo_files
+from sair_core.photos.folders import VOID, Classes, list_labelled_photos, list_photos
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.data.photos import TrainPhoto, load_photos
@@ -42,14 +42,14 @@ class NamedPhoto:
 
 def load_labelled(folders: Sequence[str | Path], classes: Classes) -> list[TrainPhoto]:
     """Open photos that have label maps; unusable ones are logged. Raises DataError when none is left."""
-    photos = load_photos([photo for folder in folders for photo, _ in labelled_files(folder)], classes)
+    photos = load_photos([photo for folder in folders for photo, _ in list_labelled_photos(folder)], classes)
     return [photo for photo in photos if photo.ids is not None]
 
 
 def load_named(folders: Sequence[str | Path]) -> list[NamedPhoto]:
     """Open photos whose file names say what they show; the others are left out."""
     photos = []
-    for path in photo_files(folders) if folders else ():
+    for path in list_photos(folders) if folders else ():
         word = word_of(path.stem)
         if word:
             photos.append(NamedPhoto(load_photo(path).rgb, word))

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import DataError, PhotoError
-from sair_core.photos.folders import Classes, label_map_of, read_label_map
+from sair_core.photos.folders import Classes, find_label_map, read_label_map
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
 
@@ -55,7 +55,7 @@ def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
     if min(rgb.shape[:2]) < MIN_SIDE_PX:
         raise PhotoError(f"{rgb.shape[1]} x {rgb.shape[0]} px is too small, {MIN_SIDE_PX} px is the least")
     ids = None
-    if classes is not None and (label_map := label_map_of(path)) is not None:
+    if classes is not None and (label_map := find_label_map(path)) is not None:
         ids = read_label_map(label_map, rgb.shape[:2], len(classes.names))
     if max(rgb.shape[:2]) > MAX_SIDE_PX:
         image = Image.fromarray(rgb)

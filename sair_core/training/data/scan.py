@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.errors import DataError
-from sair_core.photos.folders import CLASSES_NAME, Classes, label_map_of, without_label_maps
+from sair_core.photos.folders import CLASSES_NAME, Classes, drop_label_maps, find_label_map
 from sair_core.photos.formats import PHOTO_SUFFIXES
 from sair_core.progress import Progress, no_progress
 from sair_core.training.data.photos import TrainPhoto, open_photos
@@ -119,7 +119,7 @@ def _list_files(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, in
                 photos.append(entry)
             elif entry.name != CLASSES_NAME:
                 others[suffix or "without suffix"] += 1
-        files += without_label_maps(photos)
+        files += drop_label_maps(photos)
     return files, dict(others)
 
 
@@ -135,7 +135,7 @@ def _find_copies(files: Sequence[Path]) -> dict[Path, Path]:
     for group in by_size.values():
         first: dict[bytes, Path] = {}
         # Labelled ones first; otherwise the order of the folders.
-        for file in sorted(group, key=lambda f: label_map_of(f) is None) if len(group) > 1 else ():
+        for file in sorted(group, key=lambda f: find_label_map(f) is None) if len(group) > 1 else ():
             try:
                 digest = hashlib.blake2b(file.read_bytes(), digest_size=16).digest()
             except OSError:

@@ -17,7 +17,7 @@ from sair_core.coords import cell_of, pixel_coords
 from sair_core.errors import DataError
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
-from sair_core.photos.folders import Classes, classes_file, read_classes
+from sair_core.photos.folders import Classes, find_classes_file, read_classes
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -141,7 +141,7 @@ def _read_classes(folders: Sequence[str]) -> Classes | None:
     """Return the classes of the folders that have any. Raises DataError when two have different ones."""
     found: Classes | None = None
     for folder in folders:
-        if classes_file(folder) is None:
+        if find_classes_file(folder) is None:
             continue
         classes = read_classes(folder)
         if found is not None and classes.names != found.names:

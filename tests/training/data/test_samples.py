@@ -5,31 +5,31 @@ from PIL import Image
 
 from sair_core.coords import sample
 from sair_core.errors import DataError
-from sair_core.photos.folders import Classes, photo_files
+from sair_core.photos.folders import Classes, list_photos
 from sair_core.training.data.photos import load_photos, split
 
 
 def test_photo_files_leave_label_maps_out(photo_folder):
-    names = [p.name for p in photo_files([photo_folder])]
+    names = [p.name for p in list_photos([photo_folder])]
     assert names == sorted(names) and "p0.jpg" in names and "p0.png" not in names and "tiny.png" in names
 
 
 def test_folders_without_photos(tmp_path):
     with pytest.raises(DataError, match="holds no photos"):
-        photo_files([tmp_path])
+        list_photos([tmp_path])
     with pytest.raises(DataError, match="not a folder"):
-        photo_files([tmp_path / "none"])
+        list_photos([tmp_path / "none"])
 
 
 def test_corrupt_and_tiny_photos_are_skipped_and_named(photo_folder, caplog):
-    assert len(load_photos(photo_files([photo_folder]))) == 8
+    assert len(load_photos(list_photos([photo_folder]))) == 8
     assert "corrupt.jpg" in caplog.text and "tiny.png" in caplog.text
     with pytest.raises(DataError, match="None of the 1 photos"):
         load_photos([photo_folder / "corrupt.jpg"])
 
 
 def test_split_is_seeded_and_disjoint(photo_folder):
-    paths = photo_files([photo_folder])
+    paths = list_photos([photo_folder])
     train, val = split(paths, 0.3, seed=0)
     assert not set(train) & set(val) and sorted(train + val) == paths and val
     assert split(paths, 0.3, seed=0) == (train, val)
@@ -101,8 +101,8 @@ def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folde
     Image.fromarray(np.full((90, 120), 1, np.uint8)).save(photo_folder / "p3.png")
     Image.fromarray(np.full((90, 120), 7, np.uint8)).save(photo_folder / "p4.png")
     classes = Classes(("sky", "car"), ((), ()), partial=("p3.jpg",))
-    photos = load_photos(photo_files([photo_folder]), classes)
+    photos = load_photos(list_photos([photo_folder]), classes)
     assert len(photos) == 7  # the map of p4 holds an id that no class has
     known = [p for p in photos if p.ids is not None]
     assert sorted(int(p.ids.max()) for p in known) == [0, 1] and [p.partial for p in photos].count(True) == 1
-    assert all(p.ids is None for p in load_photos(photo_files([photo_folder])))
+    assert all(p.ids is None for p in load_photos(list_photos([photo_folder])))
