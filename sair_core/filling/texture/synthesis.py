@@ -115,7 +115,7 @@ def synthesize(
             cells[part] = blend(copied_yx, part, cells, known[window] & ~part, config.screening).clip(0, 1)
             source_yx[window][part] = copied_yx + (crop.top, crop.left)
         known[window] |= part
-    progress(1.0, "Texture")
+    progress(1.0, "Copying texture")
     return TextureResult(colours[hole], source_yx[hole])
 
 
@@ -134,7 +134,7 @@ class _Clock:
     def tick(self, share: float) -> None:
         """share: of the present crop, in [0, 1]."""
         raise_if_cancelled(self.cancelled)
-        self.progress((self.crop + share) / self.crops, "Texture")
+        self.progress((self.crop + share) / self.crops, "Copying texture")
 
 
 def _scene(
