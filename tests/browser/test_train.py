@@ -124,10 +124,10 @@ def test_from_nothing_to_a_finished_training(train, photos):
     assert train.root.locator("svg.psnr").get_attribute("aria-label") == "PSNR in dB: 20 at first, 23 now"
     assert "step 30 of many" in train.root.locator(".log").inner_text()
     assert list(train.picture()) == [300 % 256, 120, 90]
+    last = train.root.locator("figure img").get_attribute("src")
     train.root.locator("figure input").fill("1")
     train.page.wait_for_function(
-        "(old) => document.querySelector('#train figure img').getAttribute('src') !== old",
-        arg=train.root.locator("figure img").get_attribute("src"),
+        "(old) => document.querySelector('#train figure img').getAttribute('src') !== old", arg=last
     )
     assert list(train.picture()) == [50, 120, 90]
     assert train.root.locator("figure output").inner_text() == "step 5"
