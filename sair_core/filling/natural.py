@@ -6,6 +6,7 @@ from. The photo is read and written in its own depth and channels, at its own re
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -59,9 +60,9 @@ def prefer_named(named: np.ndarray, sources: Sources, words: str) -> Sources:
     """
     pixels = named if sources.pixels is None else named & sources.pixels
     if np.count_nonzero(pixels) >= MIN_SOURCE_PX:
-        return Sources(pixels, sources.note, sources.meaning)
+        return dataclasses.replace(sources, pixels=pixels)
     note = f"No {words} was found to take texture from, so it was taken from anywhere."
-    return Sources(sources.pixels, note, sources.meaning)
+    return dataclasses.replace(sources, note=note)
 
 
 def fill_natural(
@@ -88,7 +89,7 @@ def fill_natural(
         def tell(share: float, text: str, done: int = i) -> None:
             progress((done + share) / len(seeds), text)
 
-        guide = own01.copy()
+        guide = np.zeros_like(own01)  # read in the hole only
         guide[hole] = guide01 if own01.shape[2] == 3 else (guide01 @ LUMA)[:, None]
         found = synthesize(
             own01,
