@@ -17,6 +17,7 @@ from sair_core.files import replacing
 from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.photo import Photo, load_photo
 from sair_core.photos.write import encode_image
+from sair_core.semantics.points import GROW_PX
 from sair_core.window import Window
 
 from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window
@@ -71,6 +72,16 @@ words: what to mark, with commas between: "car, person".
 Returns a black and white PNG of the photo's size, white = marked (all black when the photo shows none of it):
 a mask as /fill takes it.
 Fails with a plain message when the file cannot be read or no word is given."""
+
+MASK_FROM_POINTS = """Mark the object in a photo that points lie on.
+
+photo: an image file of up to LIMIT megapixels.
+points: [[x, y], ...] in pixels of the upright photo, from its top left corner.
+labels: optional, [true, false, ...], one a point: whether it lies inside the object; all do by default.
+grow_px: the mask reaches so much further than the object, so that its rim is filled, too; 0 for its edges.
+Returns a black and white PNG of the photo's size, white = marked: a mask as /fill takes it.
+Fails with a plain message when the file cannot be read, a point lies outside the photo or none is inside
+the object."""
 
 VIEW = f"""Show a part of a photo at any scale, with detail made by the model.
 
@@ -140,6 +151,11 @@ class Endpoints:
             mask = self.service.start_words(self._load(photo), words).result()
             return _write(encode_image(mask_to_image(mask), "PNG"), "mask.png")
 
+    def mask_from_points(self, photo: str, points: Any, labels: Any = None, grow_px: float = GROW_PX) -> str:
+        with _errors_as_messages():
+            mask = self.service.start_points(self._load(photo), points, labels, grow_px=grow_px).result()
+            return _write(encode_image(mask_to_image(mask), "PNG"), "mask.png")
+
     def view(
         self,
         photo: str,
@@ -194,6 +210,9 @@ def add_endpoints(service: FillService) -> None:
         mask = _file_input("Mask: an image file of the photo's size, white = fill")
         seed = gr.Number(0, label="Seed: a whole number", precision=0)
         words = gr.Textbox(label="Words with commas between")
+        points = gr.JSON(label="Points: [[x, y], ...] in px of the photo")
+        labels = gr.JSON(label="Whether each point is inside the object: [true, false, ...]")
+        grow_px = gr.Number(GROW_PX, label="How much further than the object the mask reaches, in px")
         guide = gr.Textbox("", label="What to fill with")  # its value makes it optional
         strength = gr.Slider(0, 1, 1, label="How much the words count")
         centre_y = gr.Number(0, label="Middle of the view, down: from -1 to 1")
@@ -222,6 +241,7 @@ def add_endpoints(service: FillService) -> None:
         ),
         (answer.semantics, [photo, words, mask], [out, places], SEMANTICS),
         (answer.mask_from_words, [photo, words], out, MASK_FROM_WORDS),
+        (answer.mask_from_points, [photo, points, labels, grow_px], out, MASK_FROM_POINTS),
         (answer.view, [photo, mask, centre_y, centre_x, scale, width, height], out, VIEW),
         (answer.export, [photo, times, format, mask], enlarged, EXPORT),
     ]

@@ -33,6 +33,10 @@ class LabelError(SairError):
     """The labels that were typed cannot be used."""
 
 
+class PointError(SairError):
+    """The points that should select an object cannot be used."""
+
+
 class ConfigError(SairError, ValueError):
     """A configuration value is out of range or contradicts another one."""
 

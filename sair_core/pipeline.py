@@ -32,7 +32,9 @@ from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 from sair_core.seeds import seed_range
 from sair_core.semantics.map import SemanticMap
+from sair_core.semantics.points import Labels, Points
 from sair_core.semantics.reader import SemanticReader
+from sair_core.semantics.selector import PointSelector
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.window import Window
@@ -81,6 +83,7 @@ class InpaintPipeline:
         self.filler: Filler = build_filler(model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
+        self._selector: PointSelector | None = None
         self._features = FeatureCache()
         self._key = model_key()
         self._filled: LRUCache[bytes, Photo] = LRUCache(1)
@@ -113,6 +116,9 @@ class InpaintPipeline:
         """
         self._features.clear()
         self._filled.clear()
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -382,6 +388,28 @@ class InpaintPipeline:
         if not names:
             raise LabelError("Name what should be selected, for example: car, person.")
         return mask_to_image(self.reader.find(as_photo(photo).rgb, names))
+
+    def mask_from_points(
+        self, photo: PhotoSource, points: Points, labels: Labels | None = None, *, grow_px: float = 0.0
+    ) -> np.ndarray:
+        """Return the mask, bool `(H, W)` of the photo's size, of the object under points.
+
+        points: `(N, 2)`, x and y in pixels of the upright photo; pixel i of an axis reaches from i to i + 1.
+        labels: `(N,)`, True = inside the object, False = outside; all inside by default. grow_px: what lies
+        so near to the object is selected, too; a few px for a mask that is to be filled.
+        The photo is read once: every further point on it is answered at once.
+
+        Raises PointError and PhotoError kinds.
+        """
+        rgb = as_photo(photo).rgb
+        return self.selector.select(rgb, points, labels, grow_px=grow_px)
+
+    @property
+    def selector(self) -> PointSelector:
+        """What finds the object under points; built at need."""
+        if self._selector is None:
+            self._selector = PointSelector(self.reader)
+        return self._selector
 
     def view(
         self,

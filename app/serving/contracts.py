@@ -18,6 +18,7 @@ from sair_core.window import Window
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
     from sair_core.filling.result import FillResult
+    from sair_core.semantics.points import Labels, Points
     from sair_core.zoom.cache import FeatureCache
 
 
@@ -83,6 +84,10 @@ class Pipeline(Filler, Protocol):
     def reader(self) -> Reader: ...
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image: ...
+
+    def mask_from_points(
+        self, photo: Photo, points: Points, labels: Labels | None = None, *, grow_px: float = 0.0
+    ) -> np.ndarray: ...
 
     def view(
         self,

@@ -31,6 +31,7 @@ from .work import WorkQueue
 if TYPE_CHECKING:
     from sair_core.filling.priors import PriorView
     from sair_core.filling.result import FillResult
+    from sair_core.semantics.points import Labels, Points
     from sair_core.zoom.cache import FeatureCache
 
 log = logging.getLogger(__name__)
@@ -206,6 +207,25 @@ class FillService:
             read_labels(words)
             progress(0.4, f"Looking for: {words.strip()}")
             return as_mask(pipeline.mask_from_words(photo, words))
+
+        return self._start(self.models.pipeline, search, progress)
+
+    def start_points(
+        self,
+        photo: Photo,
+        points: Points,
+        labels: Labels | None = None,
+        *,
+        grow_px: float = 0.0,
+        progress: Progress | None = None,
+    ) -> Future[np.ndarray]:
+        """Queue the search for the object under points: a mask, bool `(H, W)`; the arguments as in
+        `InpaintPipeline.mask_from_points`."""
+
+        def search(pipeline: Pipeline, progress: Progress) -> np.ndarray:
+            self.models.reader(BUNDLED, pipeline, progress)
+            progress(0.4, "Looking for the object")
+            return pipeline.mask_from_points(photo, points, labels, grow_px=grow_px)
 
         return self._start(self.models.pipeline, search, progress)
 

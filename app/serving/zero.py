@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sair_core.filling.result import FillResult
     from sair_core.photos.photo import Photo
     from sair_core.semantics.map import SemanticMap
+    from sair_core.semantics.points import Labels, Points
     from sair_core.window import Window
     from sair_core.zoom.cache import FeatureCache
 
@@ -121,6 +122,12 @@ class BorrowingPipeline:
 
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
         return self._call("mask_from_words", photo.size_px, photo, words)
+
+    def mask_from_points(
+        self, photo: Photo, points: Points, labels: Labels | None = None, *, grow_px: float = 0.0
+    ) -> np.ndarray:
+        options = {"grow_px": grow_px}
+        return self._call("mask_from_points", photo.size_px, photo, points, labels, options=options)
 
     def view(
         self,

@@ -14,10 +14,11 @@ from PIL import Image
 
 from sair_core.errors import EmptyMaskError, ModelNotFoundError
 from sair_core.filling.result import FillResult
-from sair_core.photos.masks import mask_to_image
+from sair_core.photos.masks import grow, mask_to_image
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 from sair_core.semantics.map import SemanticMap
+from sair_core.semantics.points import Labels, Points, check_points
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
 from sair_core.window import Window, resample
 
@@ -146,6 +147,15 @@ class MeanPipeline:
         names = parse_labels(words)
         found = self.reader.name(photo.rgb, [*names, "sky", "road", EVERYTHING_ELSE])
         return mask_to_image(found.mask(names))
+
+    def mask_from_points(
+        self, photo: Photo, points: Points, labels: Labels | None = None, *, grow_px: float = 0.0
+    ) -> np.ndarray:
+        """What has the colour of a point inside, and of none outside."""
+        points, inside = check_points(points, labels, photo.size_px)
+        x, y = points.astype(int).T
+        alike = (photo.rgb[:, :, None] == photo.rgb[y, x]).all(axis=-1)
+        return grow(alike[..., inside].any(axis=-1) & ~alike[..., ~inside].any(axis=-1), grow_px)
 
     def view(
         self,

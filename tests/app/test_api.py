@@ -31,7 +31,8 @@ def client(tmp_path_factory):
 
 def test_what_is_public_is_documented(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/fill", "/fill_engine", "/semantics", "/mask_from_words", "/view", "/export"]
+    marking = ["/mask_from_words", "/mask_from_points"]
+    assert list(endpoints) == ["/fill", "/fill_engine", "/semantics", *marking, "/view", "/export"]
     names = {
         name: [one["parameter_name"] for one in about["parameters"]] for name, about in endpoints.items()
     }
@@ -40,6 +41,7 @@ def test_what_is_public_is_documented(client):
         "/fill_engine": ["photo", "mask", "engine", "count", "seed", "words", "strength", "source"],
         "/semantics": ["photo", "labels", "mask"],
         "/mask_from_words": ["photo", "words"],
+        "/mask_from_points": ["photo", "points", "labels", "grow_px"],
         "/view": ["photo", "mask", "centre_y", "centre_x", "scale", "width", "height"],
         "/export": ["photo", "scale", "format", "mask"],
     }
@@ -158,6 +160,33 @@ def test_mask_from_words_gives_what_fill_takes(client, street_file):
     assert (mask > 0).mean() == pytest.approx(0.08, abs=0.005)
     filled = np.asarray(Image.open(client.predict(street_file, handle_file(out), api_name="/fill")))
     assert np.array_equal(filled[mask == 0], street()[mask == 0])
+
+
+CAR_XY = [30, 80]
+
+
+def test_mask_from_points(client, street_file):
+    def mark(*arguments, **options):
+        out = client.predict(street_file, *arguments, api_name="/mask_from_points", **options)
+        return np.asarray(Image.open(out)) > 0
+
+    car = mark([CAR_XY], grow_px=0)
+    assert np.array_equal(car, (street() == COLOURS["car"]).all(axis=-1))
+    grown = mark([CAR_XY])
+    assert grown[car].all() and grown.sum() > car.sum()  # for filling, by default
+    assert not mark([CAR_XY, CAR_XY], [True, False], 0).any()
+
+
+def test_wrong_points_are_messages(client, street_file):
+    for arguments, message in (
+        (([[900, 10]],), "outside the photo of 160 x 120 px"),
+        (([[1, 1]], [False]), "No point is inside"),
+        (([1, 2],), "Give each point as x and y"),
+        ((None,), "pairs of numbers"),
+        (([["a", "b"]],), "pairs of numbers"),
+    ):
+        with pytest.raises(gradio_client.exceptions.AppError, match=message):
+            client.predict(street_file, *arguments, api_name="/mask_from_points")
 
 
 def test_wrong_words_are_messages(client, street_file):

@@ -29,10 +29,11 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
         "fill_engine",
         "semantics",
         "mask_from_words",
+        "mask_from_points",
         "view",
         "export",
     ]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 13
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 14
 
 
 def test_what_paints_is_there_where_there_is_an_spn():
