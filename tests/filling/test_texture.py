@@ -106,6 +106,18 @@ def test_nothing_is_taken_from_outside_the_sources():
     assert sources[tuple(result.source_yx.T)].all()
 
 
+@pytest.mark.parametrize("places", [[(100, 1100, 90)], [(10, 1300, 40), (600, 1000, 60)]])
+def test_sources_far_from_the_hole_are_reached(places):
+    photo = noise((700, 1400))
+    hole = disc(photo.shape[:2], (320, 120), 25)
+    sources = np.zeros(hole.shape, bool)
+    for top, left, side in places:
+        sources[top : top + side, left : left + side] = True
+    _, result = filled(photo, hole, sources=sources, semantics=torch.rand(4, 7, 14))
+    assert result.possible
+    assert sources[tuple(result.source_yx.T)].all()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_nothing_is_taken_from_any_hole_or_from_what_has_no_colours(seed):
     photo = noise((90, 90), seed, strength=0.5)

@@ -17,8 +17,9 @@ def blend(
 ) -> np.ndarray:
     """Correct copied colours so that they meet each other and the photo.
 
-    Where two neighbours were copied from different places, their difference becomes the mean of what it is in
-    either place. screening pulls the correction to 0: it fades instead of spreading.
+    Where two neighbours were copied from different places, their difference becomes the larger of what it is
+    in either place: the mean of two would be flatter than both. screening pulls the correction to 0: it fades
+    instead of spreading.
 
     copied_yx: `(N, 2)`, where each pixel of the hole (bool `(h, w)`, in the order of np.nonzero) was copied
     from. colours: float32 `(h, w, C)`, used where `known`. Returns float32 `(N, C)`, not clipped.
@@ -36,9 +37,9 @@ def blend(
         back = (-step[0], -step[1])
         there, there_seen = _difference(copied_yx[row], back, colours, known)
         there_seen &= row >= 0
-        seen = here_seen.astype(np.float32) + there_seen
-        expected = (here * here_seen[:, None] - there * there_seen[:, None]) / np.maximum(seen, 1)[:, None]
-        joined = inside & (seen > 0) & ((row >= 0) | known[tuple(beside.T)])
+        larger = _strength(here, here_seen) >= _strength(there, there_seen)
+        expected = np.where(larger[:, None], here, -there)
+        joined = inside & (here_seen | there_seen) & ((row >= 0) | known[tuple(beside.T)])
         misfit -= (expected - (pixels[tuple(beside.T)] - copied)) * joined[:, None]
     return copied + solve_poisson(misfit, hole, screening)
 
@@ -57,3 +58,8 @@ def _difference(
     moved, inside = _moved(yx, step, known)
     seen = inside & known[tuple(moved.T)]
     return (colours[tuple(moved.T)] - colours[tuple(yx.T)]) * seen[:, None], seen
+
+
+def _strength(difference: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """`(N,)`, below 0 where the difference is not known."""
+    return np.where(seen, np.abs(difference).sum(axis=1), -1)

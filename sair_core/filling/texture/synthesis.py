@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.errors import MaskSizeError
-from sair_core.filling.plan import Crop, plan_crops
+from sair_core.filling.plan import plan_crops
 from sair_core.filling.texture.blend import blend
 from sair_core.filling.texture.canvas import Canvas, build_canvas
 from sair_core.filling.texture.coherence import refine
@@ -18,6 +18,7 @@ from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.patches import Descriptors, reduce_semantics, weigh_guides
 from sair_core.filling.texture.pyramid import Scene, build_pyramid, match_colours, thickness_px
 from sair_core.filling.texture.search import search_all, search_near
+from sair_core.filling.texture.sheet import lay_out
 from sair_core.filling.texture.start import start_from_rim
 from sair_core.filling.texture.vote import Voter
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
@@ -25,7 +26,6 @@ from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 NOWHERE = -1
 MAX_CROP_PX = 2048  # side above which a long thin hole is filled piece by piece
 TASTE_CELLS = 12  # side of the grid of a seed's preferences over a crop
-SEMANTIC_CELLS = 128  # side of a crop's piece of the embeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +105,17 @@ def synthesize(
     )
     clock = _Clock(progress, cancelled, len(crops))
     for i, (crop, part) in enumerate(crops):
-        window = crop.slices
         draw = torch.Generator().manual_seed(seed)
-        scene = _scene(colours[window], known[window], part, usable[window], guide01 is not None, device)
-        meaning = None if semantics is None else _cut(semantics, crop, hole.shape).to(device)
+        sheet = lay_out(crop, np.count_nonzero(part), usable)
+        cells, has_colour, wanted = sheet.join(colours), sheet.join(known), sheet.frame(part)
+        scene = _scene(cells, has_colour, wanted, sheet.join(usable), guide01 is not None, device)
+        meaning = None if semantics is None else sheet.sample(semantics, hole.shape).to(device)
         copied_yx = _copy(build_pyramid(scene, config), meaning, config, draw, clock.of_crop(i))
+        window = crop.slices
         if copied_yx is not None:
-            cells = colours[window]
-            cells[part] = blend(copied_yx, part, cells, known[window] & ~part, config.screening).clip(0, 1)
-            source_yx[window][part] = copied_yx + (crop.top, crop.left)
+            blended = blend(copied_yx, wanted, cells, has_colour & ~wanted, config.screening)
+            colours[window][part] = blended.clip(0, 1)
+            source_yx[window][part] = sheet.photo_yx(copied_yx)
         known[window] |= part
     progress(1.0, "Copying texture")
     return TextureResult(colours[hole], source_yx[hole])
@@ -152,17 +154,6 @@ def _scene(
     wanted = on_device(part)
     guide = matched if guided else None
     return Scene(matched, on_device(known), wanted, on_device(usable), guide, thickness_px(wanted))
-
-
-def _cut(semantics: Tensor, crop: Crop, size_px: tuple[int, int]) -> Tensor:
-    """A crop's piece of embeddings `(D, h, w)` that cover the whole photo."""
-    axes = []
-    for start, length, whole in ((crop.top, crop.height, size_px[0]), (crop.left, crop.width, size_px[1])):
-        cells = min(length, SEMANTIC_CELLS)
-        axes.append((start + (torch.arange(cells) + 0.5) * (length / cells)) * (2 / whole) - 1)
-    grid = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)  # (x, y), as grid_sample has it
-    grid = grid[None].to(semantics.device)
-    return F.grid_sample(semantics[None], grid, padding_mode="border", align_corners=False)[0]
 
 
 def _copy(
