@@ -106,7 +106,7 @@ def synthesize(
     clock = _Clock(progress, cancelled, len(crops))
     for i, (crop, part) in enumerate(crops):
         draw = torch.Generator().manual_seed(seed)
-        sheet = lay_out(crop, np.count_nonzero(part), usable)
+        sheet = lay_out(crop, int(part.sum()), usable)
         cells, has_colour, wanted = sheet.join(colours), sheet.join(known), sheet.frame(part)
         scene = _scene(cells, has_colour, wanted, sheet.join(usable), guide01 is not None, device)
         meaning = None if semantics is None else sheet.sample(semantics, hole.shape).to(device)
