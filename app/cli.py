@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate semantics": "sair_core.evaluation.semantics",
     "evaluate guided": "sair_core.evaluation.guided",
     "evaluate removal": "sair_core.evaluation.removal",
+    "evaluate words": "sair_core.evaluation.words",
     "push": "sair_core.training.push",
     "space": ".host.space",
 }
@@ -36,7 +37,7 @@ OVERVIEW = f"""sair {__version__}: fill, zoom and name what is in photos
   sair name PHOTO [LABELS]        what every pixel is, and each label's share
   sair batch                      fill a folder of photos
   sair train, sair align          train a model, or the encoder that knows words
-  sair evaluate                   figures: fills, zoom, semantics, guided, removal
+  sair evaluate                   figures: fills, zoom, semantics, guided, removal, words
   sair push, sair space           share a model, or the app, on the Hugging Face hub
 
 sair COMMAND --help tells the options."""

@@ -23,7 +23,7 @@ from sair_core.evaluation.realism import (
     texture,
 )
 from sair_core.evaluation.samples import Sample
-from sair_core.evaluation.summary import Drawn, Figures, Record, Tally, Textures
+from sair_core.evaluation.summary import Drawn, Figures, Record, Tally, Textures, sample_name
 from sair_core.photos.folders import VOID, Classes
 from sair_core.photos.masks import hole_ratio
 from sair_core.semantics.reader import SemanticReader
@@ -93,6 +93,8 @@ class Ruler:
         results = [composite(case.photo, sample, case.mask) for sample in samples]
         result = results[0]
         whole, hole = self._compare(case, method, result, tally)
+        for number, sample in enumerate(results[1:], 1):
+            self._add_textures(case, sample_name(method, number), sample, tally)
         record = Record(
             photo=case.sample.path.name,
             photo_index=case.sample.index,
@@ -113,12 +115,10 @@ class Ruler:
         """Over the whole picture, and inside the hole."""
         photo, mask = case.photo, case.mask
         whole_distance = hole_distance = None
-        if self.features is not None and case.true_maps is not None:
-            maps = self.features(result)
+        maps = self._add_textures(case, method, result, tally)
+        if maps is not None and case.true_maps is not None:
             whole_distance = feature_distance(maps, case.true_maps)
             hole_distance = feature_distance(maps, case.true_maps, mask)
-            inside, everywhere = map(Textures, textures(maps, mask), case.true_textures)
-            tally.add_textures((case.bin, method), inside, everywhere)
         named = None
         if self.reader is not None and case.labels is not None:
             named = self.reader.name(self.reader.read(result), list(case.labels[1].names)).ids
@@ -140,6 +140,15 @@ class Ruler:
             agreement=_share_right(named, case, mask),
         )
         return whole, hole
+
+    def _add_textures(self, case: Case, name: str, result: np.ndarray, tally: Tally) -> Maps | None:
+        """Add a fill's features to the tally and return them; None where they are not measured."""
+        if self.features is None or case.true_maps is None:
+            return None
+        maps = self.features(result)
+        inside, everywhere = map(Textures, textures(maps, case.mask), case.true_textures)
+        tally.add_textures((case.bin, name), inside, everywhere)
+        return maps
 
     def _drawn(self, case: Case, results: Sequence[np.ndarray]) -> Drawn | None:
         """Of one sample alone there is nothing to say."""

@@ -76,12 +76,17 @@ def format_failures(failures: Sequence[Failure]) -> list[str]:
 
 def format_drawn(summaries: Sequence[Summary]) -> str:
     """One line a bin and method that gave several samples: the best of them, and how they differ."""
-    rows = [("hole %", "method", "best of", "PSNR dB", "SSIM", "L1", "diversity L1", "LPIPS")]
+    rows = [
+        ("hole %", "method", "best of", "PSNR dB", "SSIM", "L1", "diversity L1", "LPIPS", "Fréchet of each")
+    ]
     for row in summaries:
         if row.drawn is not None:
             best = row.drawn
             figures = f"{best.psnr_db:.2f}", f"{best.ssim:.4f}", f"{best.l1:.4f}", f"{best.diversity_l1:.4f}"
-            rows.append((row.bin, row.method, str(best.samples), *figures, _known(best.diversity_lpips)))
+            each = " ".join(f"{distance:.3f}" for distance in best.frechet) or UNKNOWN
+            rows.append(
+                (row.bin, row.method, str(best.samples), *figures, _known(best.diversity_lpips), each)
+            )
     return align(_each_bin_once(rows))
 
 

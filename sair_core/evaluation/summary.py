@@ -33,6 +33,14 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class DrawnMeans(Drawn):
+    """Of many holes: means, and the Fréchet distance of each sample over all holes, in the order of the
+    seeds; empty where no features were measured."""
+
+    frechet: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Figures:
     """A fill beside the truth, of the whole picture or of the hole alone. `l1` on pixel values in [0, 1].
 
@@ -93,6 +101,11 @@ class Textures(NamedTuple):
 Key = tuple[str, str]  # bin, method
 
 
+def sample_name(method: str, number: int) -> str:
+    """Of a sample as a method of its own; the first, number 0, is the method."""
+    return f"{method} #{number}" if number else method
+
+
 class Tally:
     """All that was measured, photo after photo.
 
@@ -149,7 +162,7 @@ class Summary:
     hole: Means
     lpips: float | None = None
     seconds: float | None = None
-    drawn: Drawn | None = None
+    drawn: DrawnMeans | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +228,7 @@ def _summary(name: str, bins: Sequence[str], method: str, rows: Sequence[Record]
         hole=_means([row.hole for row in rows], tally.frechet(bins, method, inside=True)),
         lpips=_mean_of_known(row.lpips for row in rows),
         seconds=float(np.median(seconds)) if seconds else None,
-        drawn=_drawn([row.drawn for row in rows if row.drawn is not None]),
+        drawn=_drawn([row.drawn for row in rows if row.drawn is not None], bins, method, tally),
     )
 
 
@@ -232,16 +245,19 @@ def _means(rows: Sequence[Figures], frechet_distance: float | None) -> Means:
     )
 
 
-def _drawn(rows: Sequence[Drawn]) -> Drawn | None:
+def _drawn(rows: Sequence[Drawn], bins: Sequence[str], method: str, tally: Tally) -> DrawnMeans | None:
     if not rows:
         return None
-    return Drawn(
+    names = [sample_name(method, number) for number in range(rows[0].samples)]
+    distances = [tally.frechet(bins, name, inside=True) for name in names]
+    return DrawnMeans(
         samples=rows[0].samples,
         psnr_db=_mean(row.psnr_db for row in rows),
         ssim=_mean(row.ssim for row in rows),
         l1=_mean(row.l1 for row in rows),
         diversity_l1=_mean(row.diversity_l1 for row in rows),
         diversity_lpips=_mean_of_known(row.diversity_lpips for row in rows),
+        frechet=tuple(distance for distance in distances if distance is not None),
     )
 
 

@@ -15,6 +15,7 @@ from sair_core.evaluation.holes import FolderHoles, Hole, IrregularHoles
 from sair_core.evaluation.measure import PSNR_CAP_DB, Ruler
 from sair_core.evaluation.metrics import l1_inside, psnr_inside, ssim_inside
 from sair_core.evaluation.realism import gradient_ratio
+from sair_core.evaluation.report import format_drawn
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import centre_square, drawn_mask, list_samples
 from sair_core.evaluation.summary import Tally, gains, summarise
@@ -190,6 +191,19 @@ def test_samples_have_a_best_one_and_differ(photo_folder):
     best = [r.drawn.psnr_db for r in records if (r.bin, r.method) == ("40-60", "spn")]
     assert summary.drawn.psnr_db == pytest.approx(np.mean(best))
     assert all(r.drawn is None for r in records if r.method == "mean")
+
+
+def test_each_sample_has_a_frechet_distance_of_its_own(photo_folder):
+    ruler = Ruler(features=blocks)
+    measured = tally(evaluate(a_benchmark(photo_folder, {"spn": two_greys, "mean": mean}, ruler=ruler)))
+    summaries = {s.method: s for s in summarise(measured) if s.bin == "all"}
+    first, second = summaries["spn"].drawn.frechet
+    assert first == summaries["spn"].hole.frechet and first != second
+    alone = {"spn": lambda photo, mask: two_greys(photo, mask)[1]}
+    again = tally(evaluate(a_benchmark(photo_folder, alone, ruler=ruler)))
+    assert second == next(s.hole.frechet for s in summarise(again) if s.bin == "all")
+    assert list(summaries) == ["spn", "mean"]
+    assert f"{first:.3f} {second:.3f}" in format_drawn(list(summaries.values()))
 
 
 def test_one_sample_of_a_method_that_draws_is_like_any_other(photo_folder):
