@@ -113,7 +113,7 @@ class Endpoints:
         with _errors_as_messages():
             options = FillOptions(seed=int(seed or 0), words=words, strength=strength)
             fill = self.service.start_fill(*self._load_both(photo, mask), options).result()
-            return _write(encode_image(fill.image, "PNG"), "filled.png")
+            return _write(encode_image(fill.photo, "PNG"), "filled.png")
 
     def variations(
         self, photo: str, mask: str, count: float = 4, seed: float = 0
@@ -137,7 +137,7 @@ class Endpoints:
             loaded, hole = self._load_both(photo, mask)
             options = FillOptions(engine, int(seed or 0), words, strength, _read_hole(loaded, source))
             fills = self.service.start_variations(loaded, hole, int(count), options).result()
-            files = [_write(encode_image(fill.image, "PNG"), f"seed-{fill.seed}.png") for fill in fills]
+            files = [_write(encode_image(fill.photo, "PNG"), f"seed-{fill.seed}.png") for fill in fills]
             return files, [fill.seed for fill in fills]
 
     def semantics(self, photo: str, labels: str, mask: str | None = None) -> tuple[str, list[dict[str, Any]]]:

@@ -497,9 +497,8 @@ class InpaintPipeline:
 
 def _digest(photo: Photo, hole: np.ndarray) -> bytes:
     """Return what names a photo with a hole, the same whoever opened it."""
-    facts = (photo.size_px, photo.mode, photo.icc_profile, photo.exif)
+    facts = (photo.size_px, photo.mode, photo.bits, photo.metadata)
     digest = hashlib.blake2b(repr(facts).encode(), digest_size=16)
-    for array in (photo.rgb, photo.alpha, np.packbits(hole)):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).data)
+    for array in (photo.pixels, np.packbits(hole)):
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()

@@ -66,6 +66,5 @@ def _fill(options: FillOptions) -> None:
         )  # fmt: skip
     format = FORMAT_BY_SUFFIX[options.output.suffix.lower()].name
     for result, output in zip(results, outputs):
-        image = result.photo.to_image()
-        write_whole(output, encode_image(image, format, options.quality, keep_gps=options.keep_gps))
+        write_whole(output, encode_image(result.photo, format, options.quality, keep_gps=options.keep_gps))
         print(output)

@@ -149,7 +149,7 @@ class EditActions:
             if request.shown is None:
                 text = "There is no result to save yet. Paint something and press Fill first."
                 return Answer("notice", "warn", text)
-            data = encode_image(session.get(request.shown).to_image(), format, int(quality))
+            data = encode_image(session.get(request.shown), format, int(quality))
         except SairError as error:
             return refuse(error)
         name = f"sair-result-{request.shown}.{PHOTO_FORMATS[format]}"

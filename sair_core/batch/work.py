@@ -102,7 +102,7 @@ class Worker:
         format = (
             photo.format if photo.format in WRITABLE_FORMATS else FORMAT_BY_SUFFIX[target.suffix.lower()].name
         )
-        data = encode_image(result.to_image(), format, self.config.quality, keep_gps=self.config.keep_gps)
+        data = encode_image(result, format, self.config.quality, keep_gps=self.config.keep_gps)
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return "; ".join(notes)

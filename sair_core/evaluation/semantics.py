@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from sair_core.command_line import Option, run_command
@@ -21,7 +20,14 @@ from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
-from sair_core.photos.folders import Classes, list_labelled_photos, read_classes, read_label_map, spread
+from sair_core.photos.folders import (
+    Classes,
+    list_labelled_photos,
+    read_classes,
+    read_ids,
+    read_label_map,
+    spread,
+)
 from sair_core.photos.masks import BINS
 from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
@@ -97,9 +103,10 @@ def measure(
     tables = {part: {name: Confusion(len(classes.names)) for name in readers} for part in parts}
     labels = list(classes.names)
     for index in tqdm(spread(len(pairs), limit), unit="photo", disable=None):
-        photo, label_map = pairs[index]
-        rgb = load_photo(photo).rgb
-        true = read_label_map(label_map, rgb.shape[:2], len(labels))
+        path, label_map = pairs[index]
+        photo = load_photo(path)
+        rgb = photo.rgb
+        true = read_label_map(label_map, photo.size_px, len(labels), orientation=photo.orientation)
         holes = {bin_name(i): drawn_mask(seed, index, i, rgb.shape[:2]) for i in HOLE_BINS}
         for name, reader in readers.items():
             for part, hole in {IN_VIEW: None, **holes}.items():
@@ -118,8 +125,7 @@ def common_classes(train: Path, classes: Classes) -> list[int]:
     """Ids of the classes that 20 or more photos of a folder show. Raises DataError."""
     shown = np.zeros(len(classes.names), int)
     for _, label_map in list_labelled_photos(train):
-        with Image.open(label_map) as image:
-            ids = np.unique(np.asarray(image))
+        ids = np.unique(read_ids(label_map))
         shown[ids[ids < len(shown)]] += 1
     return np.flatnonzero(shown >= MANY).tolist()
 

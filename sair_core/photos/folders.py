@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from sair_core.errors import ConfigError, DataError
+from sair_core.errors import ConfigError, DataError, PhotoError
 from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES
+from sair_core.photos.reader import check_size, read_picture, turn_upright
 
 CLASSES_NAME = "classes.json"
 VOID = 255
+MAX_MAP_MEGAPIXELS = 400
 
 
 def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -109,16 +111,15 @@ def list_labelled_photos(folder: str | Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def read_label_map(path: Path, size_px: tuple[int, int], classes: int) -> np.ndarray:
-    """Read class ids, uint8 `(H, W)`, 255 = void, at `size_px` (height, width).
+def read_label_map(path: Path, size_px: tuple[int, int], classes: int, *, orientation: int = 1) -> np.ndarray:
+    """Read class ids, uint8 `(H, W)`, 255 = void, upright and at `size_px` (height, width).
 
-    Raises DataError when it cannot be read, has another size or ids that no class has.
+    orientation: how the photo was turned (`Photo.orientation`): a map of the photo's size before that is
+    turned like it. Raises DataError when it cannot be read, has another size or ids that no class has.
     """
-    try:
-        with Image.open(path) as image:
-            ids = np.asarray(image if image.mode in ("L", "P") else image.convert("L"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path} is no label map ({error}). Use an 8-bit PNG of class ids.") from error
+    ids = read_ids(path)
+    if ids.shape != tuple(size_px) and ids.shape == tuple(size_px)[::-1] and orientation >= 5:
+        ids = np.asarray(turn_upright(ids, orientation))
     if ids.shape != tuple(size_px):
         raise DataError(
             f"{path} is {ids.shape[1]} x {ids.shape[0]} px, its photo {size_px[1]} x {size_px[0]}."
@@ -127,6 +128,23 @@ def read_label_map(path: Path, size_px: tuple[int, int], classes: int) -> np.nda
     if unknown.size:
         raise DataError(f"{path} holds ids {unknown.tolist()}; known are 0 to {classes - 1} and 255 (void).")
     return ids
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """Read the class ids of a label map as they stand there, uint8 `(H, W)`. Raises DataError."""
+    hint = "Use an 8-bit PNG of class ids."
+    try:
+        picture = read_picture(path, partial(check_size, max_megapixels=MAX_MAP_MEGAPIXELS))
+    except PhotoError as error:
+        raise DataError(f"{path} is no label map ({error}). {hint}") from error
+    ids = np.asarray(turn_upright(picture.pixels, picture.orientation))
+    if ids.ndim == 3:  # grey, saved with three equal channels or with transparency
+        if ids.shape[2] != 2 and (ids[..., :3] != ids[..., :1]).any():
+            raise DataError(f"{path} is no label map (it has colours, not ids). {hint}")
+        ids = ids[..., 0]
+    if ids.dtype.kind not in "bui" or ids.min() < 0 or ids.max() > 255:
+        raise DataError(f"{path} is no label map (its values are no ids from 0 to 255). {hint}")
+    return ids.astype(np.uint8)
 
 
 def spread(count: int, limit: int | None) -> Sequence[int]:

@@ -1,15 +1,13 @@
-"""What kinds of files there are, and what Pillow's many image modes and EXIF blocks become in a photo."""
+"""What kinds of files there are, and what Pillow's many image modes become in a photo."""
 
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
 
 from sair_core.errors import PhotoError
 
@@ -59,39 +57,6 @@ READABLE_FORMATS = (
     "QOI",
     "TGA",
 )
-# What Pillow's readers raise on damaged files, besides UnidentifiedImageError (an OSError).
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation
-GPS_TAGS = frozenset({ExifTags.IFD.GPSInfo})
-# Orientation, and how one file stored its pixels (TIFF keeps such tags beside the descriptive ones).
-STALE_TAGS = frozenset(
-    getattr(ExifTags.Base, name)
-    for name in (
-        "Orientation NewSubfileType SubfileType ImageWidth ImageLength BitsPerSample Compression"
-        " PhotometricInterpretation FillOrder StripOffsets SamplesPerPixel RowsPerStrip StripByteCounts"
-        " PlanarConfiguration Predictor ColorMap TileWidth TileLength TileOffsets TileByteCounts SubIFDs"
-        " ExtraSamples SampleFormat JPEGTables JpegIFOffset JpegIFByteCount YCbCrSubSampling"
-        " InterColorProfile XMLPacket IPTCNAA ImageResources"
-    ).split()
-)
 
 
 def format_size(size_px: tuple[int, ...]) -> str:
@@ -124,36 +89,12 @@ def explain_unreadable(start: bytes) -> str:
     return "This file is no readable photo, or its start is damaged: save it as PNG or JPEG and try again."
 
 
-def holds_several(image: Image.Image) -> bool:
-    """Whether a file, opened and not yet decoded, is an animation or has several pages."""
-    try:
-        # An MPO's second picture is the camera's preview of the first.
-        return image.format != "MPO" and getattr(image, "is_animated", False)
-    except DAMAGE:  # behind the first picture, where nobody will look
-        return False
+def to_photo_mode(image: Image.Image, icc_profile: bytes | None = None) -> tuple[Image.Image, bytes | None]:
+    """Return the image as "RGB", "RGBA", "L", "LA" or "I;16", and the ICC profile that still describes it.
 
-
-def read_exif(image: Image.Image) -> tuple[int, bytes | None]:
-    """Return the orientation (1 = upright) and the EXIF block without it; damaged ones count as absent."""
-    try:
-        exif = image.getexif()
-        return exif.get(ExifTags.Base.Orientation, 1), drop_tags(exif.tobytes(), STALE_TAGS)
-    except DAMAGE:
-        return 1, None
-
-
-def drop_tags(exif: bytes, tags: frozenset[int]) -> bytes | None:
-    """Return the EXIF block without these tags and the preview picture; None when nothing is left."""
-    block = Image.Exif()  # a fresh one: an image's own may have parsed parts that it writes although deleted
-    block.load(exif)
-    for tag in tags.intersection(block):
-        del block[tag]
-    return block.tobytes() if len(block) else None
-
-
-def to_photo_mode(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """Return the image as "RGB", "RGBA", "L", "LA" or "I;16", and the ICC profile that still describes it."""
-    icc_profile = image.info.get("icc_profile") or None
+    icc_profile: of the image; what Pillow has read unless given.
+    """
+    icc_profile = icc_profile or image.info.get("icc_profile") or None
     if image.mode.startswith("I"):
         return _to_16_bit_grey(image), icc_profile
     if image.mode == "F":
@@ -182,7 +123,7 @@ def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
         try:
             source = io.BytesIO(icc_profile) if icc_profile else ImageCms.createProfile("LAB")
             srgb = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
+        except Exception:  # a profile that cannot be used, for one reason of many: the colours go without
             srgb = None
         if srgb is not None:
             return srgb
@@ -195,6 +136,6 @@ def flatten_on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode.removesuffix("A"))
 
 
-def to_8_bit(grey: np.ndarray) -> np.ndarray:
-    """Reduce uint16 (H, W) to uint8, rounded (65535 = 255 x 257); uint8 as it is."""
-    return grey if grey.dtype == np.uint8 else ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def to_8_bit(pixels: np.ndarray) -> np.ndarray:
+    """Reduce uint16 to uint8, rounded (65535 = 255 x 257); uint8 as it is."""
+    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from sair_core.errors import MaskError, MaskSizeError
-from sair_core.photos.formats import DAMAGE, list_readable_formats
+from sair_core.errors import MaskError, MaskSizeError, PhotoError
+from sair_core.photos.formats import to_photo_mode
+from sair_core.photos.reader import call_decoder, read_picture, turn_upright
 
 MaskFile = Image.Image | str | os.PathLike[str] | bytes
 MaskSource = MaskFile | np.ndarray
 
 BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6))  # share of the picture that is hole, as the field reports it
 THRESHOLD = 128  # a grey mask is hole from here up
+DARK = 32  # below, paint counts as black
+OVERSHOOT = 2.0  # floats up to here are meant in [0, 1]: resampling passes its ends
 SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the photo
 
 
@@ -28,11 +29,14 @@ def bin_name(ratio_range: tuple[float, float]) -> str:
 
 
 def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.ndarray:
-    """Read a mask: white (luma from 128 up, on black where it is transparent) or True is hole.
+    """Read a mask: white, a light colour or True is hole, black is not.
 
-    source: PIL image, path, file bytes, or array of bool, integers (0..255, or only 0 and 1) or floats in
-    [0, 1], `(H, W)` or `(H, W, C)`. size_px: `(height, width)` of the photo; a mask of another size but the
-    same shape (sides within 1 %) is resized, nearest. Returns bool `(H, W)`.
+    source: PIL image, path or file bytes, turned upright as a photo is; an array of bool, integers (0..255,
+    or only 0 and 1) or floats in [0, 1], `(H, W)` or `(H, W, C)`, where NaN counts as 0. A colour is as light
+    as its strongest channel; hole is what is lighter than the middle. On a transparent ground the paint is
+    hole: all of it, unless it is black in places and lighter in others. size_px: `(height, width)` of the
+    photo; a mask of another size but the same shape (sides within 1 %) is resized, nearest. Returns bool
+    `(H, W)`.
 
     Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo; for a
     file far larger than it before anything is decoded.
@@ -40,7 +44,7 @@ def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.nd
     if isinstance(source, np.ndarray):
         mask = _array_to_mask(source)
     else:
-        mask = _image_to_mask(_open(source, size_px))
+        mask = _read_file(source, size_px)
     if size_px is None or mask.shape == tuple(size_px):
         return mask
     ratios = [want / have for want, have in zip(size_px, mask.shape)]
@@ -164,39 +168,35 @@ def _dilate(marked: np.ndarray, radius_px: float) -> np.ndarray:
     return out
 
 
-def _open(source: MaskFile, size_px: tuple[int, int] | None) -> Image.Image:
-    if isinstance(source, Image.Image):
-        return source
+def _read_file(source: MaskFile, size_px: tuple[int, int] | None) -> np.ndarray:
+    def check(width: int, height: int) -> None:
+        if size_px and width * height > 4 * size_px[0] * size_px[1] + SPARE_PX:
+            raise MaskSizeError(
+                f"The mask is {width} x {height} px, far larger than the photo ({size_px[1]} x {size_px[0]}"
+                " px). Use one of the photo's size."
+            )
+
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-            image = Image.open(file, formats=list_readable_formats())
-            if size_px and image.width * image.height > 4 * size_px[0] * size_px[1] + SPARE_PX:
-                raise MaskSizeError(
-                    f"The mask is {image.width} x {image.height} px, far larger than the photo "
-                    f"({size_px[1]} x {size_px[0]} px). Use one of the photo's size."
-                )
-            image.load()
-    except UnidentifiedImageError:  # its text would name the file, which may lie on a server
-        raise MaskError("The mask is no picture that can be read. Use a PNG: white = fill.") from None
-    except (*DAMAGE, Image.DecompressionBombError) as error:
-        raise MaskError(f"The mask cannot be read as an image ({error}). Use a PNG: white = fill.") from error
-    return image
+        picture = read_picture(source, check)
+    except PhotoError as error:  # of a file that may lie on a server: its name is not repeated
+        raise MaskError(
+            f"The mask is no picture that can be read. Use a PNG: white = fill. ({error})"
+        ) from None
+    upright = turn_upright(picture.pixels, picture.orientation)
+    return _array_to_mask(upright if isinstance(upright, np.ndarray) else call_decoder(_to_array, upright))
 
 
-def _image_to_mask(image: Image.Image) -> np.ndarray:
+def _to_array(image: Image.Image) -> np.ndarray:
+    """Return the pixels of an image of any mode, `(H, W)` or `(H, W, 2 to 4)`, alpha last."""
     if image.mode.startswith("I") or image.mode == "F":
-        return _array_to_mask(np.asarray(image))
-    if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        # On transparent ground the paint is what is opaque and light.
-        rgba = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
-    return np.asarray(image.convert("L")) >= THRESHOLD
+        return np.asarray(image)
+    return np.asarray(to_photo_mode(image)[0])
 
 
 def _array_to_mask(array: np.ndarray) -> np.ndarray:
+    if array.ndim == 3 and array.dtype == np.uint8 and array.shape[2] in (2, 4):
+        return _paint_to_mask(array[..., :-1].max(axis=2), array[..., -1])
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
-        if array.dtype == np.uint8 and array.shape[2] > 1:
-            return _image_to_mask(Image.fromarray(array))
         array = array[..., :3].max(axis=2)
     if array.ndim != 2 or array.size == 0:
         raise MaskError(f"A mask is (height, width), got shape {array.shape}.")
@@ -204,9 +204,22 @@ def _array_to_mask(array: np.ndarray) -> np.ndarray:
         return array.copy()
     if array.dtype.kind not in "uif":
         raise MaskError(f"A mask holds booleans or numbers, got {array.dtype}.")
-    top = array.max()
     if array.dtype.kind == "f":
-        return array >= (0.5 if top <= 1 else THRESHOLD)
+        array = np.nan_to_num(array, nan=0.0)
+        return array >= (0.5 if array.max() < OVERSHOOT else THRESHOLD)
+    top = array.max()
     if top <= 1:
         return array > 0
     return array >= (THRESHOLD if top <= 255 else 2**15)
+
+
+def _paint_to_mask(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Read what is painted on a transparent ground, both uint8 `(H, W)`."""
+    paint = alpha >= THRESHOLD
+    if paint.all():
+        return _array_to_mask(lightness)
+    light = paint & (lightness >= DARK)
+    # Black beside a lighter paint says what stays; black alone is what the hole was painted with.
+    if light.any() and (paint & ~light).any():
+        return paint & (lightness >= THRESHOLD)
+    return paint

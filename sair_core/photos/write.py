@@ -1,7 +1,8 @@
-"""Pictures into files: what each format can hold, and what is written of a photo's profile and EXIF."""
+"""Pictures into files: what each format can hold, and what is written beside the pixels."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import Any, BinaryIO
 
@@ -9,21 +10,20 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import ConfigError, PhotoTooLargeError
-from sair_core.photos.formats import (
-    GPS_TAGS,
-    WRITABLE_FORMATS,
-    drop_tags,
-    flatten_on_white,
-    format_size,
-    read_exif,
-    to_8_bit,
-    to_photo_mode,
-)
+from sair_core.photos.containers import attach_to_png, attach_to_tiff
+from sair_core.photos.deep import encode_png
+from sair_core.photos.formats import WRITABLE_FORMATS, flatten_on_white, format_size, to_8_bit, to_photo_mode
+from sair_core.photos.metadata import Metadata, drop_gps, exif_with_dpi, read_metadata, tiff_order
+from sair_core.photos.photo import Photo
 
 JPEG_EXIF_BYTES = 65_533
+PNG_LEVEL = 3  # three times as fast as the default, files hardly larger
+TIFF_LEVEL = 3
 
 
-def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False) -> bytes:
+def encode_image(
+    image: Photo | Image.Image, format: str, quality: int = 95, *, keep_gps: bool = False
+) -> bytes:
     """Return the bytes of the file that `write_image` writes."""
     buffer = io.BytesIO()
     write_image(image, buffer, format, quality, keep_gps=keep_gps)
@@ -31,12 +31,12 @@ def encode_image(image: Image.Image, format: str, quality: int = 95, *, keep_gps
 
 
 def write_image(
-    image: Image.Image, file: BinaryIO, format: str, quality: int = 95, *, keep_gps: bool = False
+    image: Photo | Image.Image, file: BinaryIO, format: str, quality: int = 95, *, keep_gps: bool = False
 ) -> None:
-    """Write the image with its ICC profile and EXIF, but without the place where it was taken (GPS).
+    """Write a picture with its metadata (`photos.metadata`), but without the place where it was taken (GPS).
 
     Args:
-        image: any Pillow image. Modes that a Photo does not have are converted as load_photo does.
+        image: a Photo, or a Pillow image; modes that a Photo has not are converted as load_photo does.
         file: open for writing bytes.
         format: "PNG" or "TIFF" (exact, 16 bits kept), "JPEG" or "BMP" (transparency is flattened on white),
             or "WEBP".
@@ -52,40 +52,92 @@ def write_image(
         raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
     if not 1 <= quality <= 100:
         raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
+    size_px = image.size_px if isinstance(image, Photo) else image.size[::-1]
     longest = WRITABLE_FORMATS[format].max_side_px
-    if max(image.size) > longest:
+    if max(size_px) > longest:
         raise PhotoTooLargeError(
             f"{format} holds at most {longest} pixels a side, the picture is"
-            f" {format_size(image.size[::-1])}: save it as PNG."
+            f" {format_size(size_px)}: save it as PNG."
         )
-    _, exif = read_exif(image)
-    if exif and not keep_gps:
-        exif = drop_tags(exif, GPS_TAGS)
-    image, icc_profile = to_photo_mode(image)
-    if format not in ("PNG", "TIFF") and image.mode == "I;16":
-        image = Image.fromarray(to_8_bit(np.asarray(image)))
+    metadata, plain = _take_apart(image)
+    if not keep_gps:
+        metadata = dataclasses.replace(metadata, exif=metadata.exif and drop_gps(metadata.exif))
+    if format == "PNG":
+        if isinstance(plain, np.ndarray) and plain.ndim == 3 and plain.dtype == np.uint16:
+            data = encode_png(plain)
+        else:
+            data = _encode(_to_image(plain), "PNG", compress_level=PNG_LEVEL)
+        file.write(attach_to_png(data, metadata.to_attachments()))
+    elif format == "TIFF":
+        file.write(_encode_tiff(np.asarray(plain), metadata))
+    else:
+        image = _to_image(to_8_bit(plain) if isinstance(plain, np.ndarray) else plain)
+        _write_lossy(image, file, format, quality, metadata)
+
+
+def _take_apart(image: Photo | Image.Image) -> tuple[Metadata, np.ndarray | Image.Image]:
+    """Return what is kept of a picture beside its pixels, and the pixels in a mode of photos."""
+    if isinstance(image, Photo):
+        return image.metadata, image.pixels
+    _, metadata = read_metadata(image.info, image.format, made=image)
+    plain, icc_profile = to_photo_mode(image, metadata.icc_profile)
+    metadata = dataclasses.replace(metadata, icc_profile=icc_profile)
+    return metadata, np.asarray(plain) if plain.mode == "I;16" else plain
+
+
+def _to_image(pixels: np.ndarray | Image.Image) -> Image.Image:
+    return Image.fromarray(pixels) if isinstance(pixels, np.ndarray) else pixels
+
+
+def _encode(image: Image.Image, format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, icc_profile=None, **options)  # None: not what the image has in its info either
+    return buffer.getvalue()
+
+
+def _write_lossy(image: Image.Image, file: BinaryIO, format: str, quality: int, metadata: Metadata) -> None:
+    """Write JPEG, WebP or BMP."""
     if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         image = flatten_on_white(image)
-    options = _options(format, quality, compressed=not exif)
-    if icc_profile:
-        options["icc_profile"] = icc_profile
+    exif = exif_with_dpi(metadata) if format == "WEBP" else metadata.exif
+    options: dict[str, Any] = {
+        "icc_profile": metadata.icc_profile,
+        "comment": b"",
+        "dpi": metadata.dpi or (0, 0),
+    }
     if exif and (format != "JPEG" or len(exif) <= JPEG_EXIF_BYTES):
         options["exif"] = exif
+    if format == "JPEG":
+        # Full colour resolution where quality is asked for: halved chroma shows on red edges.
+        options |= {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
+    elif format == "WEBP" and quality == 100:
+        # Lossless reads quality as effort; exact keeps the colours under full transparency.
+        options |= {"lossless": True, "quality": 40, "method": 2, "exact": True}
+    elif format == "WEBP":
+        options["quality"] = quality
     image.save(file, format=format, **options)
 
 
-def _options(format: str, quality: int, *, compressed: bool) -> dict[str, Any]:
-    """Pillow's options for a format. compressed: of a TIFF, where it is asked for."""
-    if format == "PNG":
-        return {"compress_level": 3}  # three times as fast as the default, files hardly larger
-    if format == "JPEG":
-        # Full colour resolution where quality is asked for: halved chroma shows on red edges.
-        return {"quality": quality, "subsampling": 0 if quality >= 90 else 2}
-    if format == "WEBP" and quality == 100:
-        # Lossless reads quality as effort; exact keeps the colours under full transparency.
-        return {"lossless": True, "quality": 40, "method": 2, "exact": True}
-    if format == "WEBP":
-        return {"quality": quality}
-    if format == "TIFF" and compressed:  # Pillow cannot write EXIF of several parts into a compressed one
-        return {"compression": "tiff_adobe_deflate"}
-    return {}
+def _encode_tiff(pixels: np.ndarray, metadata: Metadata) -> bytes:
+    import tifffile  # only needed here
+
+    bands = pixels.shape[2] if pixels.ndim == 3 else 1
+    order = tiff_order(metadata.exif)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        pixels,
+        byteorder=order,
+        photometric="rgb" if bands > 2 else "minisblack",
+        planarconfig="contig" if bands > 1 else None,
+        extrasamples=["unassalpha"] if bands in (2, 4) else None,
+        compression="zlib",
+        compressionargs={"level": TIFF_LEVEL},
+        iccprofile=metadata.icc_profile,
+        resolution=metadata.dpi,
+        resolutionunit="inch" if metadata.dpi else None,
+        software="SAIR Studio",
+        metadata=None,
+    )
+    data = buffer.getvalue()
+    return attach_to_tiff(data, metadata.exif) if metadata.exif else data

@@ -9,17 +9,15 @@ from PIL import ExifTags, Image, ImageCms
 from sair_core.errors import PhotoError, PhotoTooLargeError
 from sair_core.photos.formats import (
     FORMAT_BY_SUFFIX,
-    GPS_TAGS,
     MODES,
     PHOTO_SUFFIXES,
     READABLE_FORMATS,
     WRITABLE_FORMATS,
-    drop_tags,
     flatten_on_white,
-    read_exif,
     to_8_bit,
     to_photo_mode,
 )
+from sair_core.photos.metadata import drop_gps, read_metadata
 from sair_core.photos.write import encode_image
 
 
@@ -28,6 +26,11 @@ def exif_block(**tags):
     for name, value in tags.items():
         exif[getattr(ExifTags.Base, name)] = value
     return exif
+
+
+def read_exif(image):
+    orientation, metadata = read_metadata(image.info, None, made=image)
+    return orientation, metadata.exif
 
 
 def parsed(block):
@@ -143,7 +146,7 @@ def test_gps_is_dropped_and_the_rest_kept():
     exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
     block = exif.tobytes()
     assert parsed(block).get_ifd(ExifTags.IFD.GPSInfo)
-    kept = parsed(drop_tags(block, GPS_TAGS))
+    kept = parsed(drop_gps(block))
     assert not kept.get_ifd(ExifTags.IFD.GPSInfo)
     assert kept[ExifTags.Base.Make] == "Camera"
     assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.LensModel] == "Lens"

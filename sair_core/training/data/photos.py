@@ -51,12 +51,13 @@ def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
 
     Raises PhotoError when it cannot be used, DataError when its label map cannot.
     """
-    rgb = load_photo(path).rgb
+    photo = load_photo(path)
+    rgb = photo.rgb
     if min(rgb.shape[:2]) < MIN_SIDE_PX:
         raise PhotoError(f"{rgb.shape[1]} x {rgb.shape[0]} px is too small, {MIN_SIDE_PX} px is the least")
     ids = None
     if classes is not None and (label_map := find_label_map(path)) is not None:
-        ids = read_label_map(label_map, rgb.shape[:2], len(classes.names))
+        ids = read_label_map(label_map, photo.size_px, len(classes.names), orientation=photo.orientation)
     if max(rgb.shape[:2]) > MAX_SIDE_PX:
         image = Image.fromarray(rgb)
         image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
