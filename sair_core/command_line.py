@@ -11,6 +11,7 @@ import ast
 import contextlib
 import dataclasses
 import inspect
+import io
 import logging
 import sys
 import textwrap
@@ -63,6 +64,9 @@ def run_command(
 def exit_status(command: Callable[[], int | None]) -> int:
     """Run a command and return its own status; INTERRUPTED for Ctrl+C; ASKED_WRONGLY, with a message, for a
     SairError and for a file that cannot be read or written."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         return command() or DONE
     except (SairError, OSError) as error:

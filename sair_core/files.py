@@ -11,6 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # Models, vocabularies, examples: inside the package where it was installed, beside it in a checkout.
 ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
 CHUNK_BYTES = 2**20
+NAME_BYTES = 255  # of a file's name, on all usual disks
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+")
 
 
@@ -18,7 +19,7 @@ class replacing:
     """`with replacing(path) as temporary:` write to `temporary`; it takes `path`'s place only on success."""
 
     def __init__(self, path: Path):
-        self.path, self.temporary = path, path.with_name(f".{path.name}.{os.getpid()}")
+        self.path, self.temporary = path, path.with_name(f".{_shorten(path.name)}.{os.getpid()}")
 
     def __enter__(self) -> Path:
         return self.temporary
@@ -32,8 +33,15 @@ class replacing:
 
 def find_leftovers(folder: Path, names: set[str]) -> list[Path]:
     """Return what `replacing` left in a folder where its process was killed: files of these names."""
+    names = set(map(_shorten, names))
     matches = ((path, TEMPORARY.fullmatch(path.name)) for path in folder.glob(".*"))
     return [path for path, match in matches if match and match["name"] in names]
+
+
+def _shorten(name: str) -> str:
+    """Return the name, or its digest where nothing more could be added to it."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= NAME_BYTES - 32 else hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
 def digest(*paths: Path) -> str:

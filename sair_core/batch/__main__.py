@@ -16,6 +16,8 @@ from sair_core.batch.run import prepare, run
 from sair_core.batch.work import ModelSource, NamedModel
 from sair_core.command_line import INTERRUPTED, SOME_FAILED, run_command
 
+SHOWN = 10  # names of files that are left out
+
 
 def main(
     argv: Sequence[str] | None = None,
@@ -28,14 +30,23 @@ def main(
 
 
 def _fill(config: BatchConfig, model: ModelSource | None) -> int:
-    report, jobs = prepare(config)
+    report, contents = prepare(config)
     model = model or NamedModel(config.model, config.device)
     counts: Counter[str] = Counter()
-    with closing(run(config, model, report, jobs)) as lines:
-        status = follow(lines, len(jobs), counts)
+    with closing(run(config, model, report, contents.jobs)) as lines:
+        status = follow(lines, len(contents.jobs), counts)
     print(", ".join(f"{counts[name]} {name}" for name in (DONE, SKIPPED, FAILED)), end="; ")
     print(f"the report is {config.output / REPORT_NAME}")
+    if contents.left_out:
+        print(f"left out: {_name([f'{line.name} ({line.reason})' for line in contents.left_out])}")
+    if contents.unused:
+        print(f"masks without a photo: {_name([mask.name for mask in contents.unused])}")
     return status
+
+
+def _name(entries: Sequence[str]) -> str:
+    more = len(entries) - SHOWN
+    return ", ".join(entries[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def follow(lines: Iterable[Line], total: int, counts: Counter[str]) -> int:

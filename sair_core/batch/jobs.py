@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.batch.config import BatchConfig
+from sair_core.batch.report import LEFT_OUT, Line
 from sair_core.errors import DataError
-from sair_core.photos.folders import list_photos
-from sair_core.photos.formats import PHOTO_SUFFIXES
-
-MASK_SUFFIXES = (".png", *sorted(PHOTO_SUFFIXES - {".png"}), ".gif")  # of several masks the first counts
+from sair_core.photos.folders import APPLE_DOUBLE, fold_name, sort_files
+from sair_core.photos.formats import PHOTO_SUFFIXES, list_readable_suffixes
 
 
 @dataclass(frozen=True)
@@ -28,36 +27,57 @@ class Job:
         return self.photo.name
 
 
-def plan_jobs(config: BatchConfig) -> list[Job]:
-    """All photos of the folder with their masks, sorted by name.
+@dataclass(frozen=True)
+class Contents:
+    """What the folders hold. jobs: sorted by name. left_out: a line for every other entry of the photos'
+    folder. unused: masks that no photo has."""
+
+    jobs: list[Job]
+    left_out: list[Line]
+    unused: list[Path]
+
+
+def find_jobs(config: BatchConfig) -> Contents:
+    """Look at names and kinds of files; nothing is opened.
 
     Raises DataError where there is no photo, or no mask for any of them.
     """
-    find = _mask_finder(config)
-    jobs = [Job(photo, find(photo)) for photo in list_photos([config.image])]
+    if not config.image.is_dir():
+        raise DataError(f"{config.image} is not a folder. Give a folder that holds photos.")
+    output = os.path.realpath(config.output)
+    photos, others = sort_files(f for f in config.image.iterdir() if os.path.realpath(f) != output)
+    masks = _list_masks(config)
+    mask_of = {photo: _find_mask(photo, masks, config) for photo in photos}
+    # Masks may lie among the photos: they are not filled themselves.
+    used = {os.path.realpath(mask) for mask in mask_of.values() if mask is not None}
+    others |= {photo: "a mask" for photo in photos if os.path.realpath(photo) in used}
+    jobs = [Job(photo, mask_of[photo]) for photo in photos if photo not in others]
+    if not jobs:
+        raise DataError(f"{config.image} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
     if config.mask is not None and not any(job.mask for job in jobs):
         raise DataError(
             f"{config.mask} holds no mask for any photo of {config.image}. A mask has its photo's name before"
             " the suffix: a.jpg and a.png."
         )
-    return jobs
+    entries = {os.path.realpath(f) for f in (*photos, *others)}
+    unused = [f for f in masks.values() if os.path.realpath(f) not in used | entries]
+    return Contents(jobs, [Line(f.name, LEFT_OUT, reason) for f, reason in others.items()], unused)
 
 
-def _mask_finder(config: BatchConfig) -> Callable[[Path], Path | None]:
-    if config.mask is None:
-        return lambda photo: None
-    if config.mask.is_file():
-        return lambda photo: config.mask
+def _list_masks(config: BatchConfig) -> dict[str, Path]:
+    """Return the files of a folder of masks by their names before the suffix, accents composed."""
+    if config.mask is None or config.mask.is_file():
+        return {}
     if not config.mask.is_dir():
         raise DataError(f"There is no folder and no file {config.mask}: check the path of --mask.")
-    rank = {suffix: i for i, suffix in enumerate(MASK_SUFFIXES)}
-    files = [f for f in config.mask.iterdir() if f.suffix.lower() in rank]
-    # The one that counts comes last and stays.
-    files.sort(key=lambda f: rank[f.suffix.lower()], reverse=True)
-    masks = {f.stem: f for f in files}
+    files = [f for f in config.mask.iterdir() if f.suffix.lower() in list_readable_suffixes()]
+    # Of several masks for one photo a PNG counts: it comes last and stays.
+    files.sort(key=lambda f: (f.suffix.lower() == ".png", f.name))
+    return {fold_name(f.stem): f for f in files if not f.name.startswith(APPLE_DOUBLE)}
 
-    def find(photo: Path) -> Path | None:
-        mask = masks.get(photo.stem)
-        return None if mask is None or mask.resolve() == photo.resolve() else mask
 
-    return find
+def _find_mask(photo: Path, masks: dict[str, Path], config: BatchConfig) -> Path | None:
+    if config.mask is not None and config.mask.is_file():
+        return config.mask
+    mask = masks.get(fold_name(photo.stem))
+    return None if mask is None or os.path.realpath(mask) == os.path.realpath(photo) else mask

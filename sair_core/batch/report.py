@@ -11,16 +11,16 @@ from pathlib import Path
 from sair_core.files import replacing
 
 REPORT_NAME = "report.jsonl"
-DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+DONE, SKIPPED, FAILED, LEFT_OUT = "done", "skipped", "failed", "left out"
 
 
 @dataclass(frozen=True)
 class Line:
     """What became of one file.
 
-    name: of the photo and the result. status: DONE, SKIPPED (done by an earlier run) or FAILED. reason: why
-    it failed, or what is to be known of the result. key: what the result was made from, empty where that
-    could not be read.
+    name: of the photo and the result. status: DONE, SKIPPED (done by an earlier run), FAILED or LEFT_OUT (no
+    photo, or a mask). reason: why it failed or was left out, or what is to be known of the result. key: what
+    the result was made from, empty where that could not be read.
     """
 
     name: str
@@ -30,7 +30,9 @@ class Line:
     key: str = ""
 
     def json(self) -> str:
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        """One line of text. Bytes of a name that are no UTF-8 become escapes, which `parse` reads back."""
+        text = json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        return text.encode("utf-8", "backslashreplace").decode()
 
 
 def parse(text: str) -> Line | None:
@@ -61,7 +63,7 @@ class Report:
     def key_of(self, name: str) -> str:
         """What the finished result of that name was made from; empty where there is none."""
         line = self.known.get(name)
-        return line.key if line is not None and line.status != FAILED else ""
+        return line.key if line is not None and line.status in (DONE, SKIPPED) else ""
 
     def tidy(self, names: Iterable[str]) -> None:
         """One line a file: these names in this order, then the others that the folder has had."""

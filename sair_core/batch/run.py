@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Generator
 
 from sair_core.batch.config import BatchConfig
-from sair_core.batch.jobs import Job, plan_jobs
+from sair_core.batch.jobs import Contents, Job, find_jobs
 from sair_core.batch.report import REPORT_NAME, Line, Report, parse
 from sair_core.batch.runners import MARKS, RUNNERS
 from sair_core.batch.work import ModelSource
@@ -16,15 +16,16 @@ from sair_core.errors import ConfigError
 from sair_core.files import find_leftovers
 
 
-def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
-    """The report so far and the jobs; what a killed run left behind is put in order.
+def prepare(config: BatchConfig) -> tuple[Report, Contents]:
+    """The report so far, and what the folders hold; what a killed run left behind is put in order.
 
     One run at a time works on an output folder. Raises DataError for folders that hold nothing to do,
     ConfigError where the output cannot be written or holds files that no run has written.
     """
     known = " or ".join(RUNNERS)
     require(config.engine in RUNNERS, f"--engine must be {known}, got {config.engine!r}.")
-    jobs = plan_jobs(config)  # before anything is written
+    contents = find_jobs(config)  # before anything is written
+    jobs = contents.jobs
     if not config.overwrite and not (config.output / REPORT_NAME).is_file():
         there = [job.name for job in jobs if (config.output / job.name).exists()]
         require(
@@ -40,14 +41,16 @@ def prepare(config: BatchConfig) -> tuple[Report, list[Job]]:
             line = parse(mark.read_text(encoding="utf-8"))
             if line is not None:
                 report.add(line)
+        for line in contents.left_out:
+            report.add(line)
         _clear(config, jobs)
     except OSError as error:
         raise ConfigError(
             f"--output {config.output} cannot be written ({error}). Give another folder."
         ) from error
-    if config.again:
-        return report, jobs
-    return report, [dataclasses.replace(job, known=report.key_of(job.name)) for job in jobs]
+    if not config.again:
+        jobs = [dataclasses.replace(job, known=report.key_of(job.name)) for job in jobs]
+    return report, dataclasses.replace(contents, jobs=jobs)
 
 
 def run(

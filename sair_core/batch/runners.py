@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -39,7 +40,11 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
     ray.data.DataContext.get_current().enable_progress_bars = False
     workers = min(config.workers or sum(node["Alive"] for node in ray.nodes()), len(jobs))
     cores = ray.cluster_resources().get("CPU", 1)
-    rows = [{"photo": str(job.photo), "mask": str(job.mask or ""), "known": job.known} for job in jobs]
+    # Paths as bytes: a name need not be text.
+    rows = [
+        {"photo": os.fsencode(job.photo), "mask": os.fsencode(job.mask or ""), "known": job.known}
+        for job in jobs
+    ]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         RayWorker,
         fn_constructor_args=(config, model),
@@ -86,8 +91,9 @@ class RayWorker:
         self.marks.mkdir(exist_ok=True)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        job = Job(Path(row["photo"]), Path(row["mask"]) if row["mask"] else None, row["known"])
-        mark = self.marks / f"{job.name}.json"
+        photo, mask = (os.fsdecode(row[name]) for name in ("photo", "mask"))
+        job = Job(Path(photo), Path(mask) if mask else None, row["known"])
+        mark = self.marks / f"{hashlib.blake2b(os.fsencode(job.name), digest_size=16).hexdigest()}.json"
         if not mark.is_file():
             line = self.worker.run(job).json()
             with replacing(mark) as temporary:

@@ -94,9 +94,10 @@ class Worker:
         photo = load_photo(job.photo, max_megapixels=self.config.max_megapixels)
         notes = [FIRST] if photo.first_of_several else []
         hole = self._hole(job, photo)
-        if self.config.words is not None and not hole.any():
+        if not hole.any():
             result = photo
-            notes.append(f"nothing to fill: the photo shows no {self.config.words}")
+            why = "the mask is black" if job.mask else f"the photo shows no {self.config.words}"
+            notes.append(f"nothing to fill: {why}")
         else:
             result = self._pipeline.fill(photo, hole, words=self.config.fill_with).photo
         format = (

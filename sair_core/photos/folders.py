@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from sair_core.errors import ConfigError, DataError, PhotoError
-from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES
+from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES, list_readable_suffixes
 from sair_core.photos.reader import check_size, read_picture, turn_upright
 
 CLASSES_NAME = "classes.json"
 VOID = 255
 MAX_MAP_MEGAPIXELS = 400
+APPLE_DOUBLE = "._"
 
 
 def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -30,13 +32,45 @@ def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> li
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
-        files = folder.rglob("*") if recursive else folder.iterdir()
-        photos = [f for f in files if f.suffix.lower() in PHOTO_SUFFIXES and f.is_file()]
-        photos = drop_label_maps(photos)
+        photos, _ = sort_files(folder.rglob("*") if recursive else folder.iterdir())
+        photos = [f for f in photos if f.is_file()]
         if not photos:
             raise DataError(f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-        found += sorted(photos, key=lambda f: f.as_posix())
+        found += photos
     return found
+
+
+def sort_files(files: Iterable[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Return the photos among files, and all others with the reason why they are none, both sorted.
+
+    Judged by name and kind, nothing is opened: a link to nowhere counts as what its name says.
+    """
+    files = sorted(files, key=lambda f: f.as_posix())
+    reasons = {f: reason for f in files if (reason := _why_no_photo(f))}
+    named = [f for f in files if f not in reasons]
+    photos = drop_label_maps(named)
+    reasons |= dict.fromkeys(set(named).difference(photos), "the label map or mask of the JPEG of its name")
+    return photos, {f: reasons[f] for f in files if f in reasons}
+
+
+def _why_no_photo(file: Path) -> str:
+    """Return why a file counts as no photo; empty where it counts as one."""
+    suffix = file.suffix.lower()
+    if file.is_dir():
+        return "a folder"
+    if file.name.startswith(APPLE_DOUBLE):
+        return "what macOS keeps beside a file of this name"
+    if suffix not in PHOTO_SUFFIXES:
+        known = suffix in list_readable_suffixes()
+        return "a format that is read, but not written: convert it to PNG or JPEG" if known else "no photo"
+    if file.exists() and not file.is_file():
+        return "no file, but a device, a pipe or a socket"
+    return ""
+
+
+def fold_name(name: str) -> str:
+    """Return a name with its accents composed: disks and archives differ in how they spell one letter."""
+    return unicodedata.normalize("NFC", name)
 
 
 def drop_label_maps(files: Iterable[Path]) -> list[Path]:
@@ -96,8 +130,9 @@ def find_classes_file(folder: str | Path) -> Path | None:
 
 def find_label_map(photo: Path) -> Path | None:
     """Return the PNG beside a JPEG of its name; None where there is none."""
-    path = photo.with_suffix(".png")
-    return path if photo.suffix.lower() in JPEG_SUFFIXES and path.is_file() else None
+    if photo.suffix.lower() not in JPEG_SUFFIXES:
+        return None
+    return next((path for s in (".png", ".PNG") if (path := photo.with_suffix(s)).is_file()), None)
 
 
 def list_labelled_photos(folder: str | Path) -> list[tuple[Path, Path]]:

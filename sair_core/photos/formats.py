@@ -28,10 +28,10 @@ WRITABLE_FORMATS = {
     format.name: format
     for format in (
         FileFormat("PNG", (".png",)),
-        FileFormat("JPEG", (".jpg", ".jpeg"), max_side_px=65_500),
+        FileFormat("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), max_side_px=65_500),
         FileFormat("WEBP", (".webp",), max_side_px=16_383),
         FileFormat("TIFF", (".tif", ".tiff")),
-        FileFormat("BMP", (".bmp",)),
+        FileFormat("BMP", (".bmp", ".dib")),
     )
 }
 FORMAT_BY_SUFFIX = {suffix: format for format in WRITABLE_FORMATS.values() for suffix in format.suffixes}
@@ -75,6 +75,13 @@ def list_readable_formats() -> tuple[str, ...]:
     else:
         register_heif_opener()
     return tuple(name for name in READABLE_FORMATS if name in Image.OPEN)
+
+
+@cache
+def list_readable_suffixes() -> frozenset[str]:
+    """Return the suffixes, in lower case, of all formats that can be read here."""
+    readable = list_readable_formats()
+    return frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in readable)
 
 
 def explain_unreadable(start: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from sair_core.batch import __main__ as cli
-from sair_core.batch.jobs import Job, plan_jobs
+from sair_core.batch.jobs import Job, find_jobs
 from sair_core.batch.report import Line, Report
+from sair_core.files import find_leftovers, replacing
 from tests.app.fakes import street
 from tests.batch.conftest import SIZES
 
@@ -49,8 +51,6 @@ def test_a_bad_file_is_reported_and_stops_nothing(folders, capsys):
     folders.add("bug.png", 13, 13)
     folders.add("wide.png", 30, 60)
     Image.new("L", (60, 60), 255).save(folders.masks / "wide.png")
-    folders.add("zero.png", 20, 20)
-    Image.new("L", (20, 20)).save(folders.masks / "zero.png")
     (folders.masks / "broken.png").write_bytes((folders.masks / "a.png").read_bytes())
     assert folders.run() == 1
     report = folders.report()
@@ -60,7 +60,6 @@ def test_a_bad_file_is_reported_and_stops_nothing(folders, capsys):
         "lonely.png": "no mask named lonely",
         "bug.png": "RuntimeError: a bug",
         "wide.png": "Use a mask of the photo's size",
-        "zero.png": "mask is empty",
     }
     error = capsys.readouterr().err
     for name, reason in reasons.items():
@@ -170,6 +169,13 @@ def test_words_say_what_is_filled(folders):
     np.testing.assert_array_equal(pixels(folders.out / "only-sky.png"), [[[90, 150, 230]] * 60] * 40)
 
 
+def test_a_photo_with_a_black_mask_is_written_as_it_is(folders):
+    Image.new("L", (60, 40)).save(folders.masks / "a.png")
+    assert folders.run() == 0
+    assert folders.report()["a.png"]["reason"] == "nothing to fill: the mask is black"
+    np.testing.assert_array_equal(pixels(folders.out / "a.png"), street(40, 60))
+
+
 def test_words_reach_the_fill(folders):
     assert folders.run("--fill-with", "car") == 0
     assert np.abs(pixels(folders.out / "a.png")[:10, 5:15] - (200, 40, 40)).max() <= 1
@@ -212,9 +218,60 @@ def test_masks_beside_their_photos(folders):
 
     (folders.photos / "b.png").write_bytes((folders.masks / "b.png").read_bytes())
     config = BatchConfig(image=folders.photos, output=folders.out, mask=folders.photos)
-    masks = {job.name: job.mask for job in plan_jobs(config)}
+    masks = {job.name: job.mask for job in find_jobs(config).jobs}
     assert masks["b.jpg"] == folders.photos / "b.png"
     assert masks["a.png"] is None  # a photo is no mask of its own
+
+
+def test_a_mask_among_the_photos_is_no_photo(folders, capsys):
+    (folders.photos / "one.png").write_bytes((folders.masks / "a.png").read_bytes())
+    assert folders.run("--mask", str(folders.photos / "one.png")) == 1  # of another size than most
+    assert folders.report()["one.png"]["status"] == "left out" and not (folders.out / "one.png").exists()
+    assert "left out: one.png (a mask)" in capsys.readouterr().out
+
+
+def test_names_of_any_bytes_length_and_spelling(folders):
+    names = [b"\x8e\xca\x90^.jpg", b"n" * 251 + b".jpg", "cafe\u0301.jpg".encode(), b"line\nbreak.jpg"]
+    for name in names:
+        (folders.photos / os.fsdecode(name)).write_bytes((folders.photos / "b.jpg").read_bytes())
+        mask = os.fsdecode(name).replace("e\u0301", "\u00e9").removesuffix(".jpg") + ".png"
+        (folders.masks / mask).write_bytes((folders.masks / "b.png").read_bytes())
+    assert folders.run() == 0
+    assert {*names, b"report.jsonl"} <= set(os.listdir(os.fsencode(folders.out)))
+    assert set(map(os.fsdecode, names)) <= set(folders.report())
+    assert folders.run() == 0 and set(folders.statuses()) == {"skipped"}
+
+
+def test_leftovers_of_long_names_are_found(tmp_path):
+    name = "n" * 251 + ".jpg"
+    (tmp_path / replacing(tmp_path / name).temporary.name).touch()
+    assert len(find_leftovers(tmp_path, {name})) == 1 and not find_leftovers(tmp_path, {"other.jpg"})
+
+
+def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
+    for suffix in ("jfif", "jpe", "JPG"):
+        (folders.photos / f"f.{suffix}").write_bytes((folders.photos / "b.jpg").read_bytes())
+    (folders.masks / "f.JFIF").write_bytes((folders.masks / "b.png").read_bytes())
+    (folders.photos / "lost.jpg").symlink_to("nowhere.jpg")
+    (folders.photos / "loop.jpg").symlink_to("loop.jpg")
+    (folders.photos / "empty.jpg").touch()
+    os.mkfifo(folders.photos / "pipe.jpg")
+    others = {"._b.jpg", "notes.txt", "pipe.jpg", "below", "g.tga"}
+    (folders.photos / "._b.jpg").write_bytes(b"\0\5\x16\7")
+    (folders.photos / "notes.txt").touch()
+    (folders.photos / "below").mkdir()
+    Image.new("RGB", (3, 3)).save(folders.photos / "g.tga")
+    Image.new("L", (3, 3)).save(folders.masks / "nobody.png")
+    folders.out = folders.photos / "out"
+    assert folders.run() == 1
+    by_status: dict[str, set[str]] = {}
+    for name, line in folders.report().items():
+        by_status.setdefault(line["status"], set()).add(name)
+    assert by_status["done"] == {*SIZES, "f.jfif", "f.jpe", "f.JPG"}
+    assert by_status["failed"] == {"lost.jpg", "loop.jpg", "empty.jpg"} and by_status["left out"] == others
+    said = capsys.readouterr().out
+    assert all(name in said for name in others) and "masks without a photo: nobody.png" in said
+    assert Image.open(folders.out / "f.jfif").format == "JPEG"
 
 
 @pytest.mark.parametrize(
