@@ -93,23 +93,23 @@ class Window:
         return Window(top, left, self.scale, (rows.stop - rows.start, columns.stop - columns.start))
 
 
-def resample(rgb: np.ndarray, window: Window, method: Method) -> np.ndarray:
-    """Resample a window of a photo, uint8 `(H, W, 3)` or of one channel `(H, W)`; black outside the photo.
+def resample(pixels: np.ndarray, window: Window, method: Method) -> np.ndarray:
+    """Resample a window of a photo, uint8 or uint16, `(H, W, 3)` or of one channel `(H, W)`; black outside.
 
-    Returns uint8 `(h, w, 3)` or `(h, w)`.
+    Returns the same type, `(h, w, 3)` or `(h, w)`.
 
     bicubic and lanczos average over the output pixel where the window is smaller than the photo; nearest
     does not. At scale 1 all give the photo's own pixels.
     """
-    out = np.zeros((*window.size_px, *rgb.shape[2:]), np.uint8)
-    rows, columns = window.inside(rgb.shape[:2])
+    out = np.zeros((*window.size_px, *pixels.shape[2:]), pixels.dtype)
+    rows, columns = window.inside(pixels.shape[:2])
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return out
     if method == "nearest" or window.scale == 1:
         ys, xs = (
             np.floor(window.centres(axis)[part]).astype(int) for axis, part in ((0, rows), (1, columns))
         )
-        out[rows, columns] = rgb[ys[:, None], xs]
+        out[rows, columns] = pixels[ys[:, None], xs]
         return out
     seen = window.part(rows, columns)
     margin = math.ceil(SUPPORT_PX * max(1.0, 1 / window.scale))
@@ -117,12 +117,27 @@ def resample(rgb: np.ndarray, window: Window, method: Method) -> np.ndarray:
     for corner, size in zip((seen.top, seen.left), seen.size_px):
         starts.append(math.floor(corner) - margin)
         stops.append(math.ceil(corner + size / window.scale) + margin)
-    ys, xs = (np.arange(a, b).clip(0, n - 1) for a, b, n in zip(starts, stops, rgb.shape[:2]))
-    around = Image.fromarray(rgb[ys[:, None], xs])
+    ys, xs = (np.arange(a, b).clip(0, n - 1) for a, b, n in zip(starts, stops, pixels.shape[:2]))
+    around = pixels[ys[:, None], xs]
     left, top = seen.left - starts[1], seen.top - starts[0]
     box = (left, top, left + seen.size_px[1] / window.scale, top + seen.size_px[0] / window.scale)
-    out[rows, columns] = np.asarray(around.resize(seen.size_px[::-1], FILTERS[method], box=box))
+    out[rows, columns] = _resize(around, seen.size_px, box, method)
     return out
+
+
+def _resize(
+    pixels: np.ndarray, size_px: tuple[int, int], box: tuple[float, float, float, float], method: Method
+) -> np.ndarray:
+    """Resize a box (left, top, right, bottom) of pixels, uint8 or uint16, to `(height, width)`."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(Image.fromarray(pixels).resize(size_px[::-1], FILTERS[method], box=box))
+    # Pillow resizes more than 8 bits as floats only, a channel at a time.
+    channels = [
+        np.asarray(Image.fromarray(one).resize(size_px[::-1], FILTERS[method], box=box))
+        for one in np.moveaxis(np.atleast_3d(pixels).astype(np.float32), -1, 0)
+    ]
+    resized = np.rint(np.stack(channels, axis=-1).clip(0, np.iinfo(pixels.dtype).max)).astype(pixels.dtype)
+    return resized.reshape(*size_px, *pixels.shape[2:])
 
 
 def _check_scale(scale: float) -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
-from sair_core.photos.formats import to_photo_mode
+from sair_core.photos.formats import to_8_bit, to_photo_mode
 from sair_core.photos.reader import call_decoder, read_picture, turn_upright
 
 MaskFile = Image.Image | str | os.PathLike[str] | bytes
@@ -183,7 +183,9 @@ def _read_file(source: MaskFile, size_px: tuple[int, int] | None) -> np.ndarray:
             f"The mask is no picture that can be read. Use a PNG: white = fill. ({error})"
         ) from None
     upright = turn_upright(picture.pixels, picture.orientation)
-    return _array_to_mask(upright if isinstance(upright, np.ndarray) else call_decoder(_to_array, upright))
+    if isinstance(upright, Image.Image):
+        return _array_to_mask(call_decoder(_to_array, upright))
+    return _array_to_mask(to_8_bit(upright) if upright.ndim == 3 else upright)
 
 
 def _to_array(image: Image.Image) -> np.ndarray:

@@ -86,6 +86,16 @@ class Metadata:
         facts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in facts.items() if value is not None}
 
+    def without_gps(self) -> Metadata:
+        """Return it without the place where the photo was taken."""
+        return dataclasses.replace(self, exif=None if self.exif is None else drop_gps(self.exif))
+
+    def texts(self) -> list[tuple[int, bytes]]:
+        """Return the texts among the EXIF tags of the photo itself: number and text."""
+        block = None if self.exif is None else TiffBlock.open(self.exif)
+        tags = {} if block is None else block.directory(block.first).tags
+        return [(number, bytes(tag.data).rstrip(b"\0")) for number, tag in tags.items() if tag.type == ASCII]
+
     def to_attachments(self) -> Attachments:
         """Return it as what a file has attached."""
         return Attachments(**{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from PIL import Image
@@ -77,6 +77,13 @@ class Photo:
     def colours01(self) -> np.ndarray:
         """float32 (H, W, 3), or (H, W, 1) for grey, in [0, 1]: the colours in the photo's own depth."""
         return np.atleast_3d(self.colours).astype(np.float32) / np.iinfo(self.colours.dtype).max
+
+    @cached_property
+    def deep_rgb(self) -> np.ndarray:
+        """(H, W, 3), rgb in the photo's own depth: uint8 or uint16."""
+        if self.bits == 8:
+            return self.rgb
+        return self.colours if self.colours.ndim == 3 else np.repeat(self.colours[..., None], 3, axis=2)
 
     def composite(self, fill01: np.ndarray, mask: np.ndarray) -> Photo:
         """Return the photo with new colours at the mask's pixels.

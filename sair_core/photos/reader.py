@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from sair_core.photos.metadata import Metadata, read_metadata
 from sair_core.photos.pages import find_main_page
 
 T = TypeVar("T")
+LIMIT_LIFTED = threading.Lock()
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -181,7 +183,17 @@ def _open(data: bytes, check: SizeCheck) -> Image.Image:
 
 
 def _load(image: Image.Image) -> Image.Image:
-    call_decoder(image.load)
+    """Decode an image whose size has been checked."""
+    own_limit = Image.MAX_IMAGE_PIXELS
+    if own_limit is None or image.width * image.height <= own_limit:
+        call_decoder(image.load)
+        return image
+    with LIMIT_LIFTED:  # some decoders check Pillow's own limit once more, which is one for all threads
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            call_decoder(image.load)
+        finally:
+            Image.MAX_IMAGE_PIXELS = own_limit
     return image
 
 

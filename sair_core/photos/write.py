@@ -13,7 +13,7 @@ from sair_core.errors import ConfigError, PhotoTooLargeError
 from sair_core.photos.containers import attach_to_png, attach_to_tiff
 from sair_core.photos.deep import encode_png
 from sair_core.photos.formats import WRITABLE_FORMATS, flatten_on_white, format_size, to_8_bit, to_photo_mode
-from sair_core.photos.metadata import Metadata, drop_gps, exif_with_dpi, read_metadata, tiff_order
+from sair_core.photos.metadata import Metadata, exif_with_dpi, read_metadata, tiff_order
 from sair_core.photos.photo import Photo
 
 JPEG_EXIF_BYTES = 65_533
@@ -52,26 +52,34 @@ def write_image(
         raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
     if not 1 <= quality <= 100:
         raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
-    size_px = image.size_px if isinstance(image, Photo) else image.size[::-1]
+    metadata, pixels = _take_apart(image)
+    write_pixels(pixels, metadata if keep_gps else metadata.without_gps(), file, format, quality)
+
+
+def write_pixels(
+    pixels: np.ndarray | Image.Image, metadata: Metadata, file: BinaryIO, format: str, quality: int
+) -> None:
+    """Write pixels in a mode of photos, uint8 or uint16 where they are an array, with all of the metadata.
+
+    format: of WRITABLE_FORMATS. Raises PhotoTooLargeError.
+    """
+    size_px = pixels.shape[:2] if isinstance(pixels, np.ndarray) else pixels.size[::-1]
     longest = WRITABLE_FORMATS[format].max_side_px
     if max(size_px) > longest:
         raise PhotoTooLargeError(
             f"{format} holds at most {longest} pixels a side, the picture is"
             f" {format_size(size_px)}: save it as PNG."
         )
-    metadata, plain = _take_apart(image)
-    if not keep_gps:
-        metadata = dataclasses.replace(metadata, exif=metadata.exif and drop_gps(metadata.exif))
     if format == "PNG":
-        if isinstance(plain, np.ndarray) and plain.ndim == 3 and plain.dtype == np.uint16:
-            data = encode_png(plain)
+        if isinstance(pixels, np.ndarray) and pixels.ndim == 3 and pixels.dtype == np.uint16:
+            data = encode_png(pixels)
         else:
-            data = _encode(_to_image(plain), "PNG", compress_level=PNG_LEVEL)
+            data = _encode(_to_image(pixels), "PNG", compress_level=PNG_LEVEL)
         file.write(attach_to_png(data, metadata.to_attachments()))
     elif format == "TIFF":
-        file.write(_encode_tiff(np.asarray(plain), metadata))
+        file.write(_encode_tiff(np.asarray(pixels), metadata))
     else:
-        image = _to_image(to_8_bit(plain) if isinstance(plain, np.ndarray) else plain)
+        image = _to_image(to_8_bit(pixels) if isinstance(pixels, np.ndarray) else pixels)
         _write_lossy(image, file, format, quality, metadata)
 
 

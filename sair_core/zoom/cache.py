@@ -88,9 +88,10 @@ class FeatureCache:
         with self._lock:
             keys = self._keys.setdefault(photo, {})
         if region not in keys:
-            rgb = photo.rgb[region.rows.encoded, region.columns.encoded]
-            digest = hashlib.blake2b(repr((rgb.shape, region.shape)).encode(), digest_size=16)
-            digest.update(np.ascontiguousarray(rgb).data)
+            colours = photo.colours[region.rows.encoded, region.columns.encoded]
+            facts = (colours.shape, colours.dtype.str, region.shape)
+            digest = hashlib.blake2b(repr(facts).encode(), digest_size=16)
+            digest.update(np.ascontiguousarray(colours).data)
             keys[region] = digest.digest()
         return model + keys[region]
 

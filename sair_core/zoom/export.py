@@ -7,13 +7,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from sair_core.errors import ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.files import replacing
-from sair_core.photos.formats import FORMAT_BY_SUFFIX, MODES, WRITABLE_FORMATS
+from sair_core.photos.formats import FORMAT_BY_SUFFIX, WRITABLE_FORMATS
 from sair_core.photos.photo import LUMA, Photo
-from sair_core.photos.write import write_image
+from sair_core.photos.write import write_pixels
 from sair_core.progress import Cancelled, Progress, raise_if_cancelled
 from sair_core.window import Window, resample
 from sair_core.zoom.function import PhotoFunction
@@ -36,8 +35,8 @@ def export(
 ) -> None:
     """Write a window that lies in the photo. The file is there whole, or not at all.
 
-    The suffix says the format. Grey stays grey, alpha and the ICC profile are kept; 8 bits a channel. A TIFF
-    goes straight to disk, in tiles.
+    The suffix says the format. Grey stays grey; alpha, and in PNG and TIFF 16 bits a channel, are kept, and
+    what `photos.metadata` allows but the place. A TIFF goes straight to disk, in tiles.
     Raises ConfigError (suffix), PhotoTooLargeError, CancelledError.
     """
     path = Path(path)
@@ -53,16 +52,23 @@ def export(
             f"{MAX_WHOLE_MEGAPIXELS} that {format} is written with. Save as .tif, which goes straight to "
             "disk, or choose a smaller scale."
         )
-    pieces = _Pieces(function, window, progress, cancelled, by_rows=format == "TIFF")
+    pieces = _Pieces(
+        function,
+        window,
+        progress,
+        cancelled,
+        by_rows=format == "TIFF",
+        deep=function.photo.bits == 16 and format in ("PNG", "TIFF"),
+    )
     try:
         with replacing(path) as temporary:
             if format == "TIFF":
                 _write_tiff(temporary, pieces)
             else:
-                image = pieces.image()
+                pixels = pieces.put_together()
                 progress(1.0, "Writing the file")
                 with open(temporary, "wb") as file:
-                    write_image(image, file, format, quality)
+                    write_pixels(pixels, pieces.metadata, file, format, quality)
             raise_if_cancelled(cancelled)
     except OSError as error:
         raise PhotoError(
@@ -81,13 +87,21 @@ class _Pieces:
         cancelled: Cancelled,
         *,
         by_rows: bool,
+        deep: bool,
     ):
-        """by_rows: on one grid, row by row; else tile by tile, so that few tiles are needed at once."""
-        self.function, self.window = function, window
+        """by_rows: on one grid, row by row; else tile by tile, so that few tiles are needed at once.
+
+        deep: with 16 bits a channel.
+        """
+        self.function, self.window, self.deep = function, window, deep
+        self.dtype = np.dtype(np.uint16 if deep else np.uint8)
         self.progress, self.cancelled = progress, cancelled
         self.photo: Photo = function.photo
         self.grey = self.photo.mode in GREY_MODES
         self.alpha = self.photo.alpha
+        if self.alpha is not None and deep:
+            self.alpha = self.photo.pixels[..., -1]
+        self.metadata = self.photo.metadata.without_gps()
         self.bands = (1 if self.grey else 3) + (self.alpha is not None)
         rows, columns = (
             [slice(0, window.size_px[axis])] if by_rows else _cut_at_tiles(spans, window.centres(axis))
@@ -101,26 +115,23 @@ class _Pieces:
         ]
 
     def __iter__(self) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-        """Place and pixels, uint8 `(h, w, bands)`."""
+        """Place and pixels, `(h, w, bands)` of `dtype`."""
         for i, block in enumerate(self.blocks):
             part = self.window.part(*block)
-            pixels = self.function.render(part, cancelled=self.cancelled)
+            pixels = self.function.render(part, cancelled=self.cancelled, deep=self.deep)
             if self.grey:
-                pixels = np.rint(pixels @ LUMA).astype(np.uint8)[..., None]
+                pixels = np.rint(pixels @ LUMA).astype(self.dtype)[..., None]
             if self.alpha is not None:
                 pixels = np.dstack([pixels, resample(self.alpha, part, "bicubic")])
             yield block, pixels
             self.progress((i + 1) / len(self.blocks), f"Rendering {(i + 1) / len(self.blocks):.0%}")
 
-    def image(self) -> Image.Image:
-        height, width = self.window.size_px
-        image = Image.new(MODES[self.bands], (width, height))
-        for (rows, columns), piece in self:
-            pixels = piece.squeeze(2) if self.bands == 1 else piece
-            image.paste(Image.fromarray(pixels), (columns.start, rows.start))
-        if self.photo.icc_profile:
-            image.info["icc_profile"] = self.photo.icc_profile
-        return image
+    def put_together(self) -> np.ndarray:
+        """Return all pixels, `(H, W, bands)`, or `(H, W)` of one band."""
+        out = np.empty((*self.window.size_px, self.bands), self.dtype)
+        for block, piece in self:
+            out[block] = piece
+        return out[..., 0] if self.bands == 1 else out
 
 
 def _cut_at_tiles(spans: Sequence[Span], centres: np.ndarray) -> list[slice]:
@@ -144,15 +155,18 @@ def _write_tiff(path: Path, pieces: _Pieces) -> None:
         path,
         tiles(),
         shape=(*pieces.window.size_px, *((bands,) if bands > 1 else ())),
-        dtype=np.uint8,
+        dtype=pieces.dtype,
         tile=(BLOCK_PX, BLOCK_PX),
         photometric="minisblack" if pieces.grey else "rgb",
         planarconfig="contig" if bands > 1 else None,
         extrasamples=["unassalpha"] if pieces.alpha is not None else None,
         compression="zlib",
         compressionargs={"level": 3},
-        iccprofile=pieces.photo.icc_profile,
-        bigtiff=pieces.window.size_px[0] * pieces.window.size_px[1] * bands > 2**31,
+        iccprofile=pieces.metadata.icc_profile,
+        resolution=pieces.metadata.dpi,
+        resolutionunit="inch" if pieces.metadata.dpi else None,
+        extratags=[(number, "s", 0, text, True) for number, text in pieces.metadata.texts()],
+        bigtiff=pieces.window.size_px[0] * pieces.window.size_px[1] * bands * pieces.dtype.itemsize > 2**31,
         software="SAIR Studio",
         metadata=None,
     )

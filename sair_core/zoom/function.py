@@ -46,20 +46,28 @@ class PhotoFunction:
         self.rows, self.columns = (spans(n, model.view_margin_px) for n in photo.size_px)
 
     def render(
-        self, window: Window, progress: Progress = no_progress, cancelled: Cancelled = never_cancelled
+        self,
+        window: Window,
+        progress: Progress = no_progress,
+        cancelled: Cancelled = never_cancelled,
+        *,
+        deep: bool = False,
     ) -> np.ndarray:
         """Render a window of the photo, uint8 `(h, w, 3)`; black outside the photo.
 
-        Up to scale 1 it is the photo, averaged. Raises CancelledError soon after `cancelled` says so.
+        deep: in the photo's own depth, uint16 where it has 16 bits. Up to scale 1 it is the photo, averaged.
+        Raises CancelledError soon after `cancelled` says so.
         """
+        source = self.photo.deep_rgb if deep else self.photo.rgb
         if window.scale <= 1:
-            return resample(self.photo.rgb, window, "bicubic")
-        out = np.zeros((*window.size_px, 3), np.uint8)
+            return resample(source, window, "bicubic")
+        out = np.zeros((*window.size_px, 3), source.dtype)
+        top = np.iinfo(source.dtype).max
         rows, columns = window.inside(self.photo.size_px)
         blocks = list(product(cut(rows, VIEW_PX), cut(columns, VIEW_PX)))
         for i, block in enumerate(blocks):
             rgb01 = self.colours(window.part(*block), cancelled)
-            out[block] = (rgb01.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+            out[block] = (rgb01.clamp(0, 1) * top).round().numpy()
             progress((i + 1) / len(blocks), "Rendering")
         return out
 
@@ -94,7 +102,7 @@ class PhotoFunction:
 
     def _tile(self, region: Region) -> Tile:
         rows, columns = region.rows, region.columns
-        rgb01 = to_rgb01(self.photo.rgb[rows.encoded, columns.encoded])
+        rgb01 = to_rgb01(self.photo.deep_rgb[rows.encoded, columns.encoded])
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):

@@ -6,6 +6,7 @@ from PIL import Image
 
 from sair_core.errors import DataError
 from sair_core.photos.folders import list_labelled_photos, list_photos, read_classes, read_label_map
+from sair_core.photos.photo import load_photo
 
 
 @pytest.fixture
@@ -75,3 +76,22 @@ def test_label_maps_are_checked(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(DataError, match="no label map"):
         read_label_map(path, (2, 3), 2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_label_map_beside_a_turned_photo_lies_as_the_photo_does(tmp_path, orientation):
+    """Drawn on the photo as it is shown or, where its size says so, on the pixels as they are stored."""
+    stored = np.zeros((70, 90), np.uint8)
+    stored[:30, :20] = 1
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = tmp_path / "a.jpg"
+    Image.fromarray(np.repeat(stored[..., None] * 200, 3, axis=2)).save(path, exif=exif, quality=95)
+    photo = load_photo(path)
+    shown = (photo.rgb[..., 0] > 100).astype(np.uint8)
+    for ids in [shown, *([stored] if orientation in (1, 5, 6, 7, 8) else [])]:
+        Image.fromarray(ids).save(tmp_path / "a.png")
+        found = read_label_map(tmp_path / "a.png", photo.size_px, 2, orientation=photo.orientation)
+        np.testing.assert_array_equal(found, shown)
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_label_map(tmp_path / "a.png", photo.size_px, 2), shown)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from sair_core.errors import MaskError, MaskSizeError
+from sair_core.photos.deep import encode_png
 from sair_core.photos.masks import (
     BINS,
     as_mask,
@@ -17,6 +18,7 @@ from sair_core.photos.masks import (
     mask_to_image,
     shrink,
 )  # fmt: skip
+from sair_core.photos.photo import load_photo
 
 
 @pytest.fixture
@@ -171,3 +173,79 @@ def test_mask_image_round_trip_through_png(square):
     buffer = io.BytesIO()
     mask_to_image(square).save(buffer, format="PNG")
     assert np.array_equal(as_mask(buffer.getvalue()), square)
+
+
+def painted(colours, alpha):
+    return Image.fromarray(np.dstack([colours, alpha]).astype(np.uint8))
+
+
+def strokes(square, colour, soft=False):
+    """A stroke of a colour on clear ground, black beneath the ground."""
+    alpha = square * 255.0
+    if soft:
+        from scipy import ndimage
+
+        alpha = ndimage.gaussian_filter(alpha, 1.0)
+    return painted(np.where(square[..., None], colour, 0), alpha)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), (90, 90, 90)])
+def test_paint_of_any_one_colour_on_clear_ground_is_hole(square, colour):
+    assert np.array_equal(as_mask(strokes(square, colour)), square)
+    soft = as_mask(strokes(square, colour, soft=True))
+    assert soft[7, 11] and not soft[0, 0] and (soft != square).sum() <= 8
+
+
+def test_black_and_white_on_clear_ground_are_what_they_are(square):
+    colours = np.zeros((20, 30, 3))
+    colours[square] = 255
+    alpha = np.zeros((20, 30))
+    alpha[3:15, 5:20] = 255
+    assert np.array_equal(as_mask(painted(colours, alpha)), square)
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (0, 200, 0), (255, 255, 0)])
+def test_colours_on_black_are_hole(square, colour):
+    picture = Image.fromarray(np.where(square[..., None], colour, 0).astype(np.uint8))
+    assert np.array_equal(as_mask(picture), square)
+    assert np.array_equal(as_mask(picture.quantize(4)), square)
+
+
+def test_a_transparent_palette_counts_as_paint(square):
+    picture = Image.fromarray(square.astype(np.uint8), "P")
+    picture.putpalette([0, 0, 0, 10, 10, 10])
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=0)
+    assert np.array_equal(as_mask(buffer.getvalue()), square)
+
+
+def test_floats_may_overshoot_and_hold_nan(square):
+    mask = square.astype(np.float32)
+    mask[6, 9], mask[0, 0], mask[1, 1] = 1.08, -0.1, np.nan
+    assert np.array_equal(as_mask(mask), square)
+    assert not as_mask(np.full((4, 4), np.nan)).any()
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "TIFF")
+    assert np.array_equal(as_mask(buffer.getvalue()), square)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_mask_is_turned_as_the_photo_is(square, orientation, format):
+    exif = Image.Exif()
+    exif[274] = orientation
+    big = np.kron(square, np.ones((8, 8), bool))
+    buffer = io.BytesIO()
+    mask_to_image(big).convert("RGB").save(
+        buffer, format, exif=exif, **({} if format == "TIFF" else {"quality": 95})
+    )
+    expected = load_photo(buffer.getvalue()).rgb[..., 0] >= 128
+    for source in (buffer.getvalue(), Image.open(io.BytesIO(buffer.getvalue()))):
+        assert np.array_equal(as_mask(source), expected)
+    assert expected.shape == (big.shape if orientation < 5 else big.shape[::-1])
+
+
+def test_deep_masks(square):
+    deep = square.astype(np.uint16) * 65535
+    assert np.array_equal(as_mask(encode_png(np.dstack([deep] * 3))), square)
+    assert np.array_equal(as_mask(encode_png(np.dstack([np.zeros_like(deep), deep]))), square)

@@ -1,0 +1,146 @@
+"""Sixteen bits a channel: read, filled, exported and written as they are."""
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from sair_core.errors import PhotoError
+from sair_core.photos.deep import encode_png
+from sair_core.photos.photo import load_photo
+from sair_core.photos.write import encode_image
+from sair_core.pipeline import _digest
+
+SHAPES = {"I;16": (), "LA": (2,), "RGB": (3,), "RGBA": (4,)}
+
+
+def deep(mode, size_px=(24, 32), seed=0):
+    return np.random.default_rng(seed).integers(1, 65536, (*size_px, *SHAPES[mode])).astype(np.uint16)
+
+
+def tiff(pixels, **options):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, metadata=None, **options)
+    return buffer.getvalue()
+
+
+def deep_files(mode):
+    pixels = deep(mode)
+    kind = {"photometric": "rgb" if mode.startswith("RGB") else "minisblack"}
+    if mode.endswith("A"):
+        kind["extrasamples"] = ["unassalpha"]
+    yield "PNG", encode_png(pixels) if pixels.ndim == 3 else encode_image(load_photo(pixels), "PNG")
+    for order in "<>":
+        yield f"TIFF {order}", tiff(pixels, byteorder=order, **kind)
+    for compression in ("zlib", "lzw"):
+        yield compression, tiff(pixels, compression=compression, predictor=True, **kind)
+    yield "tiled", tiff(pixels, tile=(16, 16), **kind)
+    yield "big", tiff(pixels, bigtiff=True, **kind)
+    if pixels.ndim == 3:
+        planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+        yield "planes", tiff(planes, planarconfig="separate", **kind)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_every_layout_is_read_and_written_bit_by_bit(mode):
+    pixels = deep(mode)
+    for name, data in deep_files(mode):
+        photo = load_photo(data)
+        assert (photo.mode, photo.bits) == (mode, 16), name
+        np.testing.assert_array_equal(photo.pixels, pixels, err_msg=name)
+        for format in ("PNG", "TIFF"):
+            np.testing.assert_array_equal(load_photo(encode_image(photo, format)).pixels, pixels)
+        for format in ("JPEG", "WEBP", "BMP"):
+            assert load_photo(encode_image(photo, format)).bits == 8
+
+
+@pytest.mark.parametrize("bits", [1, 8, 16])
+def test_white_is_zero_is_no_negative_at_any_depth(bits):
+    ramp = np.tile(np.linspace(0, 2**bits - 1, 32).round(), (8, 1))
+    stored = (2**bits - 1 - ramp).astype(np.uint16)
+    if bits == 1:
+        buffer = io.BytesIO()
+        Image.fromarray(ramp.astype(bool)).save(buffer, "TIFF", tiffinfo={262: 0})
+        data = buffer.getvalue()
+    else:
+        data = tiff(stored.astype(f"u{bits // 8}"), photometric="miniswhite")
+    rgb = load_photo(data).rgb[0, :, 0]
+    assert rgb[0] == 0 and rgb[-1] == 255 and (np.diff(rgb.astype(int)) >= 0).all()
+
+
+def test_premultiplied_colours_are_divided():
+    pixels = deep("RGBA")
+    pixels[..., 3] = 32768
+    pixels[..., :3] //= 2
+    photo = load_photo(tiff(pixels, photometric="rgb", extrasamples=["assocalpha"]))
+    assert np.abs(photo.pixels[..., :3].astype(int) - 2 * pixels[..., :3].astype(int)).max() <= 2
+
+
+def test_an_extra_channel_that_is_no_transparency_is_left_out():
+    photo = load_photo(tiff(deep("RGBA"), photometric="rgb", extrasamples=["unspecified"]))
+    assert photo.mode == "RGB"
+    np.testing.assert_array_equal(photo.pixels, deep("RGBA")[..., :3])
+
+
+def test_print_colours_of_sixteen_bits_become_rgb():
+    red = np.zeros((4, 5, 4), np.uint16)
+    red[..., 1:3] = 65535
+    assert load_photo(tiff(red, photometric="separated")).rgb[0, 0].tolist() == [255, 0, 0]
+
+
+def test_floats_are_refused_with_a_sentence():
+    for shape in ((8, 8), (8, 8, 3)):
+        with pytest.raises(PhotoError, match="save it"):
+            load_photo(tiff(np.zeros(shape, np.float32), photometric="rgb" if len(shape) == 3 else None))
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_a_fill_keeps_the_depth_and_every_known_pixel(mode):
+    photo, hole = load_photo(next(deep_files(mode))[1]), np.zeros((24, 32), bool)
+    hole[4:9, 5:20] = True
+    filled = photo.composite(np.full((hole.sum(), 3), 0.123456, np.float32), hole)
+    assert (filled.mode, filled.bits) == (mode, 16)
+    np.testing.assert_array_equal(filled.pixels[~hole], photo.pixels[~hole])
+    colours = filled.pixels[hole] if mode in ("I;16", "RGB") else filled.pixels[hole][:, :-1]
+    assert np.abs(colours.astype(int) - round(0.123456 * 65535)).max() <= 1
+    if mode.endswith("A"):
+        np.testing.assert_array_equal(filled.pixels[..., -1], photo.pixels[..., -1])
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_an_export_keeps_the_depth(tiny_pipe, tmp_path, mode, suffix):
+    ys, xs = np.mgrid[:48, :64]
+    ramp = 20_000 + 137 * ys + 211 * xs
+    pixels = (
+        np.stack([ramp] * (SHAPES[mode] or (1,))[0], axis=-1).reshape(48, 64, *SHAPES[mode]).astype(np.uint16)
+    )
+    photo = load_photo(encode_png(pixels) if pixels.ndim == 3 else pixels)
+    path = tmp_path / f"out{suffix}"
+    tiny_pipe.export(photo, path, scale=1.0)
+    np.testing.assert_array_equal(load_photo(path).pixels, pixels)
+    tiny_pipe.export(photo, path, scale=2.0)
+    larger = load_photo(path)
+    assert larger.bits == 16 and larger.size_px == (96, 128)
+    assert len(np.unique(larger.pixels % 257)) > 200, "more than 8 bits were written"
+    tiny_pipe.export(photo, path, scale=0.5)
+    smaller = load_photo(path)
+    expected = pixels.reshape(24, 2, 32, 2, -1).mean(axis=(1, 3)).reshape(smaller.pixels.shape)
+    inner = slice(3, -3), slice(3, -3)
+    assert np.abs(smaller.pixels[inner] - expected[inner]).max() < 60
+
+
+def test_photos_that_differ_in_their_low_bits_are_not_taken_for_each_other(tiny_pipe):
+    hole = np.zeros((24, 32), bool)
+    hole[4:9, 5:20] = True
+    for mode in SHAPES:
+        photo = load_photo(next(deep_files(mode))[1])
+        other = photo.composite(photo.colours01[~hole] * 0 + 0.5, ~hole)
+        twin = photo.pixels.copy()
+        twin[0, 0] ^= 1
+        one = load_photo(encode_png(twin) if twin.ndim == 3 else twin)
+        np.testing.assert_allclose(one.rgb.astype(int), photo.rgb, atol=1)
+        assert len({_digest(p, hole) for p in (photo, one, other)}) == 3
+        assert _digest(photo, hole) == _digest(load_photo(photo), hole)
