@@ -37,6 +37,10 @@ class PointError(SairError):
     """The points that should select an object cannot be used."""
 
 
+class UnknownWordError(LabelError):
+    """A word that was typed means nothing to the encoder."""
+
+
 class ConfigError(SairError, ValueError):
     """A configuration value is out of range or contradicts another one."""
 

@@ -330,6 +330,7 @@ class InpaintPipeline:
             )
         if not self.filler.listens:
             return None
+        self.reader.require_known(names)
         return F.normalize(self.reader.text.embed(names).mean(dim=0, keepdim=True), dim=1), strength
 
     @property

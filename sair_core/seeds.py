@@ -37,6 +37,8 @@ class Stream(IntEnum):
     EVERYDAY_WORDS = 7  # which of them are never taught
     DISTRACTORS = 8  # by sample: words that a photo does not show
     GUIDANCE = 9  # by sample: words that a fill is told
+    PROJECTION = 10  # what a projection is fitted to before the training of its tower
+    PROTOTYPES = 11  # by sample: classes whose features are made up
     # Above any photo's index, see `hole_generator`. These two were 4 and 5 without a place: streams of the
     # first batch and of the first detail sample, which had to stay, because trained weights come from them.
     VALIDATION_HOLES = 2**31

@@ -44,6 +44,15 @@ class TextEncoder:
             self._vectors.update(zip(new, vectors))
         return torch.stack([found[label] for label in labels])
 
+    def embed_plain(self, labels: Sequence[str]) -> Tensor:
+        """Return unit vectors `(len(labels), D)` without templates around the labels; not remembered."""
+        return embed_labels(self.text, self.tokenizer, labels, templates=False)
+
+    def has_tokens(self, label: str) -> bool:
+        """Whether every word of a label has one token: a frequent word, and none put together of letters."""
+        empty, tokens = self.tokenizer(["", label]).ne(0).sum(dim=1).tolist()
+        return tokens - empty == len(label.split())
+
     def clear(self) -> None:
         """Forget all labels."""
         self._vectors.clear()
@@ -74,9 +83,14 @@ def prompts(label: str) -> list[str]:
 
 
 @torch.inference_mode()
-def embed_labels(text: CLIP, tokenizer: Tokenizer, labels: Sequence[str]) -> Tensor:
-    """Return the mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32."""
-    asked = [prompts(label) for label in labels]
+def embed_labels(
+    text: CLIP, tokenizer: Tokenizer, labels: Sequence[str], *, templates: bool = True
+) -> Tensor:
+    """Return the mean of the unit vectors of each label's prompts, unit norm: `(len(labels), D)` float32.
+
+    templates: False embeds the labels as they are.
+    """
+    asked = [prompts(label) if templates else [label] for label in labels]
     flat = [prompt for some in asked for prompt in some]
     device = next(text.parameters()).device
     parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from sair_core.config import strict_dataclass
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
 from sair_core.errors import ConfigError
 from sair_core.evaluation import report
+from sair_core.evaluation.naming import NamingFigures, measure_naming
 from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.models.load import load_model
@@ -47,6 +49,8 @@ class SemanticsOptions:
     """folder of photos with label maps beside them"""
     train: Annotated[Path | None, Option(metavar="FOLDER")] = None
     """folder that tells which classes are common (default: ../train)"""
+    named: Annotated[Path | None, Option(metavar="FOLDER")] = None
+    """folder of photos whose file names say what they show: how well photos are named, too"""
     encoder: str = BUNDLED_CONFIG.name
     """bundled, open_clip name, hf-hub:... or folder"""
     pretrained: Annotated[str | None, Option(metavar="TAG")] = None
@@ -79,10 +83,16 @@ def _evaluate(options: SemanticsOptions) -> None:
     tables = measure(readers, options.data, classes, seed=options.seed, limit=options.limit)
     common = common_classes(options.train or options.data.parent / "train", classes)
     _show(tables, classes, common)
+    naming = {}
+    if options.named is not None:
+        naming = {name: measure_naming(r, options.named, seed=options.seed) for name, r in readers.items()}
+        _show_naming(naming)
     facts = {**report.machine_facts(), "minutes": round((time.perf_counter() - started) / 60, 1)}
     print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if options.json:
-        report.write_json(options.json, _content(tables, classes, common, facts))
+        content = _content(tables, classes, common, facts)
+        content["naming"] = {name: {k: asdict(v) for k, v in found.items()} for name, found in naming.items()}
+        report.write_json(options.json, content)
 
 
 def measure(
@@ -162,6 +172,15 @@ def _show(tables: dict[str, dict[str, Confusion]], classes: Classes, common: lis
     for label, row in zip(classes.names, ious):
         if np.isfinite(row).any():
             print(f"{label:18}" + "".join("      -" if np.isnan(v) else f"{v:7.2f}" for v in row))
+
+
+def _show_naming(naming: dict[str, dict[str, NamingFigures]]) -> None:
+    print(f"\n{'':42}{'photos':>8}{'top-1':>8}{'top-3':>8}{'top-5':>8}{'selected':>10}{'false':>8}")
+    for name, kinds in naming.items():
+        for kind, found in kinds.items():
+            first = "".join(f"{found.first[n]:8.3f}" for n in (1, 3, 5))
+            print(f"{name:18}{kind:24}{found.photos:8}{first}", end="")
+            print("" if found.selected is None else f"{found.selected:10.3f}{found.false:8.3f}")
 
 
 def _content(

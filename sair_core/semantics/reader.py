@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,19 +19,25 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.refine import denoise_prompts
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import TextEncoder, build_text_encoder
+from sair_core.errors import UnknownWordError
 from sair_core.holes import hole_share, reduce_known, to_hole01, to_rgb01
 from sair_core.models.sair import Sair
 from sair_core.semantics.map import SemanticMap
-from sair_core.semantics.words import EVERYTHING_ELSE, vocabulary
+from sair_core.semantics.words import EVERYTHING_ELSE, imagenet_words, scene_words
 from sair_core.window import Window
 
 MAX_WORK_PX = 512  # long side at which a photo is read
 GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of that
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
 BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
+# A word is known when it is this near (cosine) to the name of a thing: docs/semantics.md.
+KNOWN = 0.4
+THINGS = (scene_words, imagenet_words)  # by which words are known, the short list first
 NEVER = -1e4  # as a logit; finite, because 0 * -inf in the interpolation is no number
 MAX_EMBEDDINGS = 8  # of photos, that are remembered
 STRIP_VALUES = 4_000_000  # logits in memory at once
+
+Names = Callable[[], Sequence[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,7 @@ class SemanticReader:
         self.text, self.model = text, model
         self.bf16, self.mirror = bf16, mirror
         self._embeddings: LRUCache[bytes, Embedding] = LRUCache(MAX_EMBEDDINGS)
+        self._things: dict[Names, Tensor] = {}
 
     @classmethod
     def from_pretrained(
@@ -96,6 +103,7 @@ class SemanticReader:
     def close(self) -> None:
         """Free what is remembered of photos and words. The reader may be used again."""
         self._embeddings.clear()
+        self._things.clear()
         self.text.clear()
 
     def read(self, rgb: np.ndarray, hole: np.ndarray | None = None, *, complete: bool = True) -> Embedding:
@@ -126,7 +134,10 @@ class SemanticReader:
         denoise: labels that are nowhere more likely than this are left out (MaskCLIP's prompt denoising).
         "everything else" stands for the vocabularies' words that mean none of the other labels: it is as
         likely as the five best of them are on average.
+
+        Raises UnknownWordError for a label that means nothing to the encoder.
         """
+        self.require_known(labels)
         logits = self._logits(embedding.vectors, [label for label in labels if label != EVERYTHING_ELSE])
         if EVERYTHING_ELSE in labels:
             place = labels.index(EVERYTHING_ELSE)
@@ -139,9 +150,35 @@ class SemanticReader:
         return SemanticMap(tuple(labels), ids, confidence, vectors)
 
     def find(self, rgb: np.ndarray, words: Sequence[str], hole: np.ndarray | None = None) -> np.ndarray:
-        """Return a mask, bool `(H, W)`, of all that the words name rather than anything else."""
+        """Return a mask, bool `(H, W)`, of all that the words name rather than anything else.
+
+        Raises UnknownWordError.
+        """
+        self.require_known(words)
         embedding = self.read(rgb, hole)
         return self.name(embedding, [*words, EVERYTHING_ELSE]).mask(words)
+
+    def require_known(self, words: Sequence[str]) -> None:
+        """Raise UnknownWordError for words that mean nothing to the encoder: its vectors for them are chance.
+
+        A word is known when it is a name of a thing or near to one, or when the tokenizer has a token for it.
+        """
+        unknown = [word for word in words if word != EVERYTHING_ELSE and not self.text.has_tokens(word)]
+        for names in THINGS:
+            unknown = [word for word in unknown if word not in names()]
+            if unknown:
+                nearest = (self.text.embed_plain(unknown) @ self._embed_things(names).T).amax(dim=1)
+                unknown = [word for word, cosine in zip(unknown, nearest.tolist()) if cosine < KNOWN]
+        if unknown:
+            raise UnknownWordError(
+                f"{', '.join(map(repr, unknown))}: far from all that this encoder has words for, so it would "
+                "be found by chance. Type a plain word for a thing that can be seen, such as person or car."
+            )
+
+    def _embed_things(self, names: Names) -> Tensor:
+        if names not in self._things:
+            self._things[names] = self.text.embed_plain(names())
+        return self._things[names]
 
     def _logits(self, vectors: Tensor, words: Sequence[str]) -> Tensor:
         """Return the logits of N words, `(N, h, w)`."""
@@ -163,7 +200,7 @@ class SemanticReader:
 
     def _other_words(self, labels: Sequence[str]) -> list[str]:
         """Return the vocabularies' words that are not close to any label."""
-        others = list(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
+        others = list(scene_words())
         if not labels:
             return others
         nearest = (self.text.embed(others) @ self.text.embed(labels).T).amax(dim=1)

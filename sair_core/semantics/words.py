@@ -48,3 +48,17 @@ def label_presets() -> dict[str, tuple[str, ...]]:
 def vocabulary(name: str) -> tuple[str, ...]:
     """Return the words of `assets/vocabularies/NAME.txt`, one a line: "ade20k" or "coco"."""
     return tuple((VOCABULARIES / f"{name}.txt").read_text(encoding="utf-8").split("\n")[:-1])
+
+
+@cache
+def scene_words() -> tuple[str, ...]:
+    """Return the words of ADE20K and COCO, each once."""
+    return tuple(dict.fromkeys([*vocabulary("ade20k"), *vocabulary("coco")]))
+
+
+@cache
+def imagenet_words() -> tuple[str, ...]:
+    """Return open_clip's names of ImageNet's 1000 classes in their order, lower case; a few occur twice."""
+    from open_clip import IMAGENET_CLASSNAMES  # takes seconds
+
+    return tuple(name.lower() for name in IMAGENET_CLASSNAMES)

@@ -114,6 +114,8 @@ class TrainConfig(RunConfig):
     kind: Annotated[Literal["sair"], MODEL] = "sair"
     semantics: str | None = None
     """full, none (LIIF), unfilled (NFS) or only (OUS); default: as it is configured"""
+    sir_only: bool = False
+    """train what completes the semantics under a hole and nothing else, for another semantic encoder"""
     queries: int = 1536
     """pixels asked for a photo at --size-px; they grow where the batch shrinks"""
     hole_share: float = 0.8

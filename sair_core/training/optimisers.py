@@ -31,9 +31,9 @@ class Learner:
     optimiser: torch.optim.Optimizer
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of every parameter."""
+        """Set the learning rate of every parameter; a group with `lr_scale` gets that share (timm's name)."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("lr_scale", 1.0)
 
 
 def adam(model: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sair_core.encoders.semantic import SemanticConfig
-from sair_core.errors import FullMaskError, LabelError
+from sair_core.errors import FullMaskError, LabelError, UnknownWordError
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.pipeline import InpaintPipeline
@@ -33,6 +33,11 @@ class Colours:
             torch.tensor([self.known.get(w, (0.3, 0.1, 0.9)) for w in labels], dtype=torch.float32) - 0.1
         )
         return torch.nn.functional.normalize(vectors, dim=-1)
+
+    embed_plain = embed
+
+    def has_tokens(self, label):
+        return not label.startswith("xyz")
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def test_everything_else_is_what_no_label_means(reader, two_colours):
 
 def test_words_close_to_a_label_are_no_everything_else(reader, monkeypatch):
     assert len(reader._other_words(["red"])) > 200
-    monkeypatch.setattr("sair_core.semantics.reader.vocabulary", lambda name: ("crimson", "stone"))
+    monkeypatch.setattr("sair_core.semantics.reader.scene_words", lambda: ("crimson", "stone"))
     assert reader._other_words(["red"]) == ["stone"] and len(reader._other_words([])) == 2
 
 
@@ -75,7 +80,7 @@ def test_many_words_are_no_likelier_together_than_the_best_few(reader, two_colou
     embedding = reader.read(two_colours)
     few = reader.name(embedding, ["red", EVERYTHING_ELSE]).confidence[5, 5]
     monkeypatch.setattr(
-        "sair_core.semantics.reader.vocabulary", lambda name: tuple(f"{name} {i}" for i in range(5000))
+        "sair_core.semantics.reader.scene_words", lambda: tuple(f"word {i}" for i in range(5000))
     )
     assert reader.name(embedding, ["red", EVERYTHING_ELSE]).confidence[5, 5] == pytest.approx(few, abs=1e-4)
 
@@ -270,3 +275,25 @@ def test_completing_looks_at_the_photo_once(wordy_pipe, bird, monkeypatch):
     seen = torch.nn.functional.interpolate(seen[None], size, mode="bilinear", align_corners=False)[0]
     far = torch.nn.functional.normalize(seen, dim=0)[:, -20:] - completed[:, -20:]  # below the hole
     assert far.abs().max() < 0.02
+
+
+def test_a_word_far_from_everything_is_refused_and_nothing_is_selected(reader, two_colours, monkeypatch):
+    things = (lambda: ("green", "stone"), lambda: ("blue",))
+    monkeypatch.setattr("sair_core.semantics.reader.THINGS", things)
+    monkeypatch.setitem(Colours.known, "xyzzy", (0.0, 1.0, -0.9))
+    monkeypatch.setattr("sair_core.semantics.reader.KNOWN", 0.9)
+    embedding = reader.read(two_colours)
+    for refused in (
+        lambda: reader.require_known(["red", "xyzzy"]),
+        lambda: reader.name(embedding, ["red", "xyzzy", EVERYTHING_ELSE]),
+        lambda: reader.find(two_colours, ["xyzzy"]),
+    ):
+        with pytest.raises(UnknownWordError, match="'xyzzy'.*Type a plain word"):
+            refused()
+    reader.require_known(["red", "blue", EVERYTHING_ELSE])
+
+
+def test_letters_that_are_near_a_thing_are_known(reader, monkeypatch):
+    monkeypatch.setattr("sair_core.semantics.reader.THINGS", (lambda: ("green",), lambda: ("red",)))
+    monkeypatch.setitem(Colours.known, "xyzred", (0.9, 0.1, 0.0))
+    reader.require_known(["xyzred"])

@@ -23,11 +23,19 @@ class AlignConfig:
     output: Annotated[str, FOLDERS]
     """run folder: model, log, validation pictures"""
     named: Annotated[tuple[str, ...], FOLDERS] = ()
-    """folders of photos whose file names say what they show"""
+    """folders of photos without label maps; file names may say what they show, and the classifier does"""
     start: Annotated[str | None, Option("--from", metavar="FOLDER")] = None
     """open_clip folder whose weights to begin with; its words are kept"""
-    trunk: str = "resnet18d"
+    words: Annotated[str | None, FOLDERS] = None
+    """open_clip folder whose words alone are kept, with a new image tower"""
+    trunk: str = "tf_efficientnet_lite2"
     """timm network of the image tower; it must pool by averaging"""
+    imagenet: bool = True
+    """begin with its ImageNet weights, and learn from that classifier, too"""
+    frozen_stages: int = 3
+    """first stages of a trunk with ImageNet weights that stay as they are"""
+    trunk_rate: float = 0.25
+    """learning rate of such a trunk, as a share of that of its projection"""
     embed_dim: int = 256
     """dimensions of the common space"""
     text_width: int = 192
@@ -48,16 +56,20 @@ class AlignConfig:
     """length of that part in minutes instead"""
     batch: int = 14
     """labelled crops a step"""
-    named_batch: int = 4
-    """crops of named photos a step"""
+    named_batch: int = 6
+    """crops of the other photos a step"""
     size_px: int = 256
     """side of the crops, px of the enlarged photo"""
-    enlarge: tuple[float, float] = (1.1, 2.4)
+    enlarge: tuple[float, float] = (0.8, 2.4)
     """smallest and largest enlargement of the photo"""
     distractors: int = 96
     """words a step that no pixel may be nearer to than to its own"""
     named_weight: float = 0.2
     """weight of the named photos in the loss"""
+    teacher_weight: float = 0.5
+    """weight of the classifier's soft labels of photos without label maps"""
+    prototype_weight: float = 0.5
+    """weight of features made up of its class vectors, which are to meet their names"""
     learning_rate: float = 1e-3
     """highest learning rate"""
     warmup_steps: int = 100
@@ -91,8 +103,14 @@ class AlignConfig:
         of_the_run = ("steps", "batch", "accumulate", "learning_rate", "validate_every", "save_every")
         for name in (*of_the_towers, *of_the_run, "text_batch", "size_px"):
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("text_steps", "named_batch", "distractors", "named_weight"):
+        weights = ("named_weight", "teacher_weight", "prototype_weight")
+        for name in ("text_steps", "named_batch", "distractors", "frozen_stages", *weights):
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require(0 < self.trunk_rate <= 1, f"trunk_rate must be within (0, 1], got {self.trunk_rate}")
+        require(
+            self.start is None or self.words is None,
+            "--from keeps the words of its folder: leave --words out.",
+        )
         for name in ("ema", "val_share"):
             require(0 <= getattr(self, name) < 1, f"{name} must be within [0, 1), got {getattr(self, name)}")
         require(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,29 +14,20 @@ from torch.utils.data import Dataset
 from sair_core.photos.folders import VOID, Classes, list_labelled_photos, list_photos
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
+from sair_core.semantics.file_names import word_of
 from sair_core.training.data.photos import TrainPhoto, load_photos
 
 LABEL_STEP_PX = 4  # the loss is asked at every fourth pixel of a crop
 RARE = 0.1  # classes in fewer photos than this share are shown more often (repeat factor, LVIS 2019)
 NO_WORD = -1
 
-# What a photo of the pack shows, by its file name's first part.
-NAMED: dict[str, Callable[[str], str]] = {
-    "opennature": lambda rest: "bird",
-    "feedme": lambda rest: "food",
-    "flowers": lambda rest: {"roses": "rose", "sunflowers": "sunflower", "tulips": "tulip"}.get(
-        rest.split("_")[0], rest.split("_")[0]
-    ),
-    "imagenetsample": lambda rest: re.sub(r"^n\d+_", "", rest).replace("_", " "),
-}
-
 
 @dataclass(frozen=True)
 class NamedPhoto:
-    """rgb uint8 `(H, W, 3)`; word: what it shows somewhere."""
+    """rgb uint8 `(H, W, 3)`; word: what it shows somewhere, None where the file name does not say."""
 
     rgb: np.ndarray
-    word: str
+    word: str | None
 
 
 def load_labelled(folders: Sequence[str | Path], classes: Classes) -> list[TrainPhoto]:
@@ -46,20 +36,10 @@ def load_labelled(folders: Sequence[str | Path], classes: Classes) -> list[Train
     return [photo for photo in photos if photo.ids is not None]
 
 
-def load_named(folders: Sequence[str | Path]) -> list[NamedPhoto]:
-    """Open photos whose file names say what they show; the others are left out."""
-    photos = []
-    for path in list_photos(folders) if folders else ():
-        word = word_of(path.stem)
-        if word:
-            photos.append(NamedPhoto(load_photo(path).rgb, word))
-    return photos
-
-
-def word_of(stem: str) -> str | None:
-    """Return what a file name says that its photo shows; None when it says nothing."""
-    prefix, _, rest = stem.partition("_")
-    return NAMED[prefix](rest).lower() if prefix in NAMED and rest else None
+def load_named(folders: Sequence[str | Path], *, all_photos: bool = False) -> list[NamedPhoto]:
+    """Open photos whose file names say what they show, and with `all_photos` the others, too."""
+    words = {path: word_of(path.stem) for path in (list_photos(folders) if folders else ())}
+    return [NamedPhoto(load_photo(path).rgb, word) for path, word in words.items() if word or all_photos]
 
 
 def label_ids(photo: TrainPhoto) -> np.ndarray:
@@ -94,8 +74,8 @@ def collate(samples: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tenso
 class AlignSamples(Dataset[dict[str, torch.Tensor]]):
     """Sample `i` depends on `(seed, i)` alone: `batch` labelled crops, `named_batch` named ones, in turn.
 
-    A sample is `rgb01 (1, 3, S, S)`, `ids (1, S / 4, S / 4)` (255 = void) and `word (1,)`, an index of
-    `words` or NO_WORD.
+    A sample is `rgb01 (1, 3, S, S)`, `ids (1, S / 4, S / 4)` (255 = void), `word (1,)`, an index of `words`
+    or NO_WORD, and `labelled (1,)`, whether it is one of the first kind.
     """
 
     def __init__(
@@ -122,19 +102,21 @@ class AlignSamples(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng = stream_generator(self.seed, Stream.SAMPLE, index)
         word = NO_WORD
-        if index % (self.batch + self.named_batch) < self.batch:
+        labelled = index % (self.batch + self.named_batch) < self.batch
+        if labelled:
             photo = self.labelled[rng.choice(len(self.labelled), p=self.weights)]
             rgb, ids = photo.rgb, label_ids(photo)
         else:
             named = self.named[rng.integers(len(self.named))]
             rgb, ids = named.rgb, np.full(named.rgb.shape[:2], VOID, np.uint8)
-            word = self.indices[named.word]
+            word = NO_WORD if named.word is None else self.indices[named.word]
         rgb, ids = self._crop(rng, rgb, ids)
         rgb01 = recolour(rng, torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).float() / 255)
         return {
             "rgb01": rgb01[None],
             "ids": torch.from_numpy(ids.astype(np.int64))[None],
             "word": torch.tensor([word]),
+            "labelled": torch.tensor([labelled]),
         }
 
     def _crop(

@@ -6,45 +6,56 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from timm.models import get_pretrained_cfg
 from torch import Tensor
 
 from sair_core.config import to_dict
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
+from sair_core.errors import ConfigError
 from sair_core.files import replacing
-from sair_core.photos.folders import Classes, read_classes
+from sair_core.photos.folders import Classes, read_classes, spread
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.align.data import (
     AlignSamples,
+    NamedPhoto,
     class_weights,
     collate,
     load_labelled,
     load_named,
 )
-from sair_core.training.align.loss import AlignedEncoder, AlignLoss, WordEmbeddings
+from sair_core.training.align.imagenet import ImageNetTeacher, fit_projection, load_classifier
+from sair_core.training.align.loss import SCALE, AlignedEncoder, AlignLoss, WordEmbeddings
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.data.loader import Batch, Batches, load_batches
 from sair_core.training.data.photos import split
-from sair_core.training.optimisers import Learner, adamw
+from sair_core.training.optimisers import Learner
+
+if TYPE_CHECKING:
+    from open_clip import CLIP
 
 logger = logging.getLogger(__name__)
 
+MEASURED = 400  # photos by which the features of the classifier are measured
 WEIGHTS_FILE = "open_clip_model.safetensors"
 WORDS_FILE = "words.json"
 
 
 def model_config(config: AlignConfig) -> dict[str, Any]:
-    """Return the open_clip configuration of what is trained."""
+    """Return the open_clip configuration of what is trained. Raises ConfigError for an unknown trunk."""
+    trunk_cfg = get_pretrained_cfg(config.trunk)
+    if trunk_cfg is None:
+        raise ConfigError(f"timm has no network {config.trunk!r}. timm.list_models() lists the names.")
     return {
         "model_cfg": {
             "embed_dim": config.embed_dim,
@@ -63,7 +74,7 @@ def model_config(config: AlignConfig) -> dict[str, Any]:
                 "layers": config.text_layers,
             },
         },
-        "preprocess_cfg": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+        "preprocess_cfg": {"mean": list(trunk_cfg.mean), "std": list(trunk_cfg.std)},
     }
 
 
@@ -84,23 +95,40 @@ class AlignTask:
         self.classes = read_classes(config.labelled[0])
         photos = load_labelled(config.labelled, self.classes)
         self.photos, held = split(photos, config.val_share, config.seed)
-        self.named = load_named(config.named)
+        self.named = load_named(config.named, all_photos=config.imagenet)
+        shown: list[NamedPhoto] = []
+        if len(self.named) > 1:
+            self.named, shown = split(self.named, config.val_share, config.seed)
         logger.info(
-            "%d photos with labels, %d held back, %d with a name",
+            "%d photos with labels, %d held back, %d without",
             len(self.photos),
             len(held),
             len(self.named),
         )
         clip, tokenizer = _build_clip(config, self.classes, resume)
         torch.manual_seed(config.seed)
-        self.model = backend.place(AlignedEncoder(clip))
+        frozen_stages = config.frozen_stages if config.imagenet else None
+        self.model = backend.place(AlignedEncoder(clip, frozen_stages=frozen_stages))
+        teacher = None
+        if config.imagenet:
+            some = [
+                (self.named or self.photos)[i].rgb for i in spread(len(self.named or self.photos), MEASURED)
+            ]
+            teacher = backend.place(ImageNetTeacher(load_classifier(config.trunk), some))
         assert clip.text is not None  # it was built with `keep_text`
         self.text = clip.text
-        self.words = WordEmbeddings(self.classes, [p.word for p in self.named], self.text, tokenizer)
-        self.validation = Validation(held, self.words.names)
+        named = [photo.word for photo in self.named if photo.word is not None]
+        self.words = WordEmbeddings(self.classes, named, self.text, tokenizer)
+        if teacher is not None and not (resume or config.start):
+            names = self.words.imagenet.to(backend.device)
+            fit_projection(self.model.head, teacher, names, SCALE, config.seed)
+        self.validation = Validation(held, self.words.names, shown, self.words.imagenet)
         weights = class_weights(self.photos, len(self.classes.names)).to(backend.device)
-        self.loss = backend.prepare(AlignLoss(self.model, self.words, weights, config))
-        optimiser = adamw(self.model, config.learning_rate, config.weight_decay)
+        self.loss = backend.prepare(AlignLoss(self.model, self.words, weights, config, teacher))
+        groups = self.model.parameter_groups(
+            config.weight_decay, config.trunk_rate if config.imagenet else 1.0
+        )
+        optimiser = torch.optim.AdamW(groups, config.learning_rate, fused=backend.device.type != "mps")
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
         self.facts = {"align": to_dict(config), "model": model_config(config)}
@@ -145,8 +173,8 @@ class AlignTask:
 def _build_clip(config: AlignConfig, classes: Classes, resume: bool) -> tuple[DenseClip, Any]:
     """Return the model to train and its tokenizer.
 
-    Its text tower is that of the run when it is resumed, else that of the model to begin with, else it is
-    taught now.
+    Its text tower is that of the run when it is resumed, else that of the model to begin with or to take the
+    words of, else it is taught now.
     """
     folder = Path(config.output)
     model_folder = folder / "model"
@@ -156,16 +184,43 @@ def _build_clip(config: AlignConfig, classes: Classes, resume: bool) -> tuple[De
         import open_clip
 
         torch.manual_seed(config.seed)
-        parts = model_config(config)["model_cfg"]
-        clip = open_clip.CLIP(**parts)
-        _save_clip(model_folder, model_config(config), clip.state_dict())
-        semantic = SemanticConfig(str(model_folder), keep_text=True)
-        class_words = [w for n, s in zip(classes.names, classes.synonyms) for w in (n, *s)]
-        figures = teach_text(clip, find_tokenizer(semantic), MiniLm(), class_words, config)
-        (folder / WORDS_FILE).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        _save_clip(model_folder, model_config(config), clip.state_dict())
+        described = model_config(config)
+        clip = open_clip.CLIP(**described["model_cfg"])
+        if config.imagenet:
+            _begin_with_imagenet(clip, config.trunk)
+        _save_clip(model_folder, described, clip.state_dict())
+        if config.words:
+            _copy_words(clip, Path(config.words))
+        else:
+            semantic = SemanticConfig(str(model_folder), keep_text=True)
+            class_words = [w for n, s in zip(classes.names, classes.synonyms) for w in (n, *s)]
+            figures = teach_text(clip, find_tokenizer(semantic), MiniLm(), class_words, config)
+            (folder / WORDS_FILE).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        _save_clip(model_folder, described, clip.state_dict())
     semantic = SemanticConfig(str(model_folder), trainable=True, keep_text=True)
     return build_semantic_encoder(semantic), find_tokenizer(semantic)
+
+
+def _begin_with_imagenet(clip: CLIP, trunk: str) -> None:
+    """Copy the weights of the classifier's trunk."""
+    weights = load_classifier(trunk).state_dict()
+    own = clip.visual.trunk.state_dict()
+    clip.visual.trunk.load_state_dict({name: weights[name] for name in own})
+
+
+def _copy_words(clip: CLIP, folder: Path) -> None:
+    """Copy the text tower of an open_clip folder. Raises ConfigError when it is another one."""
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise ConfigError(f"{folder} holds no {WEIGHTS_FILE}. Name the folder of an open_clip model.")
+    own = clip.state_dict()
+    text = {k: v for k, v in load_file(folder / WEIGHTS_FILE).items() if not k.startswith("visual.")}
+    wanted = {k: v.shape for k, v in own.items() if not k.startswith("visual.")}
+    if {k: v.shape for k, v in text.items()} != wanted:
+        raise ConfigError(
+            f"The text tower of {folder} is not the one that is configured. Give its --text-width, "
+            "--text-layers, --context-length and --embed-dim."
+        )
+    clip.load_state_dict({**own, **text})
 
 
 def _copy_clip(source: Path, folder: Path) -> None:

@@ -17,7 +17,7 @@ from sair_core.devices import autocast
 from sair_core.encoders.text import Tokenizer, encode_text, prompts
 from sair_core.errors import MissingDependencyError
 from sair_core.seeds import Stream, stream_generator
-from sair_core.semantics.words import vocabulary
+from sair_core.semantics.words import imagenet_words, scene_words
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.schedule import cosine
 
@@ -43,9 +43,7 @@ class Phrases:
 
 def gather_phrases(class_words: Sequence[str], everyday: Sequence[str], seed: int) -> Phrases:
     """Gather names from the classes, ADE20K, COCO and ImageNet, and captions drawn from them by seed."""
-    from open_clip import IMAGENET_CLASSNAMES
-
-    all_names = [*class_words, *vocabulary("ade20k"), *vocabulary("coco"), *IMAGENET_CLASSNAMES]
+    all_names = [*class_words, *scene_words(), *imagenet_words()]
     names = tuple(dict.fromkeys(name.lower() for name in all_names))
     rng = stream_generator(seed, Stream.CAPTIONS)
     forms = ("{} and {}", "{} on {}", "{} in front of {}", "{} beside {}", "{} behind {}", "{} with {}")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sair_core.config import to_dict
 from sair_core.coords import cell_of, pixel_coords
-from sair_core.errors import DataError
+from sair_core.errors import ConfigError, DataError
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.folders import Classes, find_classes_file, read_classes
@@ -54,6 +54,13 @@ class SairTask:
         backend.place(self.model)
         if self.model.detail is not None:
             self.model.detail.requires_grad_(False)  # trained by a task of its own, `DetailTask`
+        if config.sir_only:
+            if self.model.sir is None:
+                raise ConfigError(
+                    "--sir-only trains a SIR, and this model has none. Name one with semantics."
+                )
+            self.model.requires_grad_(False)
+            self.model.sir.requires_grad_(True)
         self.semantics = (
             SemanticSupervision(self.model, classes, config.semantic_queries) if has_semantics else None
         )

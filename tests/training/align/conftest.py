@@ -48,7 +48,7 @@ def labelled_folder(tmp_path):
 def named_folder(tmp_path):
     folder = tmp_path / "named"
     folder.mkdir()
-    for name in ("opennature_x.jpg", "imagenetsample_n001_dungeness_crab.jpg", "houses_1.jpg"):
+    for name in ("opennature_x.jpg", "imagenetsample_n01978287_dungeness_crab.jpg", "houses_1.jpg"):
         Image.new("RGB", (90, 80), (10, 20, 200)).save(folder / name)
     return folder
 
@@ -61,9 +61,10 @@ def tiny_align(labelled_folder, named_folder, tmp_path, monkeypatch):
     def make(**changes):
         fields = dict(
             labelled=(str(labelled_folder),), named=(str(named_folder),), output=str(tmp_path / "run"),
-            trunk="resnet10t", embed_dim=16, text_width=32, text_layers=1, text_steps=3, text_batch=8,
-            steps=3, batch=3, named_batch=1, size_px=64, enlarge=(1.0, 1.5), distractors=8, warmup_steps=2,
-            workers=0, val_share=0.2, device="cpu", bf16=False, validate_every=2, save_every=1,
+            trunk="resnet10t", imagenet=False, embed_dim=16, text_width=32, text_layers=1, text_steps=3,
+            text_batch=8, steps=3, batch=3, named_batch=1, size_px=64, enlarge=(1.0, 1.5), distractors=8,
+            warmup_steps=2, workers=0, val_share=0.2, device="cpu", bf16=False, validate_every=2,
+            save_every=1,
         )  # fmt: skip
         return AlignConfig(**{**fields, **changes})
 

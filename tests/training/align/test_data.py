@@ -10,7 +10,6 @@ from sair_core.training.align.data import (
     load_named,
     photo_weights,
     recolour,
-    word_of,
 )
 from sair_core.training.data.photos import TrainPhoto
 
@@ -22,22 +21,6 @@ def photos(labelled_folder):
 
 def test_a_map_that_does_not_fit_is_skipped_and_named(photos, caplog):
     assert len(photos) == 9 and [p.partial for p in photos].count(True) == 1
-
-
-@pytest.mark.parametrize(
-    ("stem", "word"),
-    [
-        ("opennature_anas-acuta", "bird"),
-        ("flowers_tulips_13910028149", "tulip"),
-        ("flowers_dandelion_5", "dandelion"),
-        ("imagenetsample_n01978287_dungeness_crab", "dungeness crab"),
-        ("feedme_0003009", "food"),
-        ("houses_12", None),
-        ("opennature", None),
-    ],
-)
-def test_file_names_say_what_a_photo_shows(stem, word):
-    assert word_of(stem) == word
 
 
 def test_photos_without_a_word_are_left_out(named_folder):

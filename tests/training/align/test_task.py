@@ -134,7 +134,7 @@ def test_command_line_explains_what_is_missing(tiny_align, labelled_folder, tmp_
 
     monkeypatch.setattr(task, "MiniLm", missing)
     options = ["--labelled", str(labelled_folder), "--output", str(tmp_path / "cli"), "--trunk", "resnet10t"]
-    assert main([*options, "--device", "cpu"]) == 2
+    assert main([*options, "--no-imagenet", "--device", "cpu"]) == 2
     assert "requirements-align.txt" in capsys.readouterr().err
     assert main(["--labelled", str(tmp_path), "--output", str(tmp_path / "x")]) == 2
     assert "classes.json" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sair_core.config import to_dict
 from sair_core.encoders.semantic import SemanticConfig
-from sair_core.errors import DataError
+from sair_core.errors import ConfigError, DataError
 from sair_core.models import presets
 from sair_core.models.load import load_model
 from sair_core.models.sair import Part, Sair, SairConfig
@@ -99,6 +99,22 @@ def test_every_form_trains_by_the_same_command(tiny_run, config, monkeypatch, se
     model = load_model(train(run, show_progress=False))
     assert model.config.semantics == semantics and to_dict(model.config)["semantic"]["keep_text"]
     assert before.keys() == model.own_state().keys() and not [k for k in before if "semantic_encoder" in k]
+
+
+def test_the_sir_can_be_trained_alone(tiny_run, config, monkeypatch, tmp_path):
+    monkeypatch.setitem(presets.PRESETS, "tiny", config)
+    sizes = dict(preset="tiny", size_px=64, final_size_px=64, steps=3, ema=0.0)
+    first = train(tiny_run(**sizes), show_progress=False)
+    again = tiny_run(**sizes, start=str(first), sir_only=True, output=str(tmp_path / "again"))
+    before = load_model(first).own_state()
+    after = load_model(train(again, show_progress=False)).own_state()
+    changed = {
+        name.partition(".")[0] for name, value in after.items() if not torch.equal(value, before[name])
+    }
+    assert changed == {"sir"}
+    with pytest.raises(ConfigError, match="--sir-only"):
+        alone = tiny_run(**sizes, semantics="none", sir_only=True, output=str(tmp_path / "none"))
+        SairTask(alone, Backend("cpu", bf16=False))
 
 
 def test_resumed_equals_uninterrupted_with_words_and_labels(

