@@ -2,7 +2,9 @@
 
 Files of six formats, damaged at random from a seed, are opened as photos and as masks, in a process of their
 own that is told which file comes next. Whatever that process does not survive is a crash; five seconds of its
-own time are a hang. With --api or --app the same files are sent to a running app.
+own time are a hang. With --attachments it is not the pictures that are damaged but what is attached to them:
+each must open as a photo and as a mask, turned as its orientation says, and be written again. With
+--api or --app the files are sent to a running app.
 """
 
 from __future__ import annotations
@@ -26,16 +28,19 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
+from benchmarks.attachments import attached  # noqa: E402
 from benchmarks.damage import FORMATS, SIZE_PX, mutated  # noqa: E402
 from sair_core.errors import SairError  # noqa: E402
 from sair_core.photos.masks import as_mask  # noqa: E402
 from sair_core.photos.photo import load_photo  # noqa: E402
+from sair_core.photos.write import encode_image  # noqa: E402
 
 HANG_SECONDS = 5
 MEMORY_BAR_GB = 1.5
 STALL_SECONDS = 60.0  # of silence, on however busy a machine
 OPENED, REJECTED, UNTYPED, CRASH, HANG = "opened", "rejected", "untyped error", "crash", "hang"
-BAD = (UNTYPED, CRASH, HANG)
+LOST, TURNED = "lost", "wrong orientation"  # of sound pictures
+BAD = (UNTYPED, CRASH, HANG, LOST, TURNED)
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints what became of the files; exit status 1 if a bar is broken."""
     args = parse_arguments(argv)
     if args.child is not None:
-        run_child(args.seed, args.child, args.files)
+        run_child(args.seed, args.child, args.files, args.attachments)
         return 0
     if args.one is not None:
-        sys.stdout.buffer.write(mutated(args.seed, args.one)[1])
+        make = attached(args.seed, args.one).data if args.attachments else mutated(args.seed, args.one)[1]
+        sys.stdout.buffer.write(make)
         return 0
     if args.app or args.api:
         outcomes, memory_gb = through_app(args)
     else:
-        outcomes, memory_gb = through_loader(args.seed, args.files)
+        outcomes, memory_gb = through_loader(args.seed, args.files, args.attachments)
     return show(outcomes, memory_gb, args.seed)
 
 
@@ -72,6 +78,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--api", metavar="URL", help="send them to the app that runs there")
     parser.add_argument("--app", action="store_true", help="start the app, send them to it, stop it")
     parser.add_argument("--one", type=int, metavar="NUMBER", help="write this file to the standard output")
+    parser.add_argument("--attachments", action="store_true", help="sound pictures with odd metadata")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
@@ -106,15 +113,33 @@ def opened(data: bytes) -> tuple[str, str]:
     return outcomes[0]  # as a photo: many of them are no mask for a photo of SIZE_PX
 
 
-def run_child(seed: int, first: int, files: int) -> None:
+def opened_with_attachments(data: bytes, orientation: int) -> tuple[str, str]:
+    """Open a sound picture in every way and write it again: kind and what was said."""
+    try:
+        photo = load_photo(data)
+        if photo.orientation != orientation:
+            return TURNED, f"{photo.orientation}, want {orientation}"
+        shapes = {photo.size_px, as_mask(data).shape}
+        for format in ("JPEG", "PNG", "WEBP", "TIFF"):
+            again = load_photo(encode_image(photo, format))
+            shapes.add(again.size_px)
+        return (OPENED, "") if len(shapes) == 1 else (TURNED, f"{shapes}")
+    except SairError as error:
+        return LOST, str(error)
+    except Exception as error:
+        return UNTYPED, f"{type(error).__name__}: {error}"
+
+
+def run_child(seed: int, first: int, files: int, attachments: bool = False) -> None:
     """Open files `first` and on; a line for each that begins, then one that says what became of it."""
     for index in range(first, files):
-        format, data = mutated(seed, index)
+        case = attached(seed, index) if attachments else None
+        format, data = mutated(seed, index) if case is None else (case.format, case.data)
         print(json.dumps({"begun": index}), flush=True)
         # Not caught: the process ends, as nothing else would stop a decoder that is not Python's.
         signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
         started = time.process_time()
-        kind, text = opened(data)
+        kind, text = opened(data) if case is None else opened_with_attachments(data, case.orientation)
         outcome = Outcome(index, format, kind, time.process_time() - started, text)
         signal.setitimer(signal.ITIMER_PROF, 0)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -122,7 +147,7 @@ def run_child(seed: int, first: int, files: int) -> None:
         print(json.dumps({**asdict(outcome), "peak_gb": peak_gb}), flush=True)
 
 
-def through_loader(seed: int, files: int) -> tuple[list[Outcome], float]:
+def through_loader(seed: int, files: int, attachments: bool = False) -> tuple[list[Outcome], float]:
     """What became of all files, and the largest memory that a process of theirs took."""
     outcomes: list[Outcome] = []
     peak_gb = 0.0
@@ -134,6 +159,7 @@ def through_loader(seed: int, files: int) -> tuple[list[Outcome], float]:
             f"--child={begun}",
             f"--files={files}",
             f"--seed={seed}",
+            *(["--attachments"] if attachments else []),
         ]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         started = False

@@ -12,6 +12,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from benchmarks import fuzz
+from benchmarks.attachments import attached
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import load_photo
@@ -162,6 +163,17 @@ def test_damaged_files_of_all_formats():
     out = done.stdout
     assert done.returncode == 0, out + done.stderr
     assert "60 files, seed 0" in out and all(format in out for format in fuzz.FORMATS)
+
+
+def test_odd_attachments_of_all_formats():
+    for index in range(200):
+        case = attached(0, index)
+        outcome = fuzz.opened_with_attachments(case.data, case.orientation)
+        assert outcome == (fuzz.OPENED, ""), (index, case.format, outcome)
+    wrong = attached(0, 1)
+    kind, _ = fuzz.opened_with_attachments(wrong.data, 9 - wrong.orientation)
+    assert kind == fuzz.TURNED
+    assert fuzz.opened_with_attachments(b"no picture", 1)[0] == fuzz.LOST
 
 
 def test_the_fuzzer_sees_what_it_looks_for(capsys, monkeypatch):

@@ -27,7 +27,8 @@ from sair_core.photos.tiff import (
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-JPEG_PICTURE_APPS = (0xE0, 0xEE)  # JFIF and Adobe: how the colours are coded
+# How the colours are coded: the segments, their names and the least that they hold.
+JPEG_PICTURE_APPS = {0xE0: (b"JFIF\0", 14), 0xEE: (b"Adobe", 12)}
 JPEG_ICC, JPEG_XMP = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0"
 PNG_XMP, PNG_RAW_EXIF = b"XML:com.adobe.xmp", b"Raw profile type exif"
 WEBP_PICTURE = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
@@ -143,7 +144,9 @@ def _strip_jpeg(view: memoryview) -> bytes:
     parts, at = [view[:2]], 2
     for marker, start, end in _jpeg_segments(view):
         at = end
-        if marker in JPEG_PICTURE_APPS or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        name, least = JPEG_PICTURE_APPS.get(marker, (b"", 0))
+        sound = name and end - start - 4 >= least and bytes(view[start + 4 : end]).startswith(name)
+        if sound or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             parts.append(view[start:end])
     return b"".join([*parts, view[at:]])
 
