@@ -56,6 +56,7 @@ TIFF_PICTURE |= {
 TIFF_XMP, TIFF_ICC = 700, 34675
 MAX_INFLATED_BYTES = 16 * 2**20
 MAX_TEXT_BYTES = 2**20  # of XMP that is looked through
+EXIF_HEADER = re.compile(rb"II\*\0\x08\0\0\0|MM\0\*\0\0\0\x08")
 XMP_ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([1-8])\b""")
 
 
@@ -89,6 +90,8 @@ def strip_attachments(data: Buffer) -> bytes | None:
         return _strip_jpeg(view)
     if start[:4] == b"RIFF" and start[8:] == b"WEBP":
         return _strip_webp(view)
+    if start[4:8] == b"ftyp":
+        return _empty_exif(view)
     block = TiffBlock.open(view)
     return None if block is None or block.big else _strip_tiff(block, block.directory(block.first))
 
@@ -258,6 +261,17 @@ def _strip_webp(view: memoryview) -> bytes:
             parts.append(part)
     body = b"WEBP" + b"".join(parts)
     return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+# AVIF and HEIF -------------------------------------------------------------------------------------------
+
+
+def _empty_exif(view: memoryview) -> bytes:
+    """Return the file with no tags in its EXIF block; its boxes, which say where all else stands, stay."""
+    data = bytearray(view)
+    for found in EXIF_HEADER.finditer(view):
+        data[found.end() : found.end() + 2] = b"\0\0"  # the number of tags
+    return bytes(data)
 
 
 # TIFF ----------------------------------------------------------------------------------------------------

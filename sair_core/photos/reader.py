@@ -149,7 +149,7 @@ def _open_and_load(data: bytes, check: SizeCheck) -> Image.Image:
         raise
     except PhotoError:
         stripped = strip_attachments(data)
-        if stripped is None or len(stripped) == len(data):
+        if stripped is None or stripped == data:
             raise
         try:
             return _load(_open(stripped, check))

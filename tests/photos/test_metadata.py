@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, features
 
 from sair_core.photos.photo import load_photo
 from sair_core.photos.tiff import ASCII, RATIONAL, SHORT, Tag, TiffBlock, write_directory
@@ -210,3 +210,16 @@ def test_directories_are_read_within_bounds():
         for directory in block.directories():
             for tag in directory.tags.values():
                 assert len(tag.integers) <= 64 and len(tag.rationals) <= 64
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow writes no AVIF")
+def test_an_odd_tag_does_not_take_an_avif():
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = 6, "Cameras"
+    data = file_of("AVIF", exif=exif)
+    text = struct.pack(">HHI", ExifTags.Base.Make, ASCII, 8)
+    assert text in data
+    photo = load_photo(data.replace(text, struct.pack(">HHI", ExifTags.Base.Make, RATIONAL, 1)))
+    assert photo.size_px == (24, 16) and photo.orientation == 6
+    kept = load_photo(data)
+    assert kept.size_px == (24, 16) and kept.exif is not None and b"Cameras" in kept.exif
