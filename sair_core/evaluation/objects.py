@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from sair_core.photos.folders import Classes, find_classes_file, find_label_map, read_classes, read_label_map
 from sair_core.photos.masks import grow, hole_ratio
+from sair_core.photos.reader import read_orientation
 from sair_core.semantics.words import vocabulary
 
 ELLIPSES = (1, 3)  # how many, at least and at most
@@ -86,7 +87,8 @@ def read_labels(photo: Path, size_px: tuple[int, int]) -> tuple[np.ndarray, Clas
     if path is None or find_classes_file(photo.parent) is None:
         return None
     classes = read_classes(photo.parent)
-    return read_label_map(path, size_px, len(classes.names)), classes
+    ids = read_label_map(path, size_px, len(classes.names), orientation=read_orientation(photo))
+    return ids, classes
 
 
 def _of_sensible_size(label: str, region: np.ndarray) -> list[Outline]:

@@ -75,6 +75,12 @@ def read_picture(source: PictureSource, check: SizeCheck) -> Picture:
     return Picture(pixels, orientation, metadata, format, several)
 
 
+def read_orientation(path: Path) -> int:
+    """Return the orientation of a JPEG file, 1 to 8, without decoding it. Raises PhotoError."""
+    orientation, _ = read_metadata({}, "JPEG", _read_file(path))
+    return orientation
+
+
 def turn_upright(pixels: Image.Image | np.ndarray, orientation: int) -> Image.Image | np.ndarray:
     """Turn a picture as its orientation says."""
     if orientation not in UPRIGHT:

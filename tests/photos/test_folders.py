@@ -7,6 +7,7 @@ from PIL import Image
 from sair_core.errors import DataError
 from sair_core.photos.folders import list_labelled_photos, list_photos, read_classes, read_label_map
 from sair_core.photos.photo import load_photo
+from sair_core.photos.reader import read_orientation
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def test_a_label_map_beside_a_turned_photo_lies_as_the_photo_does(tmp_path, orie
     path = tmp_path / "a.jpg"
     Image.fromarray(np.repeat(stored[..., None] * 200, 3, axis=2)).save(path, exif=exif, quality=95)
     photo = load_photo(path)
+    assert read_orientation(path) == photo.orientation == orientation
     shown = (photo.rgb[..., 0] > 100).astype(np.uint8)
     for ids in [shown, *([stored] if orientation in (1, 5, 6, 7, 8) else [])]:
         Image.fromarray(ids).save(tmp_path / "a.png")
