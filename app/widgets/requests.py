@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from sair_core.errors import EmptyMaskError, FullMaskError, MaskError, PhotoError
 from sair_core.photos.masks import as_mask
+from sair_core.photos.photo import load_photo
 
 from ..session import NoPhotoError, Session
 from .pictures import fit_display
@@ -59,15 +59,16 @@ def _read_painted(
     mask = np.zeros(display, bool)
     if painted is not None and box is not None:
         left, top, width, height = box
-        with Image.open(painted, formats=["PNG"]) as image:
-            if image.size != (width, height) or not (
-                0 <= left <= display[1] - width and 0 <= top <= display[0] - height
-            ):
-                raise MaskError(
-                    "The painted mask does not belong to this photo. Reload the page and paint again."
-                )
-            part = np.asarray(image.convert("RGBA"))[..., 3] >= 128
-        mask[top : top + height, left : left + width] = part
+        try:
+            canvas = load_photo(painted)
+        except PhotoError:
+            raise MaskError("The painted mask cannot be read. Reload the page and paint again.") from None
+        inside = 0 <= left <= display[1] - width and 0 <= top <= display[0] - height
+        if canvas.size_px != (height, width) or not inside:
+            raise MaskError(
+                "The painted mask does not belong to this photo. Reload the page and paint again."
+            )
+        mask[top : top + height, left : left + width] = True if canvas.alpha is None else canvas.alpha >= 128
     return mask if display == size_px else as_mask(mask, size_px)
 
 

@@ -18,3 +18,11 @@ def test_a_painted_mask_that_lies_outside_is_refused(painted_file):
     for box in ((90, 30, 50, 40), (-1, 0, 50, 40), (40, 30, 49, 40)):
         with pytest.raises(MaskError):
             read_mask(Request(mask=painted_file, box=box), (90, 120))
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_a_painted_mask_that_is_no_picture_is_refused_in_plain_words(tmp_path, data):
+    path = tmp_path / "mask.png"
+    path.write_bytes(data)
+    with pytest.raises(MaskError, match="Reload the page"):
+        read_mask(Request(mask=path, box=BOX), (90, 120))
