@@ -87,7 +87,8 @@ def read_labels(photo: Path, size_px: tuple[int, int]) -> tuple[np.ndarray, Clas
     if path is None or find_classes_file(photo.parent) is None:
         return None
     classes = read_classes(photo.parent)
-    ids = read_label_map(path, size_px, len(classes.names), orientation=read_orientation(photo))
+    orientation = read_orientation(photo) if photo.is_file() else 1
+    ids = read_label_map(path, size_px, len(classes.names), orientation=orientation)
     return ids, classes
 
 

@@ -50,8 +50,6 @@ def write_image(
     format = {"JPG": "JPEG"}.get(format.upper(), format.upper())
     if format not in WRITABLE_FORMATS:
         raise ConfigError(f"Format {format!r} cannot be written: choose PNG, JPEG, WEBP, TIFF or BMP.")
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
     metadata, pixels = _take_apart(image)
     write_pixels(pixels, metadata if keep_gps else metadata.without_gps(), file, format, quality)
 
@@ -61,8 +59,10 @@ def write_pixels(
 ) -> None:
     """Write pixels in a mode of photos, uint8 or uint16 where they are an array, with all of the metadata.
 
-    format: of WRITABLE_FORMATS. Raises PhotoTooLargeError.
+    format: of WRITABLE_FORMATS. Raises ConfigError for a quality out of range, PhotoTooLargeError.
     """
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
     size_px = pixels.shape[:2] if isinstance(pixels, np.ndarray) else pixels.size[::-1]
     longest = WRITABLE_FORMATS[format].max_side_px
     if max(size_px) > longest:
