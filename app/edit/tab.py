@@ -81,8 +81,7 @@ def _engine_panel(painted: bool) -> list[Component]:
                     0, label="Seed of the first", precision=0, minimum=0, min_width=80, elem_id="seed"
                 )
                 other = gr.Button("Other seeds", size="sm", elem_id="other-seeds")
-    script = "(name) => { document.body.dataset.sairEngine = name.toLowerCase(); }"
-    in_browser(engine.change, script, engine)
+    command(engine.change, "setEngine", engine)
     in_browser(other.click, "(seed, count) => (seed ?? 0) + count", seed, count, outputs=seed)
     return [engine, count, seed]
 

@@ -12,6 +12,7 @@ from sair_core.errors import ConfigError
 from sair_core.evaluation.baselines import METHODS, FillMethod
 from sair_core.evaluation.external import FinishedFills, read_method
 from sair_core.evaluation.patchmatch import PatchMatch
+from sair_core.filling.texture.config import TextureConfig
 from sair_core.photos.photo import load_photo
 
 Method = FillMethod | FinishedFills
@@ -29,10 +30,13 @@ class ModelRow:
 SMOOTH = {"texture": False}  # the model's colours, as the product shows them
 RAW = {**SMOOTH, "mirror": False, "remove_seams": False}  # what the model alone says
 
+SEMANTIC_GUIDE = 0.03  # of the row that takes grass from grass
+
 # One more way to fill is one line here.
 MODEL_ROWS = {
     "sair": ModelRow("sair", SMOOTH),
     "natural": ModelRow("sair"),
+    "natural-semantics": ModelRow("sair", {"texture": TextureConfig(semantic_guide=SEMANTIC_GUIDE)}),
     "spn": ModelRow("spn"),
     "sair-raw": ModelRow("sair", RAW),
     "spn-raw": ModelRow("spn", RAW),

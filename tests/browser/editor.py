@@ -118,9 +118,9 @@ class Editor:
         data = self.evaluate("({ view }, name) => view.layers[name].toDataURL()", layer)
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGBA"))
 
-    def mask(self) -> np.ndarray:
-        """What is painted, bool of the photo's size."""
-        data = self.evaluate("({ mask }) => mask.canvas.toDataURL()")
+    def mask(self, layer: str = "mask") -> np.ndarray:
+        """What is painted, bool of the photo's size; layer "source": where texture may be taken from."""
+        data = self.evaluate("({ marks }, layer) => marks[layer].canvas.toDataURL()", layer)
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))))[..., 3] >= 128
 
     def status(self, level: str, text: str) -> None:

@@ -104,6 +104,30 @@ def test_a_photo_from_a_phone_stands_upright(editor):
     assert saved.getpixel((110, 10))[0] > 150 > saved.getpixel((110, 190))[0]
 
 
+def test_texture_comes_from_where_it_is_marked(editor, png):
+    photo = np.full((120, 240, 3), 120, np.uint8)
+    photo[:, 160:] += np.uint8(60) * (np.arange(80) // 2 % 2).astype(np.uint8)[:, None]  # stripes of 2 px
+    editor.open(png(photo))
+    editor.stroke((60, 60), (70, 60))
+    hole = editor.mask()
+    editor.act("source")
+    editor.stroke((185, 60), (215, 60))
+    assert np.array_equal(editor.mask(), hole)
+    editor.fill()
+    filled = pixels(editor.download()[1])
+    middle = filled[60, 55:75, 0].astype(int)
+    assert np.abs(np.diff(middle)).max() > 30 and np.array_equal(filled[~hole], photo[~hole])
+    # Another engine heeds no sources: they are not to be seen, and not to be painted.
+    editor.page.click("#engine label:has-text('Smooth')")
+    editor.act("paint")
+    editor.page.wait_for_selector("#canvas .sair canvas.source", state="hidden")
+    assert editor.root.locator("[data-act=source]").is_disabled()
+    editor.page.keyboard.press("s")
+    assert editor.evaluate("({ tool }) => tool") == "brush"
+    editor.fill()
+    assert np.abs(np.diff(pixels(editor.download()[1])[60, 55:75, 0].astype(int))).max() < 10
+
+
 def test_transparency_and_16_bits_survive(editor, png):
     rng = np.random.default_rng(0)
     rgba = rng.integers(0, 256, (90, 120, 4), dtype=np.uint8)

@@ -197,7 +197,7 @@ def test_the_map_shows_the_mask_that_it_was_made_with(meaning):
         """(meaning) => {
             const show = meaning.showMap;
             meaning.showMap = (...answer) => {
-                meaning.bench.editor.changeMask("clear"); // while the map was being made
+                meaning.bench.editor.clearMarks(); // while the map was being made
                 show.apply(meaning, answer);
             };
         }""",

@@ -28,6 +28,34 @@ def test_brush_eraser_undo_redo(opened):
     assert np.array_equal(opened.mask(), first)
 
 
+def test_sources_are_painted_beside_the_hole(opened):
+    opened.stroke((100, 100), (200, 100))
+    hole = opened.mask()
+    opened.page.keyboard.press("s")
+    opened.stroke((100, 140), (200, 140))
+    source = opened.mask("source")
+    assert source[140, 150] and not source[100, 150] and np.array_equal(opened.mask(), hole)
+    tint = opened.picture("source")
+    assert tint[tint[..., 3] == 255][0, 1] > 150  # green, and the hole is red
+    opened.act("erase")
+    opened.stroke((150, 60), (150, 180))
+    assert not opened.mask()[100, 150] and not opened.mask("source")[140, 150]
+    opened.act("undo")
+    assert np.array_equal(opened.mask(), hole) and np.array_equal(opened.mask("source"), source)
+    opened.act("undo")
+    assert np.array_equal(opened.mask(), hole) and not opened.mask("source").any()
+    opened.act("redo")
+    opened.press("mask-clear")
+    assert not opened.mask().any() and not opened.mask("source").any()
+    opened.act("undo")
+    assert np.array_equal(opened.mask(), hole) and np.array_equal(opened.mask("source"), source)
+
+
+def test_the_tools_stand_in_one_row_of_a_wide_window(opened):
+    boxes = [tool.bounding_box() for tool in opened.root.locator(".tools [data-act]").all()]
+    assert max(box["y"] for box in boxes) < min(box["y"] + box["height"] for box in boxes)
+
+
 def test_mask_tools(opened, png):
     opened.stroke((100, 100), (200, 100))
     painted = opened.mask()

@@ -1,4 +1,4 @@
-// What the pointer does on the editor's stage: brush and eraser, and the divider.
+// What the pointer does on the editor's stage: brushes and eraser, and the divider.
 
 import { find } from "../../widgets/static/dom.js";
 import { Pointer } from "../../widgets/static/pointer.js";
@@ -21,7 +21,7 @@ export class BrushPointer extends Pointer {
   }
 
   begin() {
-    if (this.drag === "stroke") this.widget.mask?.begin();
+    if (this.drag === "stroke") this.widget.marks?.begin();
   }
 
   finish() {
@@ -30,8 +30,8 @@ export class BrushPointer extends Pointer {
 
   cancel() {
     if (this.drag !== "stroke") return;
-    this.widget.mask?.cancel();
-    this.widget.view.redraw("mask");
+    this.widget.marks?.cancel();
+    this.widget.redrawMarks();
   }
 
   /**
@@ -40,14 +40,15 @@ export class BrushPointer extends Pointer {
    */
   follow(before, now) {
     super.follow(before, now);
-    const { diameter, mask, tool, view } = this.widget;
-    if (this.drag !== "stroke" || !mask) return;
+    const { diameter, marks, tool, view } = this.widget;
+    if (this.drag !== "stroke" || !marks) return;
     const width = Math.max(1, diameter / view.scale);
-    const erase = tool === "erase";
     /** @type {[number, number, number, number]} */
     const line = [...view.toPicture(...before), ...view.toPicture(...now)];
-    mask.stroke(line, width, erase);
-    drawStroke(view.context("mask"), line, width, erase); // the whole layer anew would take too long
+    for (const name of marks.stroke(tool, line, width)) {
+      // The whole layer anew would take too long.
+      drawStroke(view.context(name), line, width, tool === "erase", marks[name].tint);
+    }
   }
 
   /** @param {PointerEvent} event */

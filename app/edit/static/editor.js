@@ -6,7 +6,7 @@ import { find } from "../../widgets/static/dom.js";
 import { ORIGINAL } from "../../widgets/static/protocol.js";
 import { StageWidget } from "../../widgets/static/widget.js";
 import { drawHistory } from "./history.js";
-import { MaskLayer } from "./mask.js";
+import { Marks } from "./marks.js";
 import { EditorConversation } from "./requests.js";
 import { Timeline } from "./timeline.js";
 import { Variations } from "./variations.js";
@@ -15,11 +15,13 @@ import { Variations } from "./variations.js";
 /** @import { VariationsAnswer } from "../../widgets/static/protocol.js" */
 /** @import { Viewport } from "../../widgets/static/viewport.js" */
 /** @import { Workbench } from "../../widgets/static/workbench.js" */
+/** @import { Tool } from "./marks.js" */
 /** @import { EditState, Step } from "./timeline.js" */
 
 const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a file.";
 const HINT = "Brush over what should go, then press Fill.";
 const READY = "Press Fill when everything that should go is covered.";
+const SOURCES_ENGINE = "Natural"; // takes texture from the photo: from what is marked, if anything is
 const MIN_DIAMETER = 3; // CSS px
 const MAX_DIAMETER = 240;
 
@@ -30,21 +32,23 @@ export class Editor extends StageWidget {
    * @param {Workbench} bench
    */
   constructor(root, component, bench) {
-    super(root, bench, ["before", "after", "mask"], "#fill-button");
+    super(root, bench, ["before", "after", ...Marks.names], "#fill-button");
     this.view.onchange = () => placeDivider(this);
     this.view.painters = {
       before: (context) => this.paintPhoto(context, this.beforeId()),
       after: (context) => this.paintPhoto(context, this.variations.previewed ?? this.state.shown),
-      mask: (context) => this.mask && context.drawImage(this.mask.canvas, 0, 0),
+      mask: (context) => this.marks && context.drawImage(this.marks.mask.canvas, 0, 0),
+      source: (context) => this.marks && context.drawImage(this.marks.source.canvas, 0, 0),
     };
     /** @type {Timeline | null} */
     this.timeline = null;
-    /** @type {MaskLayer | null} */
-    this.mask = null;
+    /** @type {Marks | null} */
+    this.marks = null;
     /** @type {EditState} */
     this.state = { base: ORIGINAL, shown: null, view: "paint" };
-    /** @type {"brush" | "erase"} */
+    /** @type {Tool} */
     this.tool = "brush";
+    this.heedsSources = true; // the engine that is chosen at first
     this.diameter = 40; // CSS px on the stage, whatever the zoom
     this.divider = 0; // 0 = only the result, 1 = only the photo before
     this.holding = false; // the original is shown for as long as a key or button is held
@@ -57,6 +61,11 @@ export class Editor extends StageWidget {
   }
 
   // ---- what is on the stage
+
+  /** What is marked to go; null where no photo is open. */
+  get mask() {
+    return this.marks?.mask ?? null;
+  }
 
   /** Id of the photo or result that is looked at; null where none is open. */
   seenId() {
@@ -106,10 +115,28 @@ export class Editor extends StageWidget {
     if (this.timeline && !this.busy) this.setState({ view });
   }
 
-  /** @param {Editor["tool"]} tool */
+  /** @param {Tool} tool */
   setTool(tool) {
+    if (tool === "source" && !this.heedsSources) return;
     this.tool = tool;
-    for (const name of ["brush", "erase"]) setPressed(this.root, name, name === tool);
+    for (const name of ["brush", "source", "erase"]) setPressed(this.root, name, name === tool);
+    this.root.dataset.tool = tool;
+  }
+
+  /**
+   * Sources are heeded by one engine only: with another one their brush is put away.
+   *
+   * @param {string} engine
+   */
+  setEngine(engine) {
+    document.body.dataset.sairEngine = engine.toLowerCase();
+    this.heedsSources = engine === SOURCES_ENGINE;
+    if (this.tool === "source" && !this.heedsSources) this.setTool("brush");
+    this.refresh();
+  }
+
+  redrawMarks() {
+    this.view.redraw(...Marks.names);
   }
 
   /** @param {number} diameter */
@@ -140,7 +167,8 @@ export class Editor extends StageWidget {
     const { busy, holding, results, root, state, timeline } = this;
     const saveable = Boolean(this.saveableId());
     const opened = timeline ? "open" : "empty";
-    Object.assign(root.dataset, { state: opened, view: state.view, busy, holding, results: results.length, saveable });
+    const counts = { results: results.length, saveable, sources: this.heedsSources };
+    Object.assign(root.dataset, { state: opened, view: state.view, busy, holding, ...counts });
     Object.assign(document.body.dataset, {
       sair: busy ? "busy" : opened,
       sairResult: saveable,
@@ -152,6 +180,7 @@ export class Editor extends StageWidget {
       paint: timeline, original: timeline, zoomin: timeline, zoomout: timeline, fit: timeline,
     };
     for (const [name, possible] of Object.entries(enabled)) setEnabled(root, name, Boolean(possible) && !busy);
+    setEnabled(root, "source", this.heedsSources);
     drawHistory(this);
     this.variations.refresh();
     this.bench.announce();
@@ -170,26 +199,26 @@ export class Editor extends StageWidget {
   // ---- steps that can be taken back
 
   /**
-   * Run a change of the mask as one step; `state` goes with it where the step also moves on.
+   * Run a change of the marks as one step; `state` goes with it where the step also moves on.
    *
-   * @param {(mask: MaskLayer) => void} change
+   * @param {(marks: Marks) => void} change
    * @param {EditState | null} state
    */
   step(change, state = null) {
-    if (!this.mask || this.busy) return;
-    this.mask.begin();
-    change(this.mask);
-    this.view.redraw("mask");
+    if (!this.marks || this.busy) return;
+    this.marks.begin();
+    change(this.marks);
+    this.redrawMarks();
     this.finishStep(state);
   }
 
   /** @param {EditState | null} state */
   finishStep(state = null) {
-    const tiles = this.mask?.commit() ?? null;
-    if (tiles || state) this.timeline?.push({ tiles, from: this.state, to: state ?? this.state });
-    // What is being painted should be seen: any change of the mask leads back to the painting view.
+    const change = this.marks?.commit() ?? null;
+    if (change || state) this.timeline?.push({ change, from: this.state, to: state ?? this.state });
+    // What is being painted should be seen: any change of the marks leads back to the painting view.
     this.setState(state ?? { view: "paint" });
-    if (tiles) this.notice("info", this.hint());
+    if (change) this.notice("info", this.hint());
   }
 
   hint() {
@@ -200,37 +229,41 @@ export class Editor extends StageWidget {
     if (!this.timeline || this.busy) return;
     const step = this.timeline.undo();
     if (!step) return this.notice("info", "Nothing to undo.");
-    const toMask = this.swapMask(step);
-    this.setState(toMask ? { view: "paint" } : step.from);
-    this.notice("info", step.tiles ? this.hint() : "Fill undone. The mask is still there.");
+    const toMarks = this.swapMarks(step);
+    this.setState(toMarks ? { view: "paint" } : step.from);
+    this.notice("info", step.change ? this.hint() : "Fill undone. The mask is still there.");
   }
 
   redo() {
     if (!this.timeline || this.busy) return;
     const step = this.timeline.redo();
     if (!step) return this.notice("info", "Nothing to redo.");
-    const toMask = this.swapMask(step);
-    this.setState(toMask ? { view: "paint" } : step.to);
+    const toMarks = this.swapMarks(step);
+    this.setState(toMarks ? { view: "paint" } : step.to);
     this.notice("info", this.hint());
   }
 
   /**
-   * Take the mask's half of a step back or in again; return whether that is all of it.
+   * Take the marks' half of a step back or in again; return whether that is all of it.
    *
    * @param {Step} step
    */
-  swapMask({ tiles, from, to }) {
-    if (tiles) {
-      this.mask?.swap(tiles);
-      this.view.redraw("mask");
+  swapMarks({ change, from, to }) {
+    if (change) {
+      this.marks?.swap(change);
+      this.redrawMarks();
     }
     return from.view === to.view && from.base === to.base;
   }
 
-  /** @param {"clear" | "invert"} change */
-  changeMask(change) {
+  clearMarks() {
     if (!this.timeline) return this.notice("warn", NO_PHOTO);
-    this.step((mask) => mask[change]());
+    this.step((marks) => marks.clear());
+  }
+
+  invertMask() {
+    if (!this.timeline) return this.notice("warn", NO_PHOTO);
+    this.step((marks) => marks.mask.invert());
   }
 
   // ---- results
@@ -247,7 +280,7 @@ export class Editor extends StageWidget {
     const { shown } = this.state;
     if (this.busy) return;
     if (!shown) return this.notice("warn", "There is no result yet. Paint something and press Fill first.");
-    this.step((mask) => mask.clear(), { base: shown, shown: null, view: "paint" });
+    this.step((marks) => marks.clear(), { base: shown, shown: null, view: "paint" });
     this.notice("info", "You now edit this result. Brush over the next thing, then press Fill.");
   }
 
@@ -260,7 +293,7 @@ export class Editor extends StageWidget {
   showPhoto({ alpha, height, width }, [photo]) {
     this.variations.clear();
     this.timeline = new Timeline(photo, [width, height], alpha);
-    this.mask = new MaskLayer(photo.width, photo.height);
+    this.marks = new Marks(photo.width, photo.height);
     this.state = { base: ORIGINAL, shown: null, view: "paint" };
     this.divider = 0;
     this.view.open(photo.width, photo.height);
@@ -280,7 +313,7 @@ export class Editor extends StageWidget {
     this.variations.toggle(false);
     /** @type {EditState} */
     const to = { ...this.state, shown: result, view: "compare" };
-    timeline.push({ tiles: null, from: { ...this.state, view: "paint" }, to });
+    timeline.push({ change: null, from: { ...this.state, view: "paint" }, to });
     this.setDivider(0);
     this.setState(to);
     root.classList.remove("reveal");
@@ -305,6 +338,6 @@ export class Editor extends StageWidget {
     const { x, y } = pictures[0];
     /** @type {EditState | null} */
     const move = of && of !== this.state.base ? { base: of, shown: null, view: "paint" } : null;
-    this.step((mask) => mask.load(picture, x, y, add), move);
+    this.step((marks) => marks.mask.load(picture, x, y, add), move);
   }
 }

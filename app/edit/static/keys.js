@@ -16,6 +16,7 @@ const ACTIONS = {
   "]": (editor) => editor.setDiameter(Math.max(editor.diameter * 1.2, editor.diameter + 1)),
   b: (editor) => editor.setTool("brush"),
   e: (editor) => editor.setTool("erase"),
+  s: (editor) => editor.setTool("source"),
   c: (editor) => editor.setView(editor.state.view === "paint" ? "compare" : "paint"),
   "+": (editor) => editor.view.zoom(1.4),
   "=": (editor) => editor.view.zoom(1.4),

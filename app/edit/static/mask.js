@@ -1,12 +1,10 @@
-// The painted mask: one canvas at display size, opaque = hole, with records of what every action changed.
+// A painted mask: one canvas at display size, opaque = marked, with records of what every action changed.
 
 import { create, getContext } from "../../widgets/static/dom.js";
 
 /** @import { Box } from "../../widgets/static/protocol.js" */
 
 const TILE = 256; // px; the unit in which changes are remembered
-const TINT = "#ff3d68";
-const [RED, GREEN, BLUE] = [1, 3, 5].map((at) => parseInt(TINT.slice(at, at + 2), 16));
 
 /** @typedef {Map<number, Uint8Array | null>} Tiles number of a tile -> its alpha, null where nothing is painted */
 
@@ -17,8 +15,10 @@ export class MaskLayer {
   /**
    * @param {number} width
    * @param {number} height
+   * @param {string} tint of what is marked, "#rrggbb"
    */
-  constructor(width, height) {
+  constructor(width, height, tint) {
+    this.tint = tint;
     this.width = width;
     this.height = height;
     this.canvas = create("canvas", { width, height });
@@ -67,10 +67,9 @@ export class MaskLayer {
       return;
     }
     const image = this.context.createImageData(width, height);
+    const rgb = [1, 3, 5].map((at) => parseInt(this.tint.slice(at, at + 2), 16));
     for (let i = 0, at = 0; i < alpha.length; i++, at += 4) {
-      image.data[at] = RED;
-      image.data[at + 1] = GREEN;
-      image.data[at + 2] = BLUE;
+      image.data.set(rgb, at);
       image.data[at + 3] = alpha[i];
     }
     this.context.putImageData(image, x, y);
@@ -147,7 +146,7 @@ export class MaskLayer {
       Math.min(x0, x1) - reach, Math.min(y0, y1) - reach,
       Math.max(x0, x1) + reach, Math.max(y0, y1) + reach,
     );
-    drawStroke(this.context, line, diameter, erase);
+    drawStroke(this.context, line, diameter, erase, this.tint);
   }
 
   clear() {
@@ -167,7 +166,7 @@ export class MaskLayer {
   }
 
   /**
-   * Replace everything by a picture whose opaque pixels are hole, its corner at (x, y).
+   * Replace everything by a picture whose opaque pixels are marked, its corner at (x, y).
    *
    * @param {ImageBitmap} picture
    * @param {number} x
@@ -179,7 +178,7 @@ export class MaskLayer {
     this.rememberBox(x, y, x + picture.width - 1, y + picture.height - 1);
     this.context.drawImage(picture, x, y);
     this.context.globalCompositeOperation = "source-in";
-    this.context.fillStyle = TINT;
+    this.context.fillStyle = this.tint;
     this.context.fillRect(0, 0, this.width, this.height);
     this.context.globalCompositeOperation = "source-over";
   }
@@ -221,10 +220,11 @@ export class MaskLayer {
  * @param {Line} line
  * @param {number} diameter
  * @param {boolean} erase
+ * @param {string} tint
  */
-export function drawStroke(context, [x0, y0, x1, y1], diameter, erase) {
+export function drawStroke(context, [x0, y0, x1, y1], diameter, erase, tint) {
   context.globalCompositeOperation = erase ? "destination-out" : "source-over";
-  context.strokeStyle = TINT;
+  context.strokeStyle = tint;
   context.lineCap = "round";
   context.lineWidth = diameter;
   context.beginPath();

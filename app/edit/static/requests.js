@@ -4,6 +4,7 @@ import { Conversation } from "../../widgets/static/protocol.js";
 
 /** @import { FileData, Request } from "../../widgets/static/protocol.js" */
 /** @import { Editor } from "./editor.js" */
+/** @import { Marks } from "./marks.js" */
 
 /** @typedef {{ file?: File, example?: string, seed?: number }} Extras what an event carries besides the state */
 
@@ -70,6 +71,25 @@ export class EditorConversation extends Conversation {
   }
 
   /**
+   * @param {Marks} marks
+   * @returns {Promise<Request>}
+   */
+  async uploadMarks(marks) {
+    /** @type {Request} */
+    const request = {};
+    const [mask, source] = [await marks.mask.toPng(), await marks.source.toPng()];
+    if (mask) {
+      request.mask = await this.upload(new File([mask.blob], "mask.png", { type: "image/png" }));
+      request.box = mask.box;
+    }
+    if (source) {
+      request.source = await this.upload(new File([source.blob], "source.png", { type: "image/png" }));
+      request.source_box = source.box;
+    }
+    return request;
+  }
+
+  /**
    * The editor's state, for any widget that asks about its photo.
    *
    * @param {string} part "mask" to send what is painted
@@ -86,11 +106,7 @@ export class EditorConversation extends Conversation {
       open: Boolean(editor.timeline),
     };
     try {
-      const painted = part === "mask" && (await editor.mask?.toPng());
-      if (painted) {
-        request.mask = await this.upload(new File([painted.blob], "mask.png", { type: "image/png" }));
-        request.box = painted.box;
-      }
+      if (part === "mask" && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks));
       if (file) request.file = await this.upload(file);
       if (example) request.example = example;
       if (seed !== undefined) request.seed = seed;

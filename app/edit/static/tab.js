@@ -20,8 +20,9 @@ export function editTab(bench) {
       priors: (root, component) => new Priors(root, component, bench),
     },
     commands: {
-      invertMask: () => bench.editor.changeMask("invert"),
-      clearMask: () => bench.editor.changeMask("clear"),
+      invertMask: () => bench.editor.invertMask(),
+      clearMask: () => bench.editor.clearMarks(),
+      setEngine: (/** @type {string} */ engine) => bench.editor.setEngine(engine),
       chooseMask: () => bench.editor.chooseMask(),
       useAsPhoto: () => bench.editor.useAsPhoto(),
     },
@@ -55,6 +56,7 @@ function bindButtons(editor) {
   bindActions(root, {
     open: () => editor.choosePhoto(),
     brush: () => take("brush"),
+    source: () => take("source"),
     erase: () => take("erase"),
     undo: () => editor.undo(),
     redo: () => editor.redo(),

@@ -4,7 +4,7 @@ import { create, getContext } from "../../widgets/static/dom.js";
 import { ORIGINAL } from "../../widgets/static/protocol.js";
 
 /** @import { Box } from "../../widgets/static/protocol.js" */
-/** @import { Tiles } from "./mask.js" */
+/** @import { Change } from "./marks.js" */
 
 const MAX_IMAGES = 3;
 const MAX_STEPS = 80;
@@ -37,7 +37,7 @@ const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
 
 /**
  * @typedef {object} Step
- * @property {Tiles | null} tiles the mask's other half of the step
+ * @property {Change | null} change the marks' other half of the step
  * @property {EditState} from
  * @property {EditState} to
  */
@@ -175,6 +175,7 @@ function move(from, to) {
 }
 
 /** @param {Step} step */
-function countBytes({ tiles }) {
-  return [...(tiles?.values() ?? [])].reduce((sum, alpha) => sum + (alpha?.length ?? 0), 0);
+function countBytes({ change }) {
+  const tiles = [...(change?.values() ?? [])].flatMap((one) => [...one.values()]);
+  return tiles.reduce((sum, alpha) => sum + (alpha?.length ?? 0), 0);
 }
