@@ -16,6 +16,7 @@ COMMANDS = {
     "fill": ".commands.fill",
     "zoom": ".commands.zoom",
     "name": ".commands.name",
+    "select": ".commands.select",
     "batch": "sair_core.batch.__main__",
     "train": "sair_core.training.__main__",
     "align": "sair_core.training.align.__main__",
@@ -23,6 +24,7 @@ COMMANDS = {
     "evaluate fills": "sair_core.evaluation.__main__",
     "evaluate zoom": "sair_core.evaluation.zoom",
     "evaluate semantics": "sair_core.evaluation.semantics",
+    "evaluate selection": "sair_core.evaluation.selection",
     "evaluate guided": "sair_core.evaluation.guided",
     "evaluate removal": "sair_core.evaluation.removal",
     "evaluate words": "sair_core.evaluation.words",
@@ -35,9 +37,10 @@ OVERVIEW = f"""sair {__version__}: fill, zoom and name what is in photos
   sair fill PHOTO MASK -o FILE    fill what a mask covers
   sair zoom PHOTO -o FILE         a photo, or a part of it, at any scale
   sair name PHOTO [LABELS]        what every pixel is, and each label's share
+  sair select PHOTO -o FILE       the object under points, as a mask
   sair batch                      fill a folder of photos
   sair train, sair align          train a model, or the encoder that knows words
-  sair evaluate                   figures: fills, zoom, semantics, guided, removal, words
+  sair evaluate                   figures: fills, zoom, semantics, selection, guided, removal, words
   sair push, sair space           share a model, or the app, on the Hugging Face hub
 
 sair COMMAND --help tells the options."""

@@ -409,7 +409,7 @@ class InpaintPipeline:
     def selector(self) -> PointSelector:
         """What finds the object under points; built at need."""
         if self._selector is None:
-            self._selector = PointSelector(self.reader)
+            self._selector = PointSelector.from_pretrained(self.reader)
         return self._selector
 
     def view(

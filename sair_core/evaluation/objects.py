@@ -12,7 +12,7 @@ from scipy import ndimage
 from sair_core.photos.folders import Classes, find_classes_file, find_label_map, read_classes, read_label_map
 from sair_core.photos.masks import grow, hole_ratio
 from sair_core.photos.reader import read_orientation
-from sair_core.semantics.words import vocabulary
+from sair_core.semantics.words import COCO_THINGS, vocabulary
 
 ELLIPSES = (1, 3)  # how many, at least and at most
 SHARE = (0.05, 0.24)  # of the photo, that ellipses hide
@@ -20,9 +20,8 @@ RADIUS = (0.08, 0.28)  # of an ellipse, in units of the photo's mean side
 OBJECT_SHARE = (0.01, 0.4)  # of the photo, that a real object's hole takes
 GROW_PX = 4  # of an outline: labels end at the object's edge, its soft rim has to go, too
 
-# Countable things are objects, stuff such as sky and grass is what they stand in. The first 80 of COCO's
-# words are its things (Caesar et al. 2018).
-THINGS = frozenset(vocabulary("coco")[:80])
+# Countable things are objects, stuff such as sky and grass is what they stand in.
+THINGS = frozenset(vocabulary("coco")[:COCO_THINGS])
 
 
 def ellipse_mask(rng: np.random.Generator, size_px: tuple[int, int]) -> np.ndarray:
@@ -47,16 +46,16 @@ def ellipse_mask(rng: np.random.Generator, size_px: tuple[int, int]) -> np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A real object's outline, grown by a few px. label: name of its class; mask: bool `(H, W)`."""
+    """A real object's outline. label: name of its class; mask: bool `(H, W)`."""
 
     label: str
     mask: np.ndarray
 
 
 def object_outlines(ids: np.ndarray, classes: Classes) -> list[Outline]:
-    """Every connected object of a label map that is neither tiny nor most of the photo, by class and place.
+    """Every connected object of a label map that is neither tiny nor most of the photo, grown by a few px.
 
-    ids: uint8 `(H, W)` of `read_label_map`.
+    By class and place. ids: uint8 `(H, W)` of `read_label_map`.
     """
     found = []
     for number in thing_ids(classes):
@@ -73,6 +72,16 @@ def class_outlines(ids: np.ndarray, classes: Classes) -> list[Outline]:
         for number in thing_ids(classes)
         for outline in _of_sensible_size(classes.names[number], ids == number)
     ]
+
+
+def list_objects(ids: np.ndarray, classes: Classes) -> list[Outline]:
+    """Every connected object of a label map that is not tiny, within its own edges, by class and place."""
+    found = []
+    for number in thing_ids(classes):
+        regions, count = ndimage.label(ids == number)
+        masks = (regions == region for region in range(1, count + 1))
+        found += [Outline(classes.names[number], m) for m in masks if hole_ratio(m) >= OBJECT_SHARE[0]]
+    return found
 
 
 def thing_ids(classes: Classes) -> list[int]:

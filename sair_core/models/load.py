@@ -17,8 +17,9 @@ MODELS: dict[str, type[Sair] | type[Spn]] = {model.model_type: model for model i
 
 
 def list_bundled_models() -> list[str]:
-    """Return the names of the models that come with the project, sorted."""
-    return sorted(f.parent.name for f in BUNDLED.glob(f"*/{CONFIG_NAME}"))
+    """Return the names of the models of MODELS that come with the project, sorted."""
+    folders = (f.parent for f in BUNDLED.glob(f"*/{CONFIG_NAME}"))
+    return sorted(folder.name for folder in folders if read_config(folder)[0] in MODELS)
 
 
 def load_model(name: str | Path) -> Sair | Spn:

@@ -11,6 +11,7 @@ from sair_core.errors import LabelError
 from sair_core.files import ASSETS
 
 VOCABULARIES = ASSETS / "vocabularies"
+COCO_THINGS = 80  # the first words of the vocabulary "coco" are its countable things (Caesar et al. 2018)
 EVERYTHING_ELSE = "everything else"
 MAX_LABELS = 64
 MAX_LABEL_CHARACTERS = 80

@@ -5,6 +5,7 @@ from sair_core.files import ASSETS
 BUNDLED = ASSETS / "models"
 BUNDLED_SAIR, BUNDLED_SPN = "sair-lite", "spn-lite"
 BUNDLED_ENCODER = "sair-clip"  # the text-aligned encoder that names pixels
+BUNDLED_SELECTION = "sair-select"  # what selects the object under points
 
 
 def is_bundled(name: str) -> bool:
