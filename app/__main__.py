@@ -12,6 +12,7 @@ from typing import Annotated
 
 from sair_core.command_line import Option, run_command
 from sair_core.config import require, require_megapixels, strict_dataclass
+from sair_core.filling.engines import match_engine, name_engine
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 
 from .host.accounts import read_accounts
@@ -33,6 +34,8 @@ class AppOptions:
     """a bundled model's name, a folder with a checkpoint, or a hub id"""
     spn: Annotated[str | None, Option(metavar="MODEL")] = BUNDLED_SPN if is_bundled(BUNDLED_SPN) else None
     """a model for sharp fills and variations, named like --model"""
+    engine: Annotated[str | None, Option(metavar="FILE|HUB_ID")] = None
+    """an inpainting model of others as one more engine, or lama (pip install 'sair-studio[engines]')"""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1 or mps"""
     runs: Annotated[Path | None, Option(metavar="FOLDER")] = None
@@ -48,6 +51,10 @@ class AppOptions:
         require_megapixels(self.max_megapixels)
         if self.mcp:
             check_installed()
+        require(
+            self.engine is None or match_engine(self.engine) is None,
+            f"The app has {self.engine} as it is. Give --engine a model of others, or leave it out.",
+        )
         require(not (self.mcp and self.auth), "--mcp asks nobody for a password. Leave out --mcp or --auth.")
 
 
@@ -61,19 +68,25 @@ def _serve(options: AppOptions) -> None:
     # Nothing is reported to anybody; read by gradio and huggingface_hub when they are imported.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from sair_core.weights.inpainters import find_inpainter
+
     from .page import build_app, forget_files, launch_options
     from .serving.loading import load_pipeline
     from .serving.service import FillService
     from .train.jobs import RUNS, TrainingJobs
 
+    if options.engine is not None:
+        find_inpainter(options.engine)  # what is not there is said now, and not at the first fill
     load = functools.partial(load_pipeline, device=options.device)
-    spn = options.spn
+    spn, engine = options.spn, options.engine
     service = FillService(
         lambda: load(options.model),
         model=options.model,
         load_model=load,
         max_megapixels=options.max_megapixels,
         load_painter=None if spn is None else lambda: load(spn),
+        guest=None if engine is None else name_engine(engine),
+        load_guest=None if engine is None else lambda: load(engine=engine),
     )
     # A public link would show this machine's folders to anybody.
     jobs = None if options.share else TrainingJobs(options.runs or RUNS)

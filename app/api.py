@@ -14,6 +14,7 @@ from gradio.data_classes import FileData
 
 from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
+from sair_core.filling.engines import NATURAL, PAINTED, match_engine
 from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.photo import Photo, load_photo
 from sair_core.photos.write import encode_image
@@ -22,7 +23,7 @@ from sair_core.window import Window
 
 from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window
 from .host.limits import limits
-from .serving.contracts import ENGINES, NATURAL, PAINTED, FillOptions
+from .serving.contracts import FillOptions
 from .serving.service import FillService
 from .widgets.files import new_file
 from .widgets.pictures import describe_labels
@@ -46,8 +47,8 @@ Fails with a plain message where /fill does, and when the count or the seed is o
 FILL_ENGINE = """Fill the white part of a mask in a photo with a chosen engine, once or several times.
 
 photo, mask, words, strength: as for /fill.
-engine: Natural (texture from the photo), Smooth (the likeliest colours) or Painted (detail that a model
-invents, where the app has one; it heeds neither words nor source).
+engine: one of ENGINES: Natural is texture from the photo, Smooth the likeliest colours; Painted is detail
+that a model invents, and any other name a model of others; these two heed neither words nor source.
 count: how many fills, from 1 to MOST; Smooth has one. seed: of the first; the others have the numbers after.
 source: optional, an image file of the photo's size or proportions; white = the only part that texture is
 taken from.
@@ -132,8 +133,9 @@ class Endpoints:
         source: str | None = None,
     ) -> tuple[list[str], list[int]]:
         with _errors_as_messages():
-            if engine not in ENGINES:
-                raise ConfigError(f"{engine!r} is no engine. Choose {', '.join(ENGINES)}.")
+            engine, engines = match_engine(engine) or engine, self.service.models.engines
+            if engine not in engines:
+                raise ConfigError(f"{engine!r} is no engine here. Choose {', '.join(engines)}.")
             loaded, hole = self._load_both(photo, mask)
             options = FillOptions(engine, int(seed or 0), words, strength, _read_hole(loaded, source))
             fills = self.service.start_variations(loaded, hole, int(count), options).result()
@@ -222,7 +224,7 @@ def add_endpoints(service: FillService) -> None:
         height = gr.Number(768, label="Height of the view in px", precision=0)
         times = gr.Number(2, label="How many times as wide and as high")
         format = gr.Radio(list(EXPORT_FORMATS), value="PNG", label="Format")
-        engine = gr.Radio(list(ENGINES), value=NATURAL, label="Engine")
+        engine = gr.Radio(list(service.models.engines), value=NATURAL, label="Engine")
         count = gr.Number(1, label="How many fills", precision=0)
         source = _file_input("Source: an image file of the photo's size, white = take texture from here")
         out = gr.File(label="PNG")
@@ -252,9 +254,9 @@ def add_endpoints(service: FillService) -> None:
     for work, inputs, outputs, description in endpoints:
         trigger.click(
             work, inputs, outputs, api_name=work.__name__,
-            api_description=description.replace("LIMIT", f"{service.max_megapixels:g}").replace(
-                "MOST", str(limits().variations)
-            ),
+            api_description=description.replace("LIMIT", f"{service.max_megapixels:g}")
+            .replace("MOST", str(limits().variations))
+            .replace("ENGINES", ", ".join(service.models.engines)),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
 

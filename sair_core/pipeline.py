@@ -19,11 +19,13 @@ from sair_core.devices import pick_device
 from sair_core.errors import ConfigError, FullMaskError, LabelError
 from sair_core.filling.adapters import Filler, Guide, build_filler
 from sair_core.filling.engine import fill_photo
-from sair_core.filling.fill import open_hole
+from sair_core.filling.engines import load_engine
+from sair_core.filling.fill import is_reduced, open_hole
 from sair_core.filling.natural import Sources, prefer_named, read_sources
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
 from sair_core.filling.texture import TextureConfig
+from sair_core.models.inpainter import Inpainter
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
@@ -57,7 +59,7 @@ class InpaintPipeline:
 
     def __init__(
         self,
-        model: Sair | Spn,
+        model: Sair | Spn | Inpainter,
         *,
         device: str = "auto",
         bf16: bool = True,
@@ -72,14 +74,16 @@ class InpaintPipeline:
         for twice the time. remove_seams: correct a fill so that it meets the photo at the hole's border;
         without, and without the mirror, it is what the model alone says. texture: whether fills, and what is
         viewed and exported of them, get texture from the photo unless `fill` is told otherwise; by default a
-        SAIR's do, and an SPN's, which has its own, do not. A TextureConfig is True with other options.
+        SAIR's do, an SPN's, which has its own, do not, and those of an Inpainter do where the hole is too
+        thick for it to be painted at the photo's resolution. A TextureConfig is True with other options.
         """
         self.device = pick_device(device)
         self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.bf16 = bf16
         self.mirror = mirror
         self.remove_seams = remove_seams
-        self.texture = isinstance(model, Sair) if texture is None else texture
+        by_default = None if isinstance(model, Inpainter) else isinstance(model, Sair)
+        self.texture: Texture = by_default if texture is None else texture
         self.filler: Filler = build_filler(model, mirror)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
@@ -93,6 +97,7 @@ class InpaintPipeline:
         cls,
         name_or_path: str | Path = BUNDLED_SAIR,
         *,
+        engine: str | None = None,
         device: str = "auto",
         bf16: bool = True,
         mirror: bool = True,
@@ -101,11 +106,18 @@ class InpaintPipeline:
     ) -> InpaintPipeline:
         """Load a model and build a pipeline around it.
 
-        name_or_path: a bundled name, a checkpoint folder, or a hub id; the rest as in the constructor.
+        name_or_path: a bundled name, a checkpoint folder, or a hub id. engine: "natural", "smooth" or
+        "painted", which say whether the model's fills get texture, or an inpainting model of others instead
+        of it, as a file or hub id. The rest as in the constructor.
 
-        Raises ModelNotFoundError, CheckpointError or DeviceError.
+        Raises ModelNotFoundError, CheckpointError or DeviceError; with an engine what `load_engine` raises.
         """
-        model = load_model(name_or_path)
+        model: Sair | Spn | Inpainter
+        if engine is None:
+            model = load_model(name_or_path)
+        else:
+            model, engine_texture = load_engine(engine, name_or_path)
+            texture = engine_texture if texture is None else texture
         return cls(model, device=device, bf16=bf16, mirror=mirror, remove_seams=remove_seams, texture=texture)
 
     def close(self) -> None:
@@ -238,15 +250,15 @@ class InpaintPipeline:
         """
         started = time.perf_counter()
         report = progress or no_progress
-        config = self._texture(texture)
+        if not isinstance(photo, Photo):
+            report(0.0, "Opening the photo")
+        photo, hole = open_hole(photo, mask)
+        config = self._texture(texture, hole, asked=not (source is None and words is None))
         seeds = self._seeds(seed, count, drawn=self.filler.draws or config is not None)
         if source is not None and config is None:
             raise ConfigError(
                 "A source says where texture comes from, and this fill takes none. Leave it out."
             )
-        if not isinstance(photo, Photo):
-            report(0.0, "Opening the photo")
-        photo, hole = open_hole(photo, mask)
         filled = fill_photo(
             self.filler,
             photo,
@@ -265,9 +277,14 @@ class InpaintPipeline:
         seconds = (time.perf_counter() - started) / len(seeds)
         return [FillResult(one, hole, seconds, seed, note) for (one, note), seed in zip(filled, seeds)]
 
-    def _texture(self, texture: Texture) -> TextureConfig | None:
-        """Return the options of the texture that a fill gets; None for none."""
+    def _texture(self, texture: Texture, hole: np.ndarray, *, asked: bool) -> TextureConfig | None:
+        """Return the options of the texture that a fill gets; None for none.
+
+        asked: where nothing else decides it gets some even if the model paints at the photo's resolution.
+        """
         chosen = self.texture if texture is None else texture
+        if chosen is None:
+            chosen = asked or is_reduced(hole)
         if isinstance(chosen, TextureConfig):
             return chosen
         return TextureConfig() if chosen else None

@@ -49,6 +49,25 @@ def spn_pipe() -> InpaintPipeline:
     return InpaintPipeline(Spn(spn_preset("tiny", probabilistic=True)), device="cpu")
 
 
+@pytest.fixture(scope="session")
+def lama_file(tmp_path_factory) -> Path:
+    """A file with an untrained LaMa of the size that everybody uses."""
+    pytest.importorskip("spandrel", reason="pip install spandrel")
+    from safetensors.torch import save_file
+    from spandrel.architectures.LaMa import LaMa
+
+    path = tmp_path_factory.mktemp("engines") / "lama.safetensors"
+    torch.manual_seed(0)
+    save_file(LaMa(in_nc=4, out_nc=3).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lama_pipe(lama_file) -> InpaintPipeline:
+    """An untrained LaMa, read from a file, as the engine."""
+    return InpaintPipeline.from_pretrained(engine=str(lama_file), device="cpu")
+
+
 def disc(size_px: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
     ys, xs = np.mgrid[: size_px[0], : size_px[1]]
     return (ys - centre[0]) ** 2 + (xs - centre[1]) ** 2 <= radius**2

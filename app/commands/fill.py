@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -22,14 +23,20 @@ class FillOptions(PhotoOptions):
     """white = fill; of the photo's size, or of its proportions"""
     output: Annotated[Path, Option("-o", "--output", metavar="FILE")]
     """file to write, in the format of its suffix; of several variations FILE-SEED each"""
+    engine: Annotated[str | None, Option(metavar="ENGINE")] = None
+    """natural (default), smooth, painted, or an inpainting model of others: its file, a hub id, or lama"""
+    texture: bool | None = None
+    """whether texture is taken from the photo, yes or no; as the engine does by default"""
+    source: Annotated[Path | None, Option(metavar="FILE")] = None
+    """a mask; texture is taken from nowhere but its white part"""
     words: Annotated[str | None, Option("--words", "--fill-with", metavar="WORDS")] = None
-    """what to fill with, such as "grass", for models that know words"""
+    """what to fill with, such as "grass": where texture is taken from, and what a SAIR sees"""
     strength: float = 1.0
     """how much the words count, 0 to 1"""
     seed: int = 0
-    """of a model that draws, such as spn-lite"""
+    """another one is another fill; with texture, and of the painted engine"""
     variations: int = 1
-    """so many fills, with the seeds from --seed on, of a model that draws"""
+    """so many fills, with the seeds from --seed on"""
     quality: int = 95
     """of JPEG and WebP, 1 to 100"""
     keep_gps: bool = False
@@ -57,14 +64,16 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sair fill") -> int:
 def _fill(options: FillOptions) -> None:
     outputs = options.outputs()
     for output in outputs:
-        options.require_writable(output, options.mask)
+        options.require_writable(output, options.mask, options.source)
     photo = options.load_photo()
-    with options.load_pipeline() as pipe, progress_line() as progress:
+    with options.load_pipeline(options.engine) as pipe, progress_line() as progress:
         results = pipe.variations(
             photo, options.mask, options.variations, seed=options.seed, words=options.words,
-            strength=options.strength, progress=progress,
+            strength=options.strength, texture=options.texture, source=options.source, progress=progress,
         )  # fmt: skip
     format = FORMAT_BY_SUFFIX[options.output.suffix.lower()].name
     for result, output in zip(results, outputs):
         write_whole(output, encode_image(result.photo, format, options.quality, keep_gps=options.keep_gps))
+        if result.note:
+            print(f"{output.name}: {result.note}", file=sys.stderr)
         print(output)

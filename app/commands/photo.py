@@ -40,19 +40,22 @@ class PhotoOptions:
         """Read the photo. Raises PhotoError kinds."""
         return load_photo(self.photo, max_megapixels=self.max_megapixels)
 
-    def load_pipeline(self) -> InpaintPipeline:
-        """Load the model. Raises what `InpaintPipeline.from_pretrained` does."""
+    def load_pipeline(self, engine: str | None = None) -> InpaintPipeline:
+        """Load the model, or what an engine fills with.
+
+        Raises what `InpaintPipeline.from_pretrained` does.
+        """
         from sair_core.pipeline import InpaintPipeline  # after what fails at once: torch takes seconds
 
-        return InpaintPipeline.from_pretrained(self.model, device=self.device)
+        return InpaintPipeline.from_pretrained(self.model, engine=engine, device=self.device)
 
-    def require_writable(self, output: Path, mask: Path | None) -> None:
-        """Raise ConfigError where writing `output` would lose the photo, the mask or, unless --overwrite says
-        so, any other file, and where its folder does not exist."""
+    def require_writable(self, output: Path, *read: Path | None) -> None:
+        """Raise ConfigError where writing `output` would lose the photo, another file that is read or, unless
+        --overwrite says so, any other, and where its folder does not exist."""
         require(output.parent.is_dir(), f"There is no folder {output.parent}. Make it, or give another.")
         require(not output.is_dir(), f"{output} is a folder. Name a file in it.")
         if output.exists():
-            for path in filter(None, (self.photo, mask)):
+            for path in filter(None, (self.photo, *read)):
                 same = path.exists() and output.samefile(path)
                 require(not same, f"{output} is what is read, and would be lost. Give another --output.")
             require(self.overwrite, f"{output} exists. Give another --output, or --overwrite.")

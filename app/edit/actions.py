@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sair_core.errors import CancelledError, ConfigError, SairError
+from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
 from sair_core.photos.formats import PHOTO_SUFFIXES
 from sair_core.photos.photo import load_photo
 from sair_core.photos.write import encode_image
 
 from ..host.exports import PHOTO_FORMATS
-from ..serving.contracts import NATURAL, PAINTED, SMOOTH, FillOptions
+from ..serving.contracts import FillOptions
 from ..serving.service import FillService
 from ..session import NoPhotoError, Session, Variations
 from ..widgets.answers import follow, refuse
@@ -75,11 +76,12 @@ class EditActions:
         count: float = 1,
         seed: float | None = 0,
     ) -> Iterator[Answer]:
-        """Fill the painted part with one of ENGINES.
+        """Fill the painted part with one of `Models.engines`.
 
-        words: what to fill with, heeded by all but PAINTED; strength: how much they count, in [0, 1]. All but
-        SMOOTH fill `count` times, with the seeds seed, seed + 1, ..., and NATURAL takes texture from what is
-        marked as its source. A single fill becomes a result at once, several are offered to choose from.
+        words: what to fill with, heeded by NATURAL and SMOOTH; strength: how much they count, in [0, 1].
+        NATURAL and PAINTED fill `count` times, with the seeds seed, seed + 1, ..., and NATURAL takes texture
+        from what is marked as its source. A single fill becomes a result at once, several are offered to
+        choose from.
         """
         try:
             session = require_session(request, session)
@@ -87,7 +89,8 @@ class EditActions:
             mask = read_hole(request, photo.size_px)
             source = read_source(request, photo.size_px) if engine == NATURAL else None
             options = FillOptions(engine, _whole_number(seed), words, strength, source)
-            kept = 1 if engine == SMOOTH else min(int(count), session.capacity)
+            wanted = int(count) if engine in (NATURAL, PAINTED) else 1
+            kept = min(wanted, session.capacity)
             sign = session.begin("fill")
             fills = yield from follow(
                 lambda progress: self.service.start_variations(
@@ -101,7 +104,7 @@ class EditActions:
         except SairError as error:
             yield refuse(error)
             return
-        text = _describe(options, fills, 1 if engine == SMOOTH else int(count))
+        text = _describe(options, fills, wanted)
         if len(fills) > 1:
             photos = {fill.seed: fill.photo for fill in fills}
             yield offer_variations(session, Variations(request.base, mask, photos), text)
@@ -160,11 +163,13 @@ class EditActions:
 def _describe(options: FillOptions, fills: Sequence[FillResult], count: int) -> str:
     """Say how fills came about. count: how many were asked for."""
     seconds = f"{sum(fill.seconds for fill in fills):.1f} s."
-    words, painted = options.words.strip(), options.engine == PAINTED
-    notes = " The words were left out: Painted does not listen to them." if words and painted else ""
+    words, listens = options.words.strip(), options.engine in (NATURAL, SMOOTH)
+    deaf = f" The words were left out: {options.engine} does not listen to them."
+    notes = deaf if words and not listens else ""
     notes += "".join(f" {note}" for note in dict.fromkeys(fill.note for fill in fills) if note)
     if len(fills) == 1:
-        how = f" with {words}" if words and not painted else f" with seed {fills[0].seed}" if painted else ""
+        how = f" with {words}" if words and listens else ""
+        how = f" with seed {fills[0].seed}" if options.engine == PAINTED else how
         return f"Filled{how} in {seconds}{notes}"
     if len(fills) < count:
         notes += f" The photo is too large to keep more than {len(fills)}."

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 from gradio.components import Component
 
+from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
+
 from ..host.exports import PHOTO_FORMATS
 from ..host.limits import limits
-from ..serving.contracts import ENGINES, NATURAL, PAINTED, SMOOTH
 from ..widgets.assets import widget
 from ..widgets.workbench import Conversation, Workbench, command, in_browser
 from .actions import EditActions
@@ -33,7 +35,7 @@ def build(bench: Workbench, examples: Path) -> None:
         with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes="side"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill-button", elem_classes="main-button")
             cancel = gr.Button("Cancel", elem_id="fill-cancel", elem_classes="main-button")
-            drawing = _engine_panel(painted=bench.service.models.has_painter)
+            drawing = _engine_panel(bench.service.models.engines)
             words, strength = _guide_panel()
             _mask_panel(talk, stage, MaskActions(bench.service))
             _result_panel(talk, actions)
@@ -63,14 +65,12 @@ def prior_view() -> gr.HTML:
     return widget("edit/priors", "priors")
 
 
-def _engine_panel(painted: bool) -> list[Component]:
-    """Lay out the engine, the number of fills and the first one's seed; return them in that order. painted:
-    whether there is an SPN."""
-    engines = [engine for engine in ENGINES if painted or engine != PAINTED]
-    about = [ABOUT[engine] for engine in engines]
+def _engine_panel(engines: Sequence[str]) -> list[Component]:
+    """Lay out the engine, the number of fills and the first one's seed; return them in that order."""
+    about = [ABOUT.get(engine, f"{engine} is a model of others.") for engine in engines]
     with gr.Column(elem_id="engine-panel", elem_classes="card-panel"):
         engine = gr.Radio(
-            engines, value=NATURAL, label="Engine", elem_id="engine", info=" ".join(about),
+            list(engines), value=NATURAL, label="Engine", elem_id="engine", info=" ".join(about),
         )  # fmt: skip
         with gr.Column(elem_id="drawing"):
             count = gr.Slider(

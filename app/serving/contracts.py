@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from sair_core.filling.engines import NATURAL
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress
 from sair_core.semantics.map import SemanticMap
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from sair_core.filling.result import FillResult
     from sair_core.semantics.points import Labels, Points
     from sair_core.zoom.cache import FeatureCache
-
-
-NATURAL, SMOOTH, PAINTED = "Natural", "Smooth", "Painted"
-# What fills a hole, as people read it: texture from the photo, a SAIR's likeliest colours, an SPN's detail.
-ENGINES = (NATURAL, SMOOTH, PAINTED)
 
 
 class Reader(Protocol):
@@ -43,9 +39,9 @@ class Reader(Protocol):
 class FillOptions:
     """What a fill is asked for besides photo and mask.
 
-    engine: of ENGINES. seed: SMOOTH has one fill for a hole, whatever the seed. words: what to fill with;
-    blank: what the model sees fit. strength: how much they count, in [0, 1]. source: bool `(H, W)`, where
-    NATURAL takes texture from. PAINTED heeds neither words nor source.
+    engine: of `Models.engines`. seed: SMOOTH has one fill for a hole, whatever the seed. words: what to fill
+    with; blank: what the model sees fit. strength: how much they count, in [0, 1]. source: bool `(H, W)`,
+    where NATURAL takes texture from. PAINTED and the model of others heed neither words nor source.
     """
 
     engine: str = NATURAL

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sair_core.errors import ModelNotFoundError, SairError
+from sair_core.weights.bundled import BUNDLED_SAIR
 
 from ..host.limits import hosted
 from .zero import BorrowingPipeline, on_lent_gpu
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 ENCODER_NAME = re.compile(r"hf-hub:\w[\w.-]*/\w[\w.-]*|\w[\w.-]*(/\d[\w.-]*)? \w[\w.-]*", re.ASCII)
 
 
-def load_pipeline(model: str, device: str = "auto") -> InpaintPipeline | BorrowingPipeline:
-    """Load a model by name, folder or hub id. Raises what `InpaintPipeline.from_pretrained` raises."""
+def load_pipeline(
+    model: str = BUNDLED_SAIR, device: str = "auto", engine: str | None = None
+) -> InpaintPipeline | BorrowingPipeline:
+    """Load a model by name, folder or hub id, or what an engine fills with. Raises what
+    `InpaintPipeline.from_pretrained` raises."""
     from sair_core.pipeline import InpaintPipeline  # imports torch, which takes seconds
 
-    return on_lent_gpu(InpaintPipeline.from_pretrained(model, device=device))
+    return on_lent_gpu(InpaintPipeline.from_pretrained(model, engine=engine, device=device))
 
 
 def load_reader(encoder: str, device: str) -> SemanticReader:

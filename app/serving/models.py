@@ -8,9 +8,10 @@ from collections.abc import Callable
 from cachetools import LRUCache
 
 from sair_core.errors import ModelNotFoundError
+from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
 from sair_core.progress import Progress, no_progress
 
-from .contracts import Painter, Pipeline, Reader
+from .contracts import Filler, Painter, Pipeline, Reader
 
 BUNDLED = "Bundled"  # the encoder that comes with the model
 OTHER_READERS = 1  # with other encoders, besides the model's own
@@ -30,6 +31,8 @@ class Models:
         load_model: Callable[[str], Pipeline],
         load_painter: Callable[[], Painter] | None,
         load_reader: Callable[[str, str], Reader],
+        guest: str | None = None,
+        load_guest: Callable[[], Filler] | None = None,
     ):
         """load, name: the pipeline to begin with, and what its model is called; the others as in
         `FillService`."""
@@ -38,6 +41,9 @@ class Models:
         self._load_model = load_model
         self._load_painter = load_painter
         self._load_reader = load_reader
+        self.guest = guest
+        self._load_guest = load_guest
+        self._guest: Filler | None = None
         self._pipeline: Pipeline | None = None
         self._painter: Painter | None = None
         self._own_reader: Reader | None = None
@@ -53,6 +59,24 @@ class Models:
     def has_painter(self) -> bool:
         """Whether there is an SPN."""
         return self._load_painter is not None
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What can fill a hole, by the names that people read."""
+        return (NATURAL, SMOOTH, *([PAINTED] if self.has_painter else []), *filter(None, [self.guest]))
+
+    def filler(self, engine: str, progress: Progress = no_progress) -> Filler:
+        """Return that with which one of `engines` fills. Raises ModelNotFoundError for another."""
+        if engine == PAINTED:
+            return self.painter(progress)
+        if engine in (NATURAL, SMOOTH):
+            return self.pipeline(progress)
+        if self._load_guest is None or engine != self.guest:
+            raise ModelNotFoundError(f"{engine!r} is no engine. Choose {', '.join(self.engines)}.")
+        if self._guest is None:
+            progress(0.0, f"Loading {engine} (only the first time; a fetch can take minutes)")
+            self._guest = self._load_guest()
+        return self._guest
 
     def pipeline(self, progress: Progress = no_progress) -> Pipeline:
         """Return the pipeline in use."""

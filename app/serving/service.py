@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import ConfigError, FullMaskError, SairError
+from sair_core.filling.engines import NATURAL, SMOOTH
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress
@@ -23,7 +24,7 @@ from sair_core.window import Window
 
 from ..host.guards import limit_time, read_labels
 from ..host.limits import OWN, limits
-from .contracts import NATURAL, PAINTED, Filler, FillOptions, Painter, Pipeline, Reader
+from .contracts import Filler, FillOptions, Painter, Pipeline, Reader
 from .loading import load_pipeline, load_reader
 from .models import BUNDLED, Models
 from .work import WorkQueue
@@ -64,15 +65,19 @@ class FillService:
         load_model: Callable[[str], Pipeline] = load_pipeline,
         load_painter: Callable[[], Painter] | None = None,
         load_reader: Callable[[str, str], Reader] = load_reader,
+        guest: str | None = None,
+        load_guest: Callable[[], Filler] | None = None,
         max_megapixels: float = OWN.megapixels,
     ):
         """load: called on first need, in the working thread; called again later if it raised.
 
         model: what `load` loads is called. load_model: another model by its name. load_painter: the SPN for
         several fills of a hole, on first need; None where there is none. load_reader: another encoder by its
-        name, on a device. max_megapixels: photos with more pixels are refused before they are decoded.
+        name, on a device. guest, load_guest: what the engine of others is called, and what it fills with, on
+        first need; None where there is none. max_megapixels: photos with more pixels are refused before they
+        are decoded.
         """
-        self.models = Models(load, model, load_model, load_painter, load_reader)
+        self.models = Models(load, model, load_model, load_painter, load_reader, guest, load_guest)
         self.max_megapixels = max_megapixels
         # One thread for all work: torch keeps its own workers per calling thread. Another one fetches
         # encoders, which can take minutes: nobody's fill waits for that.
@@ -84,6 +89,8 @@ class FillService:
         self.models.reader(BUNDLED, self.models.pipeline())
         if self.models.has_painter:
             self.models.painter()
+        if self.models.guest is not None:
+            self.models.filler(self.models.guest)
 
     def warm_up(self, *, reader: bool = False) -> Future[None]:
         """Begin to load the model, with its reader if asked; a failure is logged and met again by the next
@@ -131,7 +138,7 @@ class FillService:
 
     def _filler(self, engine: str) -> Callable[[Progress], Filler]:
         """What loads that with which an engine fills."""
-        return self.models.painter if engine == PAINTED else self.models.pipeline
+        return lambda progress: self.models.filler(engine, progress)
 
     @staticmethod
     def _filling(
@@ -140,16 +147,16 @@ class FillService:
         def fill(filler: Filler, progress: Progress) -> list[FillResult]:
             if not 1 <= count <= limits().variations:
                 raise ConfigError(f"Ask for 1 to {limits().variations} variations, not {count}.")
-            painted = options.engine == PAINTED  # which heeds neither words nor sources
+            own = options.engine in (NATURAL, SMOOTH)  # the others heed neither words nor sources
             return filler.variations(
                 photo,
                 mask,
                 count,
                 seed=options.seed,
-                words=None if painted or not options.words.strip() else options.words,
+                words=options.words if own and options.words.strip() else None,
                 strength=options.strength,
-                texture=options.engine == NATURAL,
-                source=None if painted else options.source,
+                texture=options.engine == NATURAL if own else None,
+                source=options.source if own else None,
                 progress=progress,
                 cancelled=cancelled,
             )

@@ -31,7 +31,7 @@ def main(
 
 def _fill(config: BatchConfig, model: ModelSource | None) -> int:
     report, contents = prepare(config)
-    model = model or NamedModel(config.model, config.device)
+    model = model or NamedModel(config.model, config.device, config.engine)
     counts: Counter[str] = Counter()
     with closing(run(config, model, report, contents.jobs)) as lines:
         status = follow(lines, len(contents.jobs), counts)

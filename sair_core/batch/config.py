@@ -29,7 +29,17 @@ class BatchConfig:
     words: str | None = None
     """instead of --mask: fill all that these name, such as "person, car" """
     fill_with: Annotated[str | None, Option(metavar="WORDS")] = None
-    """what to put there, for models that know words"""
+    """what to put there: where texture is taken from, and what a SAIR sees"""
+    strength: float = 1.0
+    """how much these words count, 0 to 1"""
+    engine: Annotated[str | None, Option(metavar="ENGINE")] = None
+    """natural (default), smooth, painted, or an inpainting model of others: its file, a hub id, or lama"""
+    texture: bool | None = None
+    """whether texture is taken from the photo, yes or no; as the engine does by default"""
+    source: Annotated[Path | None, Option(metavar="FOLDER|FILE")] = None
+    """masks as of --mask; texture is taken from nowhere but their white part"""
+    seed: int = 0
+    """another one is another fill; with texture, and of the painted engine"""
     model: str = BUNDLED_SAIR
     """bundled name, folder or hub id"""
     device: str = "auto"
@@ -44,8 +54,8 @@ class BatchConfig:
     """do what is done already, too"""
     overwrite: bool = False
     """replace files of the photos' names that --output holds from elsewhere"""
-    engine: str = "local"
-    """local, this process, or ray"""
+    runner: str = "local"
+    """who does the jobs: local, this process, or ray"""
     workers: int = 0
     """of Ray, with a model each; 0 is one a machine"""
 
@@ -54,6 +64,12 @@ class BatchConfig:
             (self.mask is None) != (self.words is None),
             "Say what to fill: either --mask (a folder or a file) or --words, one of the two.",
         )
+        require(
+            self.engine not in ("local", "ray"),
+            f"--engine says what fills. Who does the jobs says --runner {self.engine}.",
+        )
+        require(0 <= self.strength <= 1, f"--strength must be from 0 to 1, got {self.strength:g}.")
+        require(self.seed >= 0, f"--seed must not be negative, got {self.seed}.")
         require(1 <= self.quality <= 100, f"--quality must be from 1 to 100, got {self.quality}.")
         require_megapixels(self.max_megapixels)
         require(self.workers >= 0, f"--workers must not be negative, got {self.workers}.")
@@ -61,8 +77,8 @@ class BatchConfig:
             self.output.resolve() != self.image.resolve(),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",
         )
-        if self.mask is not None:
-            masks = self.mask if self.mask.is_dir() else self.mask.parent
+        for read in filter(None, (self.mask, self.source)):
+            masks = read if read.is_dir() else read.parent
             require(
                 self.output.resolve() != masks.resolve(),
                 f"--output {self.output} is where the masks are, which would be overwritten. Give another.",
@@ -72,7 +88,9 @@ class BatchConfig:
                 parse_labels(words)
 
     def settings(self) -> tuple[object, ...]:
-        """All that changes a result, besides the photo, its mask file and the model."""
+        """All that changes a result, besides the photo, its mask files and the model."""
         words = None if self.words is None else tuple(parse_labels(self.words))
         fill_with = None if self.fill_with is None else tuple(parse_labels(self.fill_with))
-        return words, fill_with, self.quality, self.keep_gps
+        engine = None if self.engine is None else self.engine.casefold()
+        fill = fill_with, self.strength, engine, self.texture, self.seed
+        return words, fill, self.quality, self.keep_gps

@@ -16,11 +16,12 @@ from sair_core.photos.formats import PHOTO_SUFFIXES, list_readable_suffixes
 @dataclass(frozen=True)
 class Job:
     """A photo and its mask file, None where words say what to fill or none was found. known: the key of the
-    result that is there already, or empty."""
+    result that is there already, or empty. source: the mask of where texture comes from, None for none."""
 
     photo: Path
     mask: Path | None
     known: str = ""
+    source: Path | None = None
 
     @property
     def name(self) -> str:
@@ -46,12 +47,13 @@ def find_jobs(config: BatchConfig) -> Contents:
         raise DataError(f"{config.image} is not a folder. Give a folder that holds photos.")
     output = os.path.realpath(config.output)
     photos, others = sort_files(f for f in config.image.iterdir() if os.path.realpath(f) != output)
-    masks = _list_masks(config)
-    mask_of = {photo: _find_mask(photo, masks, config) for photo in photos}
+    masks, sources = _list_masks(config.mask, "--mask"), _list_masks(config.source, "--source")
+    mask_of = {photo: _find_mask(photo, masks, config.mask) for photo in photos}
+    source_of = {photo: _find_mask(photo, sources, config.source) for photo in photos}
     # Masks may lie among the photos: they are not filled themselves.
-    used = {os.path.realpath(mask) for mask in mask_of.values() if mask is not None}
+    used = {os.path.realpath(mask) for mask in (*mask_of.values(), *source_of.values()) if mask}
     others |= {photo: "a mask" for photo in photos if os.path.realpath(photo) in used}
-    jobs = [Job(photo, mask_of[photo]) for photo in photos if photo not in others]
+    jobs = [Job(photo, mask_of[photo], source=source_of[photo]) for photo in photos if photo not in others]
     if not jobs:
         raise DataError(f"{config.image} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
     if config.mask is not None and not any(job.mask for job in jobs):
@@ -64,20 +66,20 @@ def find_jobs(config: BatchConfig) -> Contents:
     return Contents(jobs, [Line(f.name, LEFT_OUT, reason) for f, reason in others.items()], unused)
 
 
-def _list_masks(config: BatchConfig) -> dict[str, Path]:
+def _list_masks(masks: Path | None, option: str) -> dict[str, Path]:
     """Return the files of a folder of masks by their names before the suffix, accents composed."""
-    if config.mask is None or config.mask.is_file():
+    if masks is None or masks.is_file():
         return {}
-    if not config.mask.is_dir():
-        raise DataError(f"There is no folder and no file {config.mask}: check the path of --mask.")
-    files = [f for f in config.mask.iterdir() if f.suffix.lower() in list_readable_suffixes()]
+    if not masks.is_dir():
+        raise DataError(f"There is no folder and no file {masks}: check the path of {option}.")
+    files = [f for f in masks.iterdir() if f.suffix.lower() in list_readable_suffixes()]
     # Of several masks for one photo a PNG counts: it comes last and stays.
     files.sort(key=lambda f: (f.suffix.lower() == ".png", f.name))
     return {fold_name(f.stem): f for f in files if not f.name.startswith(APPLE_DOUBLE)}
 
 
-def _find_mask(photo: Path, masks: dict[str, Path], config: BatchConfig) -> Path | None:
-    if config.mask is not None and config.mask.is_file():
-        return config.mask
-    mask = masks.get(fold_name(photo.stem))
+def _find_mask(photo: Path, by_name: dict[str, Path], masks: Path | None) -> Path | None:
+    if masks is not None and masks.is_file():
+        return masks
+    mask = by_name.get(fold_name(photo.stem))
     return None if mask is None or os.path.realpath(mask) == os.path.realpath(photo) else mask

@@ -23,7 +23,7 @@ def prepare(config: BatchConfig) -> tuple[Report, Contents]:
     ConfigError where the output cannot be written or holds files that no run has written.
     """
     known = " or ".join(RUNNERS)
-    require(config.engine in RUNNERS, f"--engine must be {known}, got {config.engine!r}.")
+    require(config.runner in RUNNERS, f"--runner must be {known}, got {config.runner!r}.")
     contents = find_jobs(config)  # before anything is written
     jobs = contents.jobs
     if not config.overwrite and not (config.output / REPORT_NAME).is_file():
@@ -61,7 +61,7 @@ def run(
     Raises ModelNotFoundError and its like, MissingDependencyError; never because of a photo or a mask.
     """
     try:
-        for line in RUNNERS[config.engine](config, model, jobs):
+        for line in RUNNERS[config.runner](config, model, jobs):
             report.add(line)
             yield line
     finally:

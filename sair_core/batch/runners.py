@@ -42,7 +42,12 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
     cores = ray.cluster_resources().get("CPU", 1)
     # Paths as bytes: a name need not be text.
     rows = [
-        {"photo": os.fsencode(job.photo), "mask": os.fsencode(job.mask or ""), "known": job.known}
+        {
+            "photo": os.fsencode(job.photo),
+            "mask": os.fsencode(job.mask or ""),
+            "source": os.fsencode(job.source or ""),
+            "known": job.known,
+        }
         for job in jobs
     ]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
@@ -59,7 +64,7 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
             yield line
     except (ray.exceptions.RayError, ray.data.exceptions.UserCodeException) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[-1]
-        raise SairError(f"Ray's workers gave up ({reason}). Try --engine local to see why.") from error
+        raise SairError(f"Ray's workers gave up ({reason}). Try --runner local to see why.") from error
 
 
 def connect(**options: Any) -> ModuleType:
@@ -69,7 +74,7 @@ def connect(**options: Any) -> ModuleType:
         import ray.data
     except ImportError as error:
         raise MissingDependencyError(
-            "--engine ray needs Ray. Install it with: pip install 'ray[data]', or use --engine local."
+            "--runner ray needs Ray. Install it with: pip install 'ray[data]', or use --runner local."
         ) from error
     if not ray.is_initialized():
         places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -91,8 +96,8 @@ class RayWorker:
         self.marks.mkdir(exist_ok=True)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        photo, mask = (os.fsdecode(row[name]) for name in ("photo", "mask"))
-        job = Job(Path(photo), Path(mask) if mask else None, row["known"])
+        photo, mask, source = (os.fsdecode(row[name]) for name in ("photo", "mask", "source"))
+        job = Job(Path(photo), Path(mask) if mask else None, row["known"], Path(source) if source else None)
         mark = self.marks / f"{hashlib.blake2b(os.fsencode(job.name), digest_size=16).hexdigest()}.json"
         if not mark.is_file():
             line = self.worker.run(job).json()

@@ -1,4 +1,4 @@
-"""One file of a folder: read, filled, written. What every engine does with it."""
+"""One file of a folder: read, filled, written. What every runner does with it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sair_core.batch.jobs import Job
 from sair_core.batch.report import DONE, FAILED, SKIPPED, Line
 from sair_core.errors import MaskError, SairError
 from sair_core.files import digest, replacing
+from sair_core.filling.engines import digest_engine
 from sair_core.photos.formats import FORMAT_BY_SUFFIX, WRITABLE_FORMATS
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo, load_photo
@@ -38,20 +39,21 @@ class ModelSource(Protocol):
 
 @dataclass(frozen=True)
 class NamedModel:
-    """A model by bundled name, folder or hub id."""
+    """A model by bundled name, folder or hub id, or what an engine fills with, as `load_engine` takes it."""
 
     name: str
     device: str = "auto"
+    engine: str | None = None
 
     def digest(self) -> str:
         from sair_core.models.load import digest_model  # brings torch
 
-        return digest_model(self.name)
+        return digest_model(self.name) if self.engine is None else digest_engine(self.engine, self.name)
 
     def load(self) -> Any:
         from sair_core.pipeline import InpaintPipeline
 
-        return InpaintPipeline.from_pretrained(self.name, device=self.device)
+        return InpaintPipeline.from_pretrained(self.name, engine=self.engine, device=self.device)
 
 
 class Worker:
@@ -85,8 +87,8 @@ class Worker:
 
     def key(self, job: Job) -> str:
         """What the result of a job is made from: contents, settings, model. Raises OSError."""
-        files = [job.photo, *([job.mask] if job.mask else [])]
-        made_from = (digest(*files), self._model_digest, *self.config.settings())
+        masks = [path for path in (job.mask, job.source) if path is not None]
+        made_from = (digest(job.photo, *masks), self._model_digest, *self.config.settings())
         return hashlib.blake2b(repr(made_from).encode(), digest_size=16).hexdigest()
 
     def _write(self, job: Job, target: Path) -> str:
@@ -99,7 +101,7 @@ class Worker:
             why = "the mask is black" if job.mask else f"the photo shows no {self.config.words}"
             notes.append(f"nothing to fill: {why}")
         else:
-            result = self._pipeline.fill(photo, hole, words=self.config.fill_with).photo
+            result = self._fill(photo, hole, job, notes)
         format = (
             photo.format if photo.format in WRITABLE_FORMATS else FORMAT_BY_SUFFIX[target.suffix.lower()].name
         )
@@ -107,6 +109,23 @@ class Worker:
         with replacing(target) as temporary:
             temporary.write_bytes(data)
         return "; ".join(notes)
+
+    def _fill(self, photo: Photo, hole: np.ndarray, job: Job, notes: list[str]) -> Photo:
+        config = self.config
+        if config.source is not None and job.source is None:
+            raise MaskError(f"There is no mask named {job.photo.stem} in {config.source}. Add one.")
+        fill = self._pipeline.fill(
+            photo,
+            hole,
+            seed=config.seed,
+            words=config.fill_with,
+            strength=config.strength,
+            texture=config.texture,
+            source=job.source,
+        )
+        if fill.note:
+            notes.append(fill.note)
+        return fill.photo
 
     def _hole(self, job: Job, photo: Photo) -> np.ndarray:
         if self.config.words is not None:

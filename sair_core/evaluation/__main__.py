@@ -43,6 +43,8 @@ class FillsOptions:
     """of the method sair: bundled name, folder or hub id"""
     spn: Annotated[str, Option(metavar="MODEL")] = BUNDLED_SPN
     """of the method spn, named like --model"""
+    engine: Annotated[str | None, Option(metavar="FILE|HUB_ID")] = None
+    """an inpainting model of others (or lama): the methods engine, and engine-natural with texture"""
     samples: int = 1
     """fills of each hole by a model that draws (the paper's: 5)"""
     masks: str = "irregular"
@@ -132,9 +134,10 @@ def prepare(
         samples, digests = manifest.find_photos(options.data), manifest.hole_digests
     holes = hole_source(options.masks, options.seed, options.size_px)
     require_opencv(set(options.methods) - set(given))
+    measured = options.engine is not None and not {"engine", "engine-natural"} & set(options.methods)
     methods = build_methods(
-        options.methods,
-        {"sair": options.model, "spn": options.spn},
+        (*options.methods, "engine") if measured else options.methods,
+        {"sair": options.model, "spn": options.spn, "engine": options.engine},
         external=options.method,
         given=given,
         device=options.device,
@@ -267,6 +270,7 @@ def describe(
         "complete": complete,
         "model": options.model if "sair" in used else None,
         "spn": options.spn if "spn" in used else None,
+        "engine": options.engine,
         "samples": options.samples,
         "data": str(options.data),
         "masks": options.masks,

@@ -38,6 +38,8 @@ MODEL_ROWS = {
     "natural": ModelRow("sair"),
     "natural-semantics": ModelRow("sair", {"texture": TextureConfig(semantic_guide=SEMANTIC_GUIDE)}),
     "spn": ModelRow("spn"),
+    "engine": ModelRow("engine", SMOOTH),
+    "engine-natural": ModelRow("engine", {"texture": True}),
     "sair-raw": ModelRow("sair", RAW),
     "spn-raw": ModelRow("spn", RAW),
 }
@@ -48,10 +50,13 @@ class ModelMethod:
     model does not draw."""
 
     def __init__(self, model: str, row: ModelRow, device: str, samples: int = 1) -> None:
-        """model: name, folder or hub id."""
+        """model: name, folder or hub id; of the row's "engine" as `load_engine` takes it."""
         from sair_core.pipeline import InpaintPipeline
 
-        self.pipeline = InpaintPipeline.from_pretrained(model, device=device, **row.pipeline)
+        if row.model == "engine":
+            self.pipeline = InpaintPipeline.from_pretrained(engine=model, device=device, **row.pipeline)
+        else:
+            self.pipeline = InpaintPipeline.from_pretrained(model, device=device, **row.pipeline)
         self.options = row.fill
         self.device = str(self.pipeline.device)
         self.samples = samples if samples > 1 and self.pipeline.draws else 1
@@ -68,7 +73,7 @@ class ModelMethod:
 
 def build_methods(
     names: Collection[str],
-    models: Mapping[str, str],
+    models: Mapping[str, str | None],
     *,
     external: Iterable[str] = (),
     given: Mapping[str, FillMethod] | None = None,
@@ -78,8 +83,9 @@ def build_methods(
     """The rows asked for, in that order, then the external ones.
 
     names: of models (MODEL_ROWS), baselines (METHODS), "patchmatch", or of `given`, which goes before them.
-    models: name, folder or hub id for each model that a row has. external: "NAME=FOLDER" or "NAME=COMMAND",
-    as `read_method` takes them. samples: fills of each hole by a model that draws.
+    models: name, folder or hub id for each model that a row has, None where it was not named.
+    external: "NAME=FOLDER" or "NAME=COMMAND", as `read_method` takes them. samples: fills of each hole by a
+    model that draws.
 
     Raises ConfigError for a name that does not exist, is there twice, and when no model can give the samples;
     and what loading a model raises.
@@ -91,7 +97,10 @@ def build_methods(
             methods[name] = known[name]
         elif name in MODEL_ROWS:
             row = MODEL_ROWS[name]
-            methods[name] = ModelMethod(models[row.model], row, device, samples)
+            model = models[row.model]
+            if model is None:
+                raise ConfigError(f"--methods {name} needs --{row.model} and the model to measure.")
+            methods[name] = ModelMethod(model, row, device, samples)
         else:
             choices = ", ".join(dict.fromkeys((*MODEL_ROWS, *known)))
             raise ConfigError(f"--methods must be some of {choices}, got {name!r}.")

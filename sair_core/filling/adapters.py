@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, sample_lanczos
+from sair_core.models.inpainter import Inpainter
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.models.spn import Spn, SpnFeatures
 
@@ -78,8 +79,29 @@ class SpnFiller:
 
     def decode(self, encoded: SpnFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
         fill01 = self.model.decode(encoded, draw_noise(self.model, encoded.size_px, seed)).rgb01.float()
-        chunks = coords_yx.split(RESAMPLE_BYTES // TAP_BYTES)
-        return torch.cat([sample_lanczos(fill01, chunk[None])[0] for chunk in chunks])
+        return _resample(fill01, coords_yx)
+
+
+class InpainterFiller:
+    """A model of others paints the crop at its working size; its fill is enlarged as an SPN's is."""
+
+    draws = listens = False
+
+    def __init__(self, model: Inpainter, mirror: bool):
+        """mirror: of no effect, as with an SPN."""
+        self.model = model
+
+    def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> Tensor:
+        return self.model(rgb01, hole01)
+
+    def decode(self, encoded: Tensor, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
+        return _resample(encoded, coords_yx)
+
+
+def _resample(fill01: Tensor, coords_yx: Tensor) -> Tensor:
+    """Return the colours `(N, 3)` of a fill `(1, 3, h, w)` at coords_yx `(N, 2)`."""
+    chunks = coords_yx.split(RESAMPLE_BYTES // TAP_BYTES)
+    return torch.cat([sample_lanczos(fill01, chunk[None])[0] for chunk in chunks])
 
 
 def draw_noise(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None:
@@ -93,9 +115,13 @@ def draw_noise(model: Spn, size_px: tuple[int, int], seed: int) -> Tensor | None
 
 
 # A new kind of model is one class and one line here.
-FILLERS: dict[type, Callable[[Any, bool], Filler]] = {Sair: SairFiller, Spn: SpnFiller}
+FILLERS: dict[type, Callable[[Any, bool], Filler]] = {
+    Sair: SairFiller,
+    Spn: SpnFiller,
+    Inpainter: InpainterFiller,
+}
 
 
-def build_filler(model: Sair | Spn, mirror: bool) -> Filler:
+def build_filler(model: Sair | Spn | Inpainter, mirror: bool) -> Filler:
     """Return what fills with a model. mirror: average with what it says of the mirrored crop."""
     return FILLERS[type(model)](model, mirror)

@@ -40,6 +40,12 @@ def open_hole(photo: PhotoSource, mask: MaskSource) -> tuple[Photo, np.ndarray]:
     return photo, hole
 
 
+def is_reduced(hole: np.ndarray) -> bool:
+    """Whether a hole, bool `(H, W)`, is so thick that a model sees a part of it smaller than it is."""
+    crops = plan_crops(hole, max_hole_work_px=MAX_HOLE_WORK_PX)
+    return any(crop.work_height < crop.height or crop.work_width < crop.width for crop, _ in crops)
+
+
 def fill_hole(
     filler: Filler,
     photo: Photo,

@@ -15,7 +15,7 @@ from sair_core.errors import ConfigError
 
 # What huggingface-hub raises when it cannot be reached or says no; HTTPError is of the library below it.
 HUB_ERRORS = (errors.HTTPError, errors.LocalEntryNotFoundError, OSError)
-TIMEOUT_SECONDS = 4.0
+TIMEOUT_SECONDS = 2.0  # a person waits for the answer
 _LOCK = threading.RLock()  # the library has one flag for the whole process
 
 

@@ -60,7 +60,7 @@ def test_what_is_public_is_documented(client):
 
 @pytest.fixture(scope="module")
 def spn_client(tmp_path_factory):
-    service = FillService(MeanPipeline, load_painter=GreyPainter)
+    service = FillService(MeanPipeline, load_painter=GreyPainter, guest="big-lama", load_guest=MeanPipeline)
     blocks = build_app(service, tmp_path_factory.mktemp("examples"))
     _, url, _ = blocks.launch(
         prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
@@ -97,6 +97,7 @@ def test_fill_engine(spn_client, photo_file, mask_file, noise, tmp_path):
     assert np.abs(np.asarray(Image.open(path))[hole] - expected).max() <= 1
     with pytest.raises(gradio_client.exceptions.AppError):
         spn_client.predict(*files, "Rough", api_name="/fill_engine")
+    assert spn_client.predict(*files, "big-lama", api_name="/fill_engine")[1] == [0]
 
 
 def test_fill(client, photo_file, mask_file, noise):

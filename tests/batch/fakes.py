@@ -7,7 +7,11 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sair_core.errors import DeviceError
+from sair_core.filling.result import FillResult
+from sair_core.photos.masks import as_mask
 from tests.app.fakes import MeanPipeline
 
 
@@ -34,10 +38,14 @@ class LoggedPipeline(MeanPipeline):
         super().__init__()
         self.fake = model
 
-    def fill(self, photo, mask, *, words=None, **options):
+    def fill(self, photo, mask, *, words=None, seed=0, strength=1.0, texture=None, source=None):
         if photo.size_px == (13, 13):
             raise RuntimeError("a bug")
-        result = super().fill(photo, mask, words=words, **options)
+        result = super().fill(photo, mask, words=words, seed=seed, strength=strength)
+        if source is not None:
+            mean01 = photo.rgb[as_mask(source, photo.size_px) & ~mask].mean(axis=0) / 255
+            filled = photo.composite(np.tile(mean01, (mask.sum(), 1)), mask)
+            result = FillResult(filled, mask, 0.1, seed, "taken from the source")
         if self.fake.log:
             with self.fake.log.open("a") as file:
                 file.write(f"{photo.size_px}\n")

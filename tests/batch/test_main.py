@@ -151,8 +151,9 @@ def test_ctrl_c_keeps_the_report(folders, monkeypatch, capsys):
     def interrupted(self, photo, mask, **options):
         if photo.size_px == SIZES["c.webp"]:
             raise KeyboardInterrupt
-        return fakes.MeanPipeline.fill(self, photo, mask, **options)
+        return fill(self, photo, mask, **options)
 
+    fill = fakes.LoggedPipeline.fill
     monkeypatch.setattr(fakes.LoggedPipeline, "fill", interrupted)
     assert folders.run() == 130
     assert folders.statuses() == ["done", "done"] and "2 done" in capsys.readouterr().out
@@ -281,7 +282,10 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
         (("--words", " , "), "No label was given"),
         (("--quality", "0"), "from 1 to 100"),
         (("--quality", "high"), "--quality must be a whole number, got 'high'"),
-        (("--engine", "magic"), "--engine must be local or ray, got 'magic'"),
+        (("--runner", "magic"), "--runner must be local or ray, got 'magic'"),
+        (("--engine", "ray"), "Who does the jobs says --runner ray"),
+        (("--strength", "2"), "--strength must be from 0 to 1"),
+        (("--seed", "-1"), "--seed must not be negative"),
         (("--max-megapixels", "0"), "above 0"),
         (("--max-megapixels", "300"), "at most 178"),
     ],
@@ -289,6 +293,48 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
 def test_wrong_commands_end_with_a_message_and_2(folders, capsys, more, message):
     assert folders.run(*more) == 2
     assert message in capsys.readouterr().err and not folders.out.exists()
+
+
+def test_texture_comes_from_the_masks_of_a_source(folders, capsys):
+    sources = folders.root / "sources"
+    sources.mkdir()
+    for name, (height, width) in SIZES.items():
+        source = np.zeros((height, width), bool)
+        source[-5:, -5:] = True
+        Image.fromarray(source).save(sources / f"{name.split('.')[0]}.png")
+    assert folders.run("--source", str(sources)) == 0
+    before, after = (np.asarray(Image.open(folder / "a.png")) for folder in (folders.photos, folders.out))
+    assert (after[:10, 5:15] == before[-5:, -5:].reshape(-1, 3).mean(axis=0).round()).all()
+    assert folders.report()["a.png"]["reason"] == "taken from the source"
+    assert folders.run("--source", str(sources)) == 0 and set(folders.statuses()) == {"skipped"}
+    Image.new("1", (60, 40), 1).save(sources / "a.png")
+    (sources / "b.png").unlink()
+    assert folders.run("--source", str(sources)) == 1
+    found = folders.report()
+    assert found["a.png"]["status"] == "done" and found["d.tif"]["status"] == "skipped"
+    assert "no mask named b in" in found["b.jpg"]["reason"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ("--seed", "1"),
+        ("--texture", "no"),
+        ("--engine", "smooth"),
+        ("--fill-with", "road", "--strength", "0.5"),
+    ],
+)
+def test_other_options_are_other_results(folders, more):
+    assert folders.run() == 0 and folders.run(*more) == 0
+    assert set(folders.statuses()) == {"done"} and folders.fills() == 2 * len(SIZES)
+    assert folders.run(*more) == 0 and set(folders.statuses()) == {"skipped"}
+
+
+def test_the_engine_fills(folders, lama_file):
+    options = folders.arguments("--engine", str(lama_file), "--device", "cpu")
+    assert cli.main(options) == 0 and set(folders.statuses()) == {"done"}
+    before, after = (np.asarray(Image.open(folder / "a.png")) for folder in (folders.photos, folders.out))
+    assert (after[10:] == before[10:]).all() and (after[:10, 5:15] != before[:10, 5:15]).any()
 
 
 def test_folders_that_cannot_be(folders, tmp_path, capsys):
@@ -322,5 +368,5 @@ def test_results_may_lie_beside_the_folder_of_masks(folders):
 
 def test_a_missing_ray_says_how_to_get_it(folders, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert folders.run("--engine", "ray") == 2
+    assert folders.run("--runner", "ray") == 2
     assert "pip install 'ray[data]'" in capsys.readouterr().err

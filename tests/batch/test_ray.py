@@ -20,11 +20,11 @@ def cluster():
 def test_a_dead_worker_loses_nothing_and_nothing_is_done_twice(folders, cluster):
     for i in range(8):
         folders.add(f"more-{i}.png", 50 + i, 60)
-    assert folders.run("--engine", "ray", "--workers", "2", kill_at=4) == 0
+    assert folders.run("--runner", "ray", "--workers", "2", kill_at=4) == 0
     assert (folders.log.with_suffix(".died")).exists()
     assert folders.statuses() == ["done"] * 13
     fills = folders.log.read_text().splitlines()
     assert len(set(fills)) == 13 and len(fills) == 14  # the one that the worker died with was begun twice
     assert not (folders.out / ".done").exists()
-    assert folders.run("--engine", "ray", "--workers", "2") == 0
+    assert folders.run("--runner", "ray", "--workers", "2") == 0
     assert folders.statuses() == ["skipped"] * 13 and len(folders.log.read_text().splitlines()) == 14

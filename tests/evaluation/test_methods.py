@@ -51,6 +51,15 @@ def test_a_raw_row_is_what_the_model_alone_says(loaded, tiny_pipe):
     assert np.array_equal(raw[~mask], photo[~mask]) and not np.array_equal(raw, plain)
 
 
+def test_an_engine_of_others_is_a_row(lama_file):
+    photo, mask = pattern(1), np.zeros((60, 72), bool)
+    mask[20:40, 20:40] = True
+    models = {**MODELS, "engine": str(lama_file)}
+    rows = build_methods(["engine", "engine-natural"], models, device="cpu")
+    alone, textured = (fill(photo, mask) for fill in rows.values())
+    assert np.array_equal(alone[~mask], photo[~mask]) and not np.array_equal(alone, textured)
+
+
 def test_options_of_a_row_reach_the_fill(loaded, monkeypatch):
     told = {}
     fill = sair_core.pipeline.InpaintPipeline.fill
@@ -73,6 +82,8 @@ def test_what_cannot_be_is_refused(tmp_path, loaded):
     ):
         with pytest.raises(ConfigError, match=message):
             build_methods(names, MODELS, external=external)
+    with pytest.raises(ConfigError, match="--methods engine needs --engine"):
+        build_methods(["engine"], {**MODELS, "engine": None})
     with pytest.raises(ConfigError, match="needs a model that draws"):
         build_methods(["sair"], MODELS, device="cpu", samples=3)  # a SAIR does not
     assert build_methods(["mean"], MODELS)["mean"] is mean

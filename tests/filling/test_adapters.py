@@ -4,6 +4,7 @@ import torch
 
 from sair_core.coords import grid_coords
 from sair_core.filling.adapters import FILLERS, SairFiller, SpnFiller, draw_noise
+from sair_core.models.inpainter import Inpainter
 from sair_core.models.load import MODELS
 from sair_core.models.presets import spn_preset
 from sair_core.models.spn import Spn
@@ -18,10 +19,10 @@ def crop():
 
 
 def test_every_kind_of_model_fills():
-    assert set(FILLERS) == set(MODELS.values())
+    assert set(FILLERS) == {*MODELS.values(), Inpainter}
 
 
-@pytest.mark.parametrize("name", ["tiny_pipe", "spn_pipe"])
+@pytest.mark.parametrize("name", ["tiny_pipe", "spn_pipe", "lama_pipe"])
 @torch.no_grad()  # no inference mode: a pipeline that is made here serves the other tests, too
 def test_colours_come_for_any_size(name, crop, request):
     filler = request.getfixturevalue(name).filler

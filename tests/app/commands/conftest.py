@@ -36,8 +36,12 @@ def loaded(monkeypatch, tiny_pipe, spn_pipe) -> list[str]:
     """Names of the models that commands load; untrained ones are there in their place."""
     names: list[str] = []
 
-    def load(name: str, *, device: str) -> InpaintPipeline:
+    build = InpaintPipeline.from_pretrained
+
+    def load(name: str, *, engine: str | None = None, device: str) -> InpaintPipeline:
         names.append(name)
+        if engine is not None:
+            return build(name, engine=engine, device=device)
         return {"spn-lite": spn_pipe}.get(name, tiny_pipe)
 
     monkeypatch.setattr(InpaintPipeline, "from_pretrained", load)

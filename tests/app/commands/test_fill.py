@@ -39,10 +39,33 @@ def test_variations_are_files_by_seed(desk, loaded, spn_pipe):
         np.testing.assert_array_equal(found, np.asarray(result.image))
 
 
+def test_texture_comes_from_the_source(desk, loaded, tiny_pipe):
+    source = np.zeros(desk.hole.shape, bool)
+    source[25:, :30] = True
+    path = desk.out.parent / "source.png"
+    Image.fromarray(source).save(path)
+    options = ("--texture", "yes", "--source", str(path), "--seed", "3")
+    assert run(desk, "-o", str(desk.out / "a.png"), *options) == 0
+    expected = tiny_pipe.fill(desk.photo, desk.mask, texture=True, source=source, seed=3).image
+    np.testing.assert_array_equal(np.asarray(Image.open(desk.out / "a.png")), np.asarray(expected))
+    assert run(desk, "-o", str(path), *options, "--overwrite") == 2
+
+
+def test_an_engine_of_others_fills(desk, loaded, lama_file):
+    assert run(desk, "-o", str(desk.out / "a.png"), "--engine", str(lama_file), "--device", "cpu") == 0
+    found = np.asarray(Image.open(desk.out / "a.png"))
+    np.testing.assert_array_equal(found[~desk.hole], desk.rgb[~desk.hole])
+    assert (found[desk.hole] != desk.rgb[desk.hole]).any()
+
+
 @pytest.mark.parametrize(
     "more, message",
     [
         (["--variations", "2"], "one fill for a hole"),
+        (["--engine", "magic"], "There is no engine 'magic'"),
+        (["--source", "nowhere.png"], "takes none. Leave it out"),
+        (["--texture", "yes", "--source", "nowhere.png"], "There is no file"),
+        (["--texture", "perhaps"], "--texture must be yes or no"),
         (["--words", "grass"], "cannot be told to fill with 'grass'"),
         (["--seed", "-1"], "out of range"),
         (["--seed", "1.5"], "--seed must be a whole number, got '1.5'"),

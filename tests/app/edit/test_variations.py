@@ -7,11 +7,11 @@ from PIL import Image
 
 from app.edit.actions import EditActions
 from app.host.limits import OWN
-from app.serving.contracts import NATURAL, PAINTED, SMOOTH
 from app.serving.service import FillService
 from app.session import Session
 from app.widgets.protocol import Request
 from app.widgets.requests import read_mask
+from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
 from sair_core.photos.photo import load_photo
 from tests.app.fakes import GreyPainter, MeanPipeline
 
@@ -25,7 +25,9 @@ def painter() -> GreyPainter:
 
 @pytest.fixture
 def drawn(painter, tmp_path) -> EditActions:
-    service = FillService(MeanPipeline, load_painter=lambda: painter, max_megapixels=1.0)
+    service = FillService(
+        MeanPipeline, load_painter=lambda: painter, guest="lama", load_guest=MeanPipeline, max_megapixels=1.0
+    )
     return EditActions(service, tmp_path / "no examples")
 
 
@@ -43,6 +45,11 @@ def last(answers):
     *progress, answer = answers
     assert all(one.kind == "progress" for one in progress)
     return answer
+
+
+def test_an_engine_of_others_has_one_fill_and_no_words(drawn, session, request_):
+    answer = last(drawn.fill(request_, session, "grass", 1.0, "lama", 3, 7))
+    assert answer.kind == "result" and "lama does not listen" in answer.text
 
 
 def test_several_fills_are_kept_to_choose_from(drawn, session, request_, noise):

@@ -1,12 +1,14 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from app.serving.contracts import PAINTED, FillOptions
+from app.serving.contracts import FillOptions
 from app.serving.models import BUNDLED
 from app.serving.service import SHARED_FEATURE_BYTES, FillService
 from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelError, ModelNotFoundError
+from sair_core.filling.engines import PAINTED
 from sair_core.photos.photo import load_photo
 from sair_core.window import Window
 from tests.app.fakes import WAIT_SECONDS, ColourReader, GreyPainter, MeanPipeline, WhitePipeline
@@ -209,6 +211,27 @@ def test_the_spn_is_loaded_when_it_is_needed_and_then_once(photo):
         assert [one.seed for one in fills.result()] == [4, 5]
     assert loads == [1] and sum("Loading" in text for text in news) == 1
     assert [view.seed for view in service.start_priors(photo, HOLE, seed=2).result()] == [2, 3]
+
+
+def test_the_engine_of_others_is_loaded_when_it_is_needed_and_then_once(photo):
+    loads = []
+    service = FillService(MeanPipeline, guest="big-lama", load_guest=lambda: loads.append(1) or Guest())
+    assert service.models.engines == ("Natural", "Smooth", "big-lama") and not loads
+    for _ in range(2):
+        options = FillOptions("big-lama", words="car", source=HOLE)
+        assert service.start_fill(photo, HOLE, options).result().note == "of the guest"
+    assert loads == [1]
+    with pytest.raises(ModelNotFoundError, match="Choose Natural, Smooth, big-lama"):
+        service.start_fill(photo, HOLE, FillOptions("other")).result()
+
+
+class Guest(MeanPipeline):
+    """What it is told shows that words, sources and texture are left to it."""
+
+    def variations(self, photo, mask, count, *, words, texture, source, **options):
+        assert words is None and texture is None and source is None
+        fills = super().variations(photo, mask, count, **options)
+        return [replace(fill, note="of the guest") for fill in fills]
 
 
 def test_variations_have_a_number(photo, monkeypatch):
