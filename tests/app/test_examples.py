@@ -17,6 +17,14 @@ from app.serving.service import FillService
 from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+PLAIN_TYPES = (
+    "filepath",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "str | float | bool | list | dict",
+)  # the last: JSON
 ADDRESS = "http://127.0.0.1:7860"
 
 
@@ -67,6 +75,8 @@ def test_python(url, hole):
     sizes = {name: Image.open(names[name]).size for name in ("found", "mask", "part", "large")}
     assert sizes == {"found": (160, 120), "mask": (160, 120), "part": (1024, 768), "large": (640, 480)}
     assert Image.open(names["large"]).format == "TIFF"
+    thing = np.asarray(Image.open(names["thing"]).convert("L")) > 127
+    assert thing.shape == (120, 160) and thing[80, 60] and not thing[30, 120]
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are missing")
@@ -85,7 +95,7 @@ def test_every_endpoint_is_typed_and_described(url):
         (row,) = re.findall(rf"^\| `{name}` \|(.*)\|.*\|$", TEXT, re.M)
         for parameter in about["parameters"]:
             called = parameter["parameter_name"]
-            assert parameter["python_type"]["type"] in ("filepath", "str", "int", "float", "bool") or (
+            assert parameter["python_type"]["type"] in PLAIN_TYPES or (
                 parameter["python_type"]["type"].startswith("Literal[")
             ), (name, parameter["python_type"])
             assert re.search(rf"\b{called}\b", about["description"]), (name, called)
