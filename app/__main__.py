@@ -12,6 +12,7 @@ from typing import Annotated
 
 from sair_core.command_line import Option, run_command
 from sair_core.config import require, require_megapixels, strict_dataclass
+from sair_core.errors import ConfigError
 from sair_core.filling.engines import match_engine, name_engine
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 
@@ -49,6 +50,7 @@ class AppOptions:
 
     def __post_init__(self) -> None:
         require_megapixels(self.max_megapixels)
+        require(self.port is None or 0 < self.port < 65536, "port must be from 1 to 65535.")
         if self.mcp:
             check_installed()
         require(
@@ -74,9 +76,11 @@ def _serve(options: AppOptions) -> None:
     from .serving.loading import load_pipeline
     from .serving.service import FillService
     from .train.jobs import RUNS, TrainingJobs
+    from .widgets.files import check_folder
 
     if options.engine is not None:
         find_inpainter(options.engine)  # what is not there is said now, and not at the first fill
+    check_folder()
     load = functools.partial(load_pipeline, device=options.device)
     spn, engine = options.spn, options.engine
     service = FillService(
@@ -110,6 +114,12 @@ def _serve(options: AppOptions) -> None:
         blocks.block_thread()
     except KeyboardInterrupt:
         pass  # how an app ends: not a command that was broken off
+    except OSError as error:
+        port = "any port from 7860" if options.port is None else f"port {options.port}"
+        raise ConfigError(
+            f"The app cannot listen on {options.host}, {port}: it is in use, or not this machine's. "
+            "Choose others with --port and --host."
+        ) from error
     finally:
         forget_files(blocks)
 

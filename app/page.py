@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.route_utils import delete_files_created_by_app
 from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
 from sair_core.files import ASSETS
 
@@ -19,6 +20,7 @@ from . import api
 from .edit import tab as edit
 from .host.fetching import refuse_addresses
 from .host.limits import SESSIONS, hosted, limits
+from .host.origins import RefuseForeignPages
 from .semantics import tab as semantics
 from .serving.service import FillService
 from .session import Session
@@ -101,6 +103,8 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": limits().upload,
         "state_session_capacity": SESSIONS,
         "strict_cors": True,
+        # Where the app is hosted, pages of other sites may call its endpoints.
+        "app_kwargs": {} if hosted() else {"middleware": [Middleware(RefuseForeignPages)]},
         "ssr_mode": False,
         "pwa": False,
     }

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,29 @@ def test_what_was_sent_is_gone_when_the_app_is_ended(tmp_path):
 def test_a_limit_that_cannot_be_held_is_refused(limit):
     done = run("app.py", "--max-megapixels", limit)
     assert done.returncode == 2 and "error: --max-megapixels must be" in done.stderr
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536"])
+def test_a_port_that_is_none_is_refused(port):
+    done = run("app.py", f"--port={port}")
+    assert done.returncode == 2 and "error: --port must be" in done.stderr
+
+
+def test_a_port_in_use_is_said_in_words():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("app.py", "--port", str(port))
+    assert done.returncode == 2 and f"port {port}: it is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_for_files_that_is_none_is_said_in_words(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
+    done = run("app.py")
+    assert done.returncode == 2 and "GRADIO_TEMP_DIR" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_unknown_option_is_refused():
