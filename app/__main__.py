@@ -50,7 +50,7 @@ class AppOptions:
 
     def __post_init__(self) -> None:
         require_megapixels(self.max_megapixels)
-        require(self.port is None or 0 < self.port < 65536, "port must be from 1 to 65535.")
+        require(self.port is None or 0 < self.port < 65536, "--port must be from 1 to 65535.")
         if self.mcp:
             check_installed()
         require(
