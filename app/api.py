@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +33,7 @@ from .widgets.pictures import describe_labels
 
 FILL = """Fill the white part of a mask in a photo.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 mask: an image file of the photo's size or proportions, white = fill.
 words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
 seed: another one takes texture from other places; the same inputs always give the same file.
@@ -57,7 +60,7 @@ Fails with a plain message where /fill does, and when the engine, the count or t
 
 SEMANTICS = """Name every pixel of a photo by the nearest of the labels given.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 labels: words with commas between; "everything else" stands for what none of the others is.
 mask: optional, an image file of the photo's size or proportions; what is white is not looked into, and is
 completed by the model where it can.
@@ -68,7 +71,7 @@ size."""
 
 MASK_FROM_WORDS = """Mark everything in a photo that words name.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 words: what to mark, with commas between: "car, person".
 Returns a black and white PNG of the photo's size, white = marked (all black when the photo shows none of it):
 a mask as /fill takes it.
@@ -76,7 +79,7 @@ Fails with a plain message when the file cannot be read or no word is given."""
 
 MASK_FROM_POINTS = """Mark the object in a photo that points lie on.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 points: [[x, y], ...] in pixels of the upright photo, from its top left corner.
 labels: optional, [true, false, ...], one a point: whether it lies inside the object; all do by default.
 grow_px: the mask reaches so much further than the object, so that its rim is filled, too; 0 for its edges.
@@ -86,7 +89,7 @@ the object."""
 
 VIEW = f"""Show a part of a photo at any scale, with detail made by the model.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 mask: optional, an image file of the photo's size or proportions; what is white is filled first.
 centre_y, centre_x: the middle of the view, from -1 (top, left edge) to 1 (bottom, right edge) of the photo.
 scale: pixels of the view per pixel of the photo, from 1/64 to 64; at 1 they are the photo's own.
@@ -96,7 +99,7 @@ Fails with a plain message when a file cannot be read or a number is out of rang
 
 EXPORT = """Write a whole photo enlarged, with detail made by the model.
 
-photo: an image file of up to LIMIT megapixels.
+photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 scale: how many times as wide and as high, from 1 to 64.
 format: PNG, JPEG, WebP or TIFF; TIFF holds the largest pictures.
 mask: optional, an image file of the photo's size or proportions; what is white is filled first.
@@ -252,13 +255,60 @@ def add_endpoints(service: FillService) -> None:
             several = gr.Number(4, label="How many fills", precision=0)
         endpoints.append((answer.variations, [photo, mask, several, seed], [files, seeds], VARIATIONS))
     for work, inputs, outputs, description in endpoints:
+        for component in inputs:
+            if not isinstance(component, gr.File):
+                component.preprocess = _pass  # type: ignore[assignment,method-assign]
         trigger.click(
-            work, inputs, outputs, api_name=work.__name__,
+            _read_arguments(work), inputs, outputs, api_name=work.__name__,
             api_description=description.replace("LIMIT", f"{service.max_megapixels:g}")
             .replace("MOST", str(limits().variations))
             .replace("ENGINES", ", ".join(service.models.engines)),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
+
+
+def _pass(value: Any) -> Any:
+    """Give the endpoint what was sent: Gradio's own checks know neither null nor plain words."""
+    return value
+
+
+def _read_arguments(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an endpoint see what it is typed for, or refuse with a message that names the parameter."""
+    parameters = inspect.signature(work, eval_str=True).parameters.values()
+
+    @functools.wraps(work)
+    def answer(*values: Any) -> Any:
+        with _errors_as_messages():
+            read = [_read_argument(one, value) for one, value in zip(parameters, values, strict=True)]
+        return work(*read)
+
+    return answer
+
+
+def _read_argument(parameter: inspect.Parameter, value: Any) -> Any:
+    """What was sent as a parameter: null is its default, several words are one list of them.
+
+    Raises ConfigError.
+    """
+    name, optional = parameter.name, parameter.default is not inspect.Parameter.empty
+    if value is None:
+        # What has no default is missed by the endpoint itself, in its own words.
+        return parameter.default if optional else "" if parameter.annotation is str else None
+    if parameter.annotation is float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ConfigError(f"{name} must be a number, not {_shorten(value)}.")
+        return value
+    if parameter.annotation in (str, str | None):
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return ", ".join(value)
+        if not isinstance(value, str):
+            raise ConfigError(f"{name} must be text, not {_shorten(value)}.")
+    return value
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
 
 
 def _file_input(label: str) -> gr.File:

@@ -20,6 +20,7 @@ from . import api
 from .edit import tab as edit
 from .host.fetching import refuse_addresses
 from .host.limits import SESSIONS, hosted, limits
+from .host.logs import leave_out_messages
 from .host.origins import RefuseForeignPages
 from .semantics import tab as semantics
 from .serving.service import FillService
@@ -57,6 +58,7 @@ def build_app(service: FillService, examples: Path = EXAMPLES, jobs: TrainingJob
     and wherever the app is hosted, there is no Train tab.
     """
     refuse_addresses()
+    leave_out_messages()
     with gr.Blocks(
         title="SAIR Studio", analytics_enabled=False, fill_width=True, delete_cache=limits().delete_files
     ) as blocks:

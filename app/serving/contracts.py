@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from sair_core.config import require
 from sair_core.filling.engines import NATURAL
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress
@@ -49,6 +50,12 @@ class FillOptions:
     words: str = ""
     strength: float = 1.0
     source: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a strength out of range."""
+        require(
+            0 <= self.strength <= 1, f"The strength of words must be between 0 and 1, not {self.strength:g}."
+        )
 
 
 class Filler(Protocol):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import gradio_client
 import numpy as np
 import pytest
@@ -133,6 +135,55 @@ def test_errors_are_messages(client, photo_file, mask_file, tmp_path):
     for text, (photo, mask) in cases.items():
         with pytest.raises(gradio_client.exceptions.AppError, match=text):
             client.predict(handle_file(str(photo)), handle_file(str(mask)), api_name="/fill")
+
+
+def test_null_is_the_default_of_what_is_optional(client, photo_file, mask_file):
+    photo, mask = handle_file(photo_file), handle_file(mask_file)
+    plain = Path(client.predict(photo, mask, api_name="/fill")).read_bytes()
+    nulls = Path(client.predict(photo, mask, None, None, None, api_name="/fill")).read_bytes()
+    assert nulls == plain
+    (path,), seeds = client.predict(photo, mask, *[None] * 6, api_name="/fill_engine")
+    assert Path(path).read_bytes() == plain and seeds == [0]
+    assert client.predict(photo, *[None] * 6, api_name="/view")
+    assert client.predict(photo, None, None, None, api_name="/export")
+
+
+def test_a_list_of_labels_is_read_as_one(client, street_file):
+    listed = client.predict(street_file, ["sky", "road"], api_name="/semantics")[1]
+    assert [one["label"] for one in listed] == ["sky", "road"]
+
+
+@pytest.mark.parametrize(
+    "endpoint, values, message",
+    [
+        ("/fill", {"strength": "much"}, "strength must be a number, not 'much'"),
+        ("/fill", {"seed": True}, "seed must be a number, not True"),
+        ("/fill", {"words": 7}, "words must be text, not 7"),
+        ("/fill", {"words": "sky", "strength": 3}, "between 0 and 1"),
+        ("/fill_engine", {"count": [1]}, r"count must be a number, not \[1\]"),
+        ("/fill_engine", {"engine": 5}, "engine must be text, not 5"),
+        ("/fill_engine", {"engine": "magic"}, "'magic' is no engine here"),
+        ("/fill_engine", {"count": 10**9}, "1 to"),
+        ("/semantics", {"labels": None}, "label"),
+        ("/semantics", {"labels": {"a": 1}}, "labels must be text"),
+        ("/view", {"scale": [2]}, r"scale must be a number, not \[2\]"),
+        ("/view", {"width": 10**12}, "px"),
+        ("/export", {"format": ["PNG", 1]}, "format must be text"),
+    ],
+)
+def test_values_of_no_use_are_named(client, photo_file, mask_file, endpoint, values, message):
+    files = {"photo": handle_file(photo_file)}
+    if endpoint.startswith("/fill"):
+        files["mask"] = handle_file(mask_file)
+    with pytest.raises(gradio_client.exceptions.AppError, match=message):
+        client.predict(**files, **values, api_name=endpoint)
+
+
+def test_the_log_says_nothing_that_a_visitor_sent(client, mask_file, capfd):
+    with pytest.raises(gradio_client.exceptions.AppError):
+        client.predict("/home/alice/private-diagnosis.png", handle_file(mask_file), api_name="/fill")
+    said = capfd.readouterr()
+    assert "Traceback" in said.err and "private-diagnosis" not in said.err + said.out
 
 
 def test_semantics(client, street_file, tmp_path):
