@@ -254,10 +254,14 @@ def add_endpoints(service: FillService) -> None:
         with gr.Column(visible=False):
             several = gr.Number(4, label="How many fills", precision=0)
         endpoints.append((answer.variations, [photo, mask, several, seed], [files, seeds], VARIATIONS))
+    optional = {}
     for work, inputs, outputs, description in endpoints:
-        for component in inputs:
-            if not isinstance(component, gr.File):
-                component.preprocess = _pass  # type: ignore[assignment,method-assign]
+        for parameter, component in zip(_parameters(work), inputs, strict=True):
+            if isinstance(component, gr.File):
+                continue
+            component.preprocess = _pass  # type: ignore[assignment, method-assign]
+            if parameter.default is not parameter.empty:
+                optional[component._id] = component
         trigger.click(
             _read_arguments(work), inputs, outputs, api_name=work.__name__,
             api_description=description.replace("LIMIT", f"{service.max_megapixels:g}")
@@ -265,6 +269,8 @@ def add_endpoints(service: FillService) -> None:
             .replace("ENGINES", ", ".join(service.models.engines)),
             concurrency_limit=4, concurrency_id="model",
         )  # fmt: skip
+    for component in optional.values():
+        _allow_null(component)
 
 
 def _pass(value: Any) -> Any:
@@ -272,17 +278,26 @@ def _pass(value: Any) -> Any:
     return value
 
 
+def _allow_null(component: Component) -> None:
+    """Say in the schema that null is taken: MCP clients send it for what they leave out."""
+    schema = component.api_info()
+    component.api_info = lambda: {"anyOf": [schema, {"type": "null"}]}  # type: ignore[method-assign]
+
+
 def _read_arguments(work: Callable[..., Any]) -> Callable[..., Any]:
     """Let an endpoint see what it is typed for, or refuse with a message that names the parameter."""
-    parameters = inspect.signature(work, eval_str=True).parameters.values()
 
     @functools.wraps(work)
     def answer(*values: Any) -> Any:
         with _errors_as_messages():
-            read = [_read_argument(one, value) for one, value in zip(parameters, values, strict=True)]
+            read = [_read_argument(one, value) for one, value in zip(_parameters(work), values, strict=True)]
         return work(*read)
 
     return answer
+
+
+def _parameters(work: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(work, eval_str=True).parameters.values())
 
 
 def _read_argument(parameter: inspect.Parameter, value: Any) -> Any:
@@ -290,10 +305,11 @@ def _read_argument(parameter: inspect.Parameter, value: Any) -> Any:
 
     Raises ConfigError.
     """
-    name, optional = parameter.name, parameter.default is not inspect.Parameter.empty
+    name = parameter.name
     if value is None:
-        # What has no default is missed by the endpoint itself, in its own words.
-        return parameter.default if optional else "" if parameter.annotation is str else None
+        if parameter.default is not parameter.empty:
+            return parameter.default
+        return "" if parameter.annotation is str else None  # the endpoint says what is missing
     if parameter.annotation is float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise ConfigError(f"{name} must be a number, not {_shorten(value)}.")

@@ -49,7 +49,7 @@ def test_what_is_public_is_documented(client):
     }
     photo, _, seed, words, _ = endpoints["/fill"]["parameters"]
     assert photo["python_type"]["type"] == "filepath"
-    assert seed["python_type"]["type"] == "int" and seed["parameter_default"] == 0
+    assert seed["python_type"]["type"] == "int | None" and seed["parameter_default"] == 0
     assert words["parameter_default"] == ""
     _, labels, mask = endpoints["/semantics"]["parameters"]
     assert labels["python_type"]["type"] == "str" and mask["parameter_default"] is None

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.errors import DataError
-from sair_core.photos.folders import CLASSES_NAME, Classes, drop_label_maps, find_label_map
-from sair_core.photos.formats import PHOTO_SUFFIXES
+from sair_core.photos.folders import CLASSES_NAME, Classes, find_label_map, sort_files
 from sair_core.progress import Progress, no_progress
 from sair_core.training.data.photos import TrainPhoto, open_photos
 
@@ -105,21 +104,18 @@ def _list_files(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, in
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
         try:
-            entries = sorted(folder.iterdir(), key=lambda f: f.as_posix())
+            photos, left_out = sort_files(folder.iterdir())
         except OSError as error:
             raise DataError(
                 f"{folder} cannot be read ({error.strerror}). Change its permissions, or give another folder."
             ) from error
-        photos = []
-        for entry in entries:
-            suffix = entry.suffix.lower()
+        files += photos
+        maps = {label_map for photo in photos if (label_map := find_label_map(photo)) is not None}
+        for entry in left_out:
             if entry.is_dir():
                 others["folders"] += 1
-            elif suffix in PHOTO_SUFFIXES:
-                photos.append(entry)
-            elif entry.name != CLASSES_NAME:
-                others[suffix or "without suffix"] += 1
-        files += drop_label_maps(photos)
+            elif entry.name != CLASSES_NAME and entry not in maps:
+                others[entry.suffix.lower() or "without suffix"] += 1
     return files, dict(others)
 
 

@@ -130,6 +130,16 @@ def test_permission_is_told_whoever_runs(tmp_path, monkeypatch):
     assert [s.path.name for s in found.skipped] == ["b.jpg"] and "ermission" in found.skipped[0].reason
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have no names here")
+def test_a_pipe_and_what_macos_adds_are_not_opened(mixed):
+    os.mkfifo(mixed / "pipe.jpg")  # whoever opens it waits for ever
+    (mixed / "._b.webp").write_bytes(b"what macOS keeps beside a file")
+    found = scan([mixed])
+    assert [p.name for p in found.photos] == ["b.webp", "copy.jpg", "sixteen.png"]
+    assert found.others[".jpg"] == found.others[".webp"] == 1
+    assert not {"pipe.jpg", "._b.webp"} & {s.path.name for s in found.skipped}
+
+
 def test_scanning_does_not_import_torch():
     code = "import sys, sair_core.training.data.scan; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
