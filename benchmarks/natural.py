@@ -1,0 +1,106 @@
+"""What Natural fills cost, beside PatchMatch in the same run, and how the cost grows with the hole.
+
+python benchmarks/natural.py --data ../shared/data/scenes/val [--device cuda] [--json FILE]
+
+Medians of interleaved warm fills of the same photos and holes. Photos are enlarged from the folder's, for
+they need texture; holes are discs in the middle. Peak memory is that of the whole process so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere, installed or not
+
+from sair_core.evaluation.patchmatch import PatchMatch  # noqa: E402
+from sair_core.evaluation.report import align, machine_facts  # noqa: E402
+from sair_core.evaluation.samples import list_samples  # noqa: E402
+from sair_core.photos.photo import load_photo  # noqa: E402
+from sair_core.pipeline import InpaintPipeline  # noqa: E402
+
+Fill = Callable[[np.ndarray, np.ndarray], object]
+# Height and width in px, hole in px, fills that are timed, bar in seconds (None: the time of PatchMatch).
+CASES = (
+    (256, 384, round(0.12 * 256 * 384), 5, None),
+    (512, 512, round(0.10 * 512 * 512), 5, 1.5),
+    (3000, 4000, 400 * 400, 1, 6.0),
+)
+GROWTH_PX = (2_000, 6_000, 18_000, 54_000)  # holes of one 768 x 1024 photo
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    photos = [sample.load() for sample in list_samples(args.data, limit=3)]
+    pipe = InpaintPipeline.from_pretrained(device=args.device)
+
+    def natural(photo: np.ndarray, hole: np.ndarray) -> object:
+        return pipe.fill(load_photo(photo), hole)
+
+    def smooth(photo: np.ndarray, hole: np.ndarray) -> object:
+        return pipe.fill(load_photo(photo), hole, texture=False)
+
+    fills: dict[str, Fill] = {"natural": natural, "smooth": smooth, "patchmatch": PatchMatch()}
+    rows, found = [("photo", "hole px", *(f"{name}, s" for name in fills), "bar, s", "peak, GB")], []
+    for height, width, hole_px, runs, bar in CASES:
+        seconds = measure(fills, photos, (height, width), hole_px, runs)
+        limit = seconds["patchmatch"] if bar is None else bar
+        times = (f"{seconds[name]:.2f}" for name in fills)
+        rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_gb():.2f}"))
+        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_gb()})
+    print(align(rows, left_columns=1))
+    growth = {px: measure(fills, photos, (768, 1024), px, 3) for px in GROWTH_PX}
+    exponents = {
+        name: float(np.polyfit(np.log(GROWTH_PX), np.log([growth[px][name] for px in GROWTH_PX]), 1)[0])
+        for name in fills
+    }
+    print("cost against hole px, exponent: " + ", ".join(f"{n} {e:.2f}" for n, e in exponents.items()))
+    for px, seconds in growth.items():
+        print(f"  {px} px: " + ", ".join(f"{name} {s:.2f} s" for name, s in seconds.items()))
+    print("; ".join(f"{name}: {value}" for name, value in machine_facts().items()))
+    if args.json:
+        args.json.write_text(json.dumps({"cases": found, "growth": growth, "exponents": exponents}, indent=1))
+
+
+def measure(
+    fills: dict[str, Fill], photos: list[np.ndarray], size_px: tuple[int, int], hole_px: int, runs: int
+) -> dict[str, float]:
+    """Median seconds of each way to fill, interleaved; one fill before that warms up."""
+    height, width = size_px
+    y, x = np.ogrid[:height, :width]
+    hole = (y - height / 2) ** 2 + (x - width / 2) ** 2 <= hole_px / np.pi
+    enlarged = [
+        np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC)) for p in photos
+    ]
+    seconds: dict[str, list[float]] = {name: [] for name in fills}
+    for run in range(runs + 1):
+        for name, fill in fills.items():
+            for photo in enlarged[: 1 if height > 2000 else None]:
+                photo = photo ^ np.uint8(run % 2)  # nothing is remembered of the last
+                start = time.perf_counter()
+                fill(photo, hole)
+                if run:
+                    seconds[name].append(time.perf_counter() - start)
+    return {name: median(times) for name, times in seconds.items()}
+
+
+def peak_gb() -> float:
+    """Largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
+
+
+if __name__ == "__main__":
+    main()
