@@ -62,6 +62,25 @@ class MaskActions:
         text = f"{words.strip()}: {marked}. Press Fill."
         yield send_mask(mask, text, fit_display(photo.size_px), {"add": add})
 
+    def touch(self, request: Request, session: Session | None, grow_px: float) -> Iterator[Answer]:
+        """Mark the thing under the points of the request, and `grow_px` photo px around it."""
+        try:
+            photo = require_session(request, session).get(request.base)
+            mask = yield from follow(
+                lambda progress: self.service.start_points(
+                    photo, request.points, request.inside, grow_px=grow_px, progress=progress
+                )
+            )
+        except SairError as error:
+            yield refuse(error)
+            return
+        if not mask.any():
+            yield Answer("notice", "warn", "Nothing was found there. Click in the middle of the thing.")
+            return
+        selected = f"{format_share(hole_ratio(mask))} of the photo is selected."
+        text = f"{selected} Click again to refine it, with Alt what is none of it, with Shift the next."
+        yield send_mask(mask, text, fit_display(photo.size_px), {"touched": True})
+
     def save(self, request: Request, session: Session | None) -> Answer:
         """Offer the painted mask as a PNG of the photo's size, white = fill."""
         try:

@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.components import Component
 
 from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
+from sair_core.semantics.points import GROW_PX
 
 from ..host.exports import PHOTO_FORMATS
 from ..host.limits import limits
@@ -53,11 +54,11 @@ def build(bench: Workbench, examples: Path) -> None:
 
 def canvas(examples: list[dict[str, str]]) -> gr.HTML:
     """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
-    fires the events "open", "upload_mask" and, when one of several variations is chosen, "take".
+    fires the events "open", "upload_mask", "touch" and, when one of several variations is chosen, "take".
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
-    return widget("edit/editor", "canvas", ["open", "upload_mask", "take"], examples=examples)
+    return widget("edit/editor", "canvas", ["open", "upload_mask", "take", "touch"], examples=examples)
 
 
 def prior_view() -> gr.HTML:
@@ -117,6 +118,9 @@ def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> Non
             elem_id="mask-words",
         )  # fmt: skip
         add = gr.Checkbox(False, label="Add to the mask", elem_id="mask-add")
+        around = gr.Slider(
+            0, 32, value=GROW_PX, step=1, label="Around a click (px)", buttons=[], elem_id="touch-grow",
+        )  # fmt: skip
         radius = gr.Slider(
             1, 64, value=6, step=1, label="Grow or shrink by (px)", buttons=[], elem_id="mask-radius"
         )
@@ -130,6 +134,7 @@ def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> Non
             upload = gr.Button("Open mask", size="sm", elem_id="mask-upload")
             save = gr.Button("Save mask", size="sm", elem_id="mask-save")
     talk.on(words.submit, actions.select, "Looking for it", [words, add], model=True)
+    talk.on(stage.touch, actions.touch, "Selecting", [around], model=True)
     talk.on(grow.click, actions.grow, "Growing the mask", [radius], mask=True)
     talk.on(shrink.click, actions.shrink, "Shrinking the mask", [radius], mask=True)
     talk.on(save.click, actions.save, "Saving the mask", mask=True)

@@ -53,7 +53,8 @@ class Request:
     file: an uploaded photo or mask. mask: PNG of the painted part, opaque = hole, whose corner lies at `box`
     (left, top, width, height) in display px; source, source_box: the same of where texture is taken from.
     label, at, add: which label of the map was chosen, or which of its places (x, y) in photo px, and
-    whether the mask so far is kept. seed: of the variation that is taken. window: what the Zoom tab
+    whether the mask so far is kept. seed: of the variation that is taken. points: (x, y) in photo px that
+    lie inside a thing or not, as `inside` says. window: what the Zoom tab
     shows of the photo; against: what it is compared with; number: of this request, repeated in the
     answer. run: name of the training that is looked at; step: of its picture. problem: why an upload
     did not work.
@@ -73,6 +74,8 @@ class Request:
     at: tuple[int, int] | None = None
     add: bool = False
     seed: int | None = None
+    points: tuple[tuple[float, float], ...] = ()
+    inside: tuple[bool, ...] = ()
     window: SentWindow | None = None
     against: str | None = None
     number: int | None = None

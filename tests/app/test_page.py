@@ -33,7 +33,7 @@ def test_building_the_page_loads_no_model_and_shows_its_endpoints():
         "view",
         "export",
     ]
-    assert sum(fn.concurrency_id == "model" for fn in functions) == 14
+    assert sum(fn.concurrency_id == "model" for fn in functions) == 15
 
 
 def test_what_paints_is_there_where_there_is_an_spn():

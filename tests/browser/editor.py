@@ -80,6 +80,14 @@ class Editor:
             self.page.mouse.move(*place, steps=6)
         self.page.mouse.up()
 
+    def click(self, point: Point, *keys: str) -> None:
+        """Click a point of the photo with keys held down."""
+        for key in keys:
+            self.page.keyboard.down(key)
+        self.page.mouse.click(*self.on_screen(point))
+        for key in keys:
+            self.page.keyboard.up(key)
+
     def press(self, id: str) -> None:
         self.page.click(f"#{id}")
 

@@ -13,23 +13,37 @@ export class BrushPointer extends Pointer {
   constructor(editor) {
     super(editor);
     this.ring = find(editor.root, ".ring"); // as large as the brush
+    this.modifiers = { alt: false, shift: false };
   }
 
-  /** @returns {Drag} */
-  dragOf() {
+  /**
+   * @param {PointerEvent} event
+   * @returns {Drag}
+   */
+  dragOf(event) {
+    this.modifiers = { alt: event.altKey, shift: event.shiftKey };
     return this.widget.state.view === "compare" ? "divide" : "stroke";
   }
 
+  get selecting() {
+    return this.widget.tool === "select";
+  }
+
   begin() {
-    if (this.drag === "stroke") this.widget.marks?.begin();
+    if (this.drag !== "stroke") return;
+    if (this.selecting) this.widget.touch.begin(this.modifiers.alt, this.modifiers.shift);
+    else this.widget.marks?.begin();
   }
 
   finish() {
-    if (this.drag === "stroke") this.widget.finishStep();
+    if (this.drag !== "stroke") return;
+    if (this.selecting) this.widget.touch.finish();
+    else this.widget.finishStep();
   }
 
   cancel() {
     if (this.drag !== "stroke") return;
+    if (this.selecting) return this.widget.touch.cancel();
     this.widget.marks?.cancel();
     this.widget.redrawMarks();
   }
@@ -45,6 +59,7 @@ export class BrushPointer extends Pointer {
     const width = Math.max(1, diameter / view.scale);
     /** @type {[number, number, number, number]} */
     const line = [...view.toPicture(...before), ...view.toPicture(...now)];
+    if (this.selecting) return this.widget.touch.follow(line, view.scale);
     for (const name of marks.stroke(tool, line, width)) {
       // The whole layer anew would take too long.
       drawStroke(view.context(name), line, width, tool === "erase", marks[name].tint);

@@ -9,6 +9,7 @@ import { drawHistory } from "./history.js";
 import { Marks } from "./marks.js";
 import { EditorConversation } from "./requests.js";
 import { Timeline } from "./timeline.js";
+import { Touch } from "./touch.js";
 import { Variations } from "./variations.js";
 
 /** @import { Component, MaskAnswer, PhotoAnswer, ResultAnswer } from "../../widgets/static/protocol.js" */
@@ -54,6 +55,7 @@ export class Editor extends StageWidget {
     this.holding = false; // the original is shown for as long as a key or button is held
     this.conversation = new EditorConversation(this, component);
     this.variations = new Variations(this);
+    this.touch = new Touch(this);
     bench.editor = this;
     this.setTool("brush");
     this.setDiameter(this.diameter);
@@ -119,7 +121,8 @@ export class Editor extends StageWidget {
   setTool(tool) {
     if (tool === "source" && !this.heedsSources) return;
     this.tool = tool;
-    for (const name of ["brush", "source", "erase"]) setPressed(this.root, name, name === tool);
+    this.touch.reset();
+    for (const name of ["brush", "source", "erase", "select"]) setPressed(this.root, name, name === tool);
     this.root.dataset.tool = tool;
   }
 
@@ -292,6 +295,7 @@ export class Editor extends StageWidget {
    */
   showPhoto({ alpha, height, width }, [photo]) {
     this.variations.clear();
+    this.touch.reset();
     this.timeline = new Timeline(photo, [width, height], alpha);
     this.marks = new Marks(photo.width, photo.height);
     this.state = { base: ORIGINAL, shown: null, view: "paint" };
@@ -334,8 +338,9 @@ export class Editor extends StageWidget {
    * @param {MaskAnswer} answer of: the photo that the mask belongs to, where it need not be the one that is edited
    * @param {ImageBitmap[]} bitmaps
    */
-  showMask({ pictures, of, add }, [picture]) {
+  showMask({ pictures, of, add, touched }, [picture]) {
     const { x, y } = pictures[0];
+    if (touched) return this.touch.show(picture, x, y);
     /** @type {EditState | null} */
     const move = of && of !== this.state.base ? { base: of, shown: null, view: "paint" } : null;
     this.step((marks) => marks.mask.load(picture, x, y, add), move);

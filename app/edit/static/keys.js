@@ -17,6 +17,7 @@ const ACTIONS = {
   b: (editor) => editor.setTool("brush"),
   e: (editor) => editor.setTool("erase"),
   s: (editor) => editor.setTool("source"),
+  v: (editor) => editor.setTool("select"),
   c: (editor) => editor.setView(editor.state.view === "paint" ? "compare" : "paint"),
   "+": (editor) => editor.view.zoom(1.4),
   "=": (editor) => editor.view.zoom(1.4),

@@ -4,7 +4,7 @@ import { MaskLayer } from "./mask.js";
 
 /** @import { Line, Tiles } from "./mask.js" */
 
-/** @typedef {"brush" | "source" | "erase"} Tool */
+/** @typedef {"brush" | "source" | "erase" | "select"} Tool */
 /** @typedef {"mask" | "source"} Layer a canvas of the stage */
 /** @typedef {Map<Layer, Tiles>} Change what an action changed of each layer */
 
@@ -12,7 +12,7 @@ import { MaskLayer } from "./mask.js";
 const TINTS = { mask: "#ff3d68", source: "#12b3a4" };
 
 /** What each tool paints on. @type {Record<Tool, Layer[]>} */
-const PAINTED = { brush: ["mask"], source: ["source"], erase: ["mask", "source"] };
+const PAINTED = { brush: ["mask"], source: ["source"], erase: ["mask", "source"], select: [] };
 
 /** The marks on one photo. An action on them lies between `begin` and `commit` or `cancel`. */
 export class Marks {

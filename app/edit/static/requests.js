@@ -6,7 +6,11 @@ import { Conversation } from "../../widgets/static/protocol.js";
 /** @import { Editor } from "./editor.js" */
 /** @import { Marks } from "./marks.js" */
 
-/** @typedef {{ file?: File, example?: string, seed?: number }} Extras what an event carries besides the state */
+/**
+ * What an event carries besides the state.
+ *
+ * @typedef {{ file?: File, example?: string, seed?: number, points?: [number, number][], inside?: boolean[] }} Extras
+ */
 
 /** @extends {Conversation<Editor>} */
 export class EditorConversation extends Conversation {
@@ -96,7 +100,7 @@ export class EditorConversation extends Conversation {
    * @param {Extras} [extras]
    * @returns {Promise<Request>}
    */
-  async describe(part, { file, example, seed } = {}) {
+  async describe(part, { file, example, seed, points, inside } = {}) {
     const editor = this.asker;
     /** @type {Request} */
     const request = {
@@ -110,6 +114,7 @@ export class EditorConversation extends Conversation {
       if (file) request.file = await this.upload(file);
       if (example) request.example = example;
       if (seed !== undefined) request.seed = seed;
+      if (points) Object.assign(request, { points, inside });
     } catch (error) {
       request.problem = error instanceof Error ? error.message : String(error);
     }

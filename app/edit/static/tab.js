@@ -57,6 +57,7 @@ function bindButtons(editor) {
     open: () => editor.choosePhoto(),
     brush: () => take("brush"),
     source: () => take("source"),
+    select: () => take("select"),
     erase: () => take("erase"),
     undo: () => editor.undo(),
     redo: () => editor.redo(),

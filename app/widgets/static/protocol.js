@@ -46,6 +46,8 @@ import { create } from "./dom.js";
  * @property {number[]} [at]
  * @property {boolean} [add]
  * @property {number} [seed]
+ * @property {[x: number, y: number][]} [points]
+ * @property {boolean[]} [inside]
  * @property {PhotoWindow} [window]
  * @property {string} [against]
  * @property {number} [number]
@@ -79,7 +81,7 @@ import { create } from "./dom.js";
 /** @typedef {Message & { kind: "result", result: string, base: string, live: string[] }} ResultAnswer */
 /** @typedef {Message & { kind: "variations", base: string, seeds: number[], parts: number }} VariationsAnswer */
 /** @typedef {Message & { kind: "priors", seeds: number[], columns: string[] }} PriorsAnswer */
-/** @typedef {Message & { kind: "mask", of?: string, add?: boolean }} MaskAnswer */
+/** @typedef {Message & { kind: "mask", of?: string, add?: boolean, touched?: boolean }} MaskAnswer */
 /** @typedef {Message & { kind: "map", legend: Legend, hole: boolean }} MapAnswer */
 /** @typedef {Message & { kind: "view" }} ViewAnswer */
 /** @typedef {Message & { kind: "run", run?: Run } & TrainingState} RunAnswer */

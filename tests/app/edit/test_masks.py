@@ -7,7 +7,7 @@ from PIL import Image
 from app.edit.masks import MaskActions
 from app.session import Session
 from app.widgets import pictures
-from app.widgets.protocol import Request
+from app.widgets.protocol import REQUEST, Request
 from sair_core.photos.photo import load_photo
 
 BOX = (40, 30, 50, 40)
@@ -64,6 +64,21 @@ def test_words_become_the_mask(masks, street_session):
     assert (picture.x, picture.y, picture.width, picture.height) == (24, 72, 104, 24)
     added = list(masks.select(Request(open=True), street_session, "sky, car", True))[-1]
     assert added.more == {"add": True} and "is added" in added.text
+
+
+def test_points_select_the_thing_under_them(masks, street_session):
+    on_car = {"points": [[30, 75]], "inside": [True]}
+    *progress, answer = masks.touch(REQUEST.validate_python({"open": True, **on_car}), street_session, 0)
+    assert all(one.kind == "progress" for one in progress)
+    assert answer.kind == "mask" and answer.text.startswith("8 % of the photo is selected.")
+    assert answer.more == {"touched": True}
+    picture = answer.pictures[0]
+    assert (picture.x, picture.y, picture.width, picture.height) == (24, 72, 104, 24)
+    grown = list(masks.touch(REQUEST.validate_python({"open": True, **on_car}), street_session, 4))[-1]
+    assert grown.pictures[0].width > picture.width
+    outside = Request(open=True, points=((3000, 75),), inside=(True,))
+    assert "outside the photo" in list(masks.touch(outside, street_session, 0))[-1].text
+    assert list(masks.touch(Request(), None, 0))[-1].level == "warn"
 
 
 def test_words_that_name_nothing_are_told(masks, street_session):
