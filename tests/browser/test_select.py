@@ -63,3 +63,15 @@ def test_more_clicks_refine_a_selection_in_one_step(select):
     assert select.mask()[CAR[::-1]] and not select.mask()[SKY[::-1]]
     select.act("undo")  # one thing, one step
     assert not select.mask().any()
+
+
+def test_a_click_that_was_refused_is_forgotten(select):
+    select.act("select")
+    select.evaluate("({ timeline }) => { timeline.size = [3200, 2400]; timeline.scale = 0.1; }")
+    select.click(CAR)  # arrives as a place outside the photo
+    select.status("error", "outside the photo")
+    select.idle()
+    select.evaluate("({ timeline }) => { timeline.size = [320, 240]; timeline.scale = 1; }")
+    select.click(CAR)
+    wait(select, 1)
+    assert select.mask()[CAR[::-1]] and not select.mask()[SKY[::-1]]

@@ -15,6 +15,7 @@ export class Touch {
   /** @param {Editor} editor */
   constructor(editor) {
     this.editor = editor;
+    this.outside = false;
     this.reset();
   }
 
@@ -26,7 +27,8 @@ export class Touch {
     this.inside = [];
     /** The step that selected it so far. @type {Step | null} */
     this.step = null;
-    this.answered = 0; // of the points, how many the selection so far is made of
+    /** Of the points, how many the selection so far is made of. @type {number} */
+    this.answered = 0;
     /** The stroke under way. @type {[number, number][]} */
     this.trace = [];
   }
@@ -38,6 +40,8 @@ export class Touch {
   begin(outside, another) {
     const last = this.editor.timeline?.past.at(-1);
     if (another || !this.step || last !== this.step) this.reset();
+    // What the server refused, or found nothing with, is no part of the selection.
+    this.points.length = this.inside.length = this.answered;
     this.outside = outside;
     this.trace = [];
   }
