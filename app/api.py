@@ -256,14 +256,15 @@ def add_endpoints(service: FillService) -> None:
         endpoints.append((answer.variations, [photo, mask, several, seed], [files, seeds], VARIATIONS))
     optional = {}
     for work, inputs, outputs, description in endpoints:
-        for parameter, component in zip(_parameters(work), inputs, strict=True):
+        parameters = list(inspect.signature(work, eval_str=True).parameters.values())
+        for parameter, component in zip(parameters, inputs, strict=True):
             if isinstance(component, gr.File):
                 continue
             component.preprocess = _pass  # type: ignore[assignment, method-assign]
             if parameter.default is not parameter.empty:
                 optional[component._id] = component
         trigger.click(
-            _read_arguments(work), inputs, outputs, api_name=work.__name__,
+            _read_arguments(work, parameters), inputs, outputs, api_name=work.__name__,
             api_description=description.replace("LIMIT", f"{service.max_megapixels:g}")
             .replace("MOST", str(limits().variations))
             .replace("ENGINES", ", ".join(service.models.engines)),
@@ -284,20 +285,16 @@ def _allow_null(component: Component) -> None:
     component.api_info = lambda: {"anyOf": [schema, {"type": "null"}]}  # type: ignore[method-assign]
 
 
-def _read_arguments(work: Callable[..., Any]) -> Callable[..., Any]:
+def _read_arguments(work: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
     """Let an endpoint see what it is typed for, or refuse with a message that names the parameter."""
 
     @functools.wraps(work)
     def answer(*values: Any) -> Any:
         with _errors_as_messages():
-            read = [_read_argument(one, value) for one, value in zip(_parameters(work), values, strict=True)]
+            read = [_read_argument(one, value) for one, value in zip(parameters, values, strict=True)]
         return work(*read)
 
     return answer
-
-
-def _parameters(work: Callable[..., Any]) -> list[inspect.Parameter]:
-    return list(inspect.signature(work, eval_str=True).parameters.values())
 
 
 def _read_argument(parameter: inspect.Parameter, value: Any) -> Any:

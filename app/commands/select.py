@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "sair select") -> int
 
 
 def _select(options: SelectOptions) -> None:
-    options.require_writable(options.output, None)
+    options.require_writable(options.output)
     points = options.points()
     labels = [True] * len(options.inside) + [False] * len(options.outside)
     photo = options.load_photo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +58,7 @@ def object_outlines(ids: np.ndarray, classes: Classes) -> list[Outline]:
 
     By class and place. ids: uint8 `(H, W)` of `read_label_map`.
     """
-    found = []
-    for number in thing_ids(classes):
-        regions, count = ndimage.label(ids == number)
-        for region in range(1, count + 1):
-            found += _of_sensible_size(classes.names[number], regions == region)
-    return found
+    return [outline for name, region in _regions(ids, classes) for outline in _of_sensible_size(name, region)]
 
 
 def class_outlines(ids: np.ndarray, classes: Classes) -> list[Outline]:
@@ -76,12 +72,11 @@ def class_outlines(ids: np.ndarray, classes: Classes) -> list[Outline]:
 
 def list_objects(ids: np.ndarray, classes: Classes) -> list[Outline]:
     """Every connected object of a label map that is not tiny, within its own edges, by class and place."""
-    found = []
-    for number in thing_ids(classes):
-        regions, count = ndimage.label(ids == number)
-        masks = (regions == region for region in range(1, count + 1))
-        found += [Outline(classes.names[number], m) for m in masks if hole_ratio(m) >= OBJECT_SHARE[0]]
-    return found
+    return [
+        Outline(name, region)
+        for name, region in _regions(ids, classes)
+        if hole_ratio(region) >= OBJECT_SHARE[0]
+    ]
 
 
 def thing_ids(classes: Classes) -> list[int]:
@@ -99,6 +94,14 @@ def read_labels(photo: Path, size_px: tuple[int, int]) -> tuple[np.ndarray, Clas
     orientation = read_orientation(photo) if photo.is_file() else 1
     ids = read_label_map(path, size_px, len(classes.names), orientation=orientation)
     return ids, classes
+
+
+def _regions(ids: np.ndarray, classes: Classes) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the class's name and the mask of every connected object."""
+    for number in thing_ids(classes):
+        regions, count = ndimage.label(ids == number)
+        for region in range(1, count + 1):
+            yield classes.names[number], regions == region
 
 
 def _of_sensible_size(label: str, region: np.ndarray) -> list[Outline]:

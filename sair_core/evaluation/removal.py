@@ -28,6 +28,7 @@ from sair_core.evaluation.objects import class_outlines, read_labels
 from sair_core.evaluation.realism import filled_places, frechet, share_of_hole, texture
 from sair_core.evaluation.runner import fill
 from sair_core.evaluation.samples import Sample, list_samples
+from sair_core.evaluation.segmentation import name_share
 from sair_core.evaluation.sheets import picture_sheet
 from sair_core.evaluation.summary import Failure, Textures
 from sair_core.photos.folders import read_classes
@@ -95,16 +96,15 @@ class RemovalRuler:
         assert case.labels is not None
         names = list(case.labels[1].names)
         found = self.reader.name(self.reader.read(picture), names).ids[case.mask]
-        counts = np.bincount(found, minlength=len(names))
-        place = names.index(case.bin)
+        named_share, still_there = name_share(found, names.index(case.bin), len(names))
         self.removals.append(
             Removal(
                 photo=case.sample.path.name,
                 label=case.bin,
                 method=method,
                 hole_share=hole_ratio(case.mask),
-                named_share=float(counts[place] / counts.sum()),
-                still_there=bool(counts[place] > np.delete(counts, place).max()),
+                named_share=named_share,
+                still_there=still_there,
                 seconds=seconds,
             )
         )

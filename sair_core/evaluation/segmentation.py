@@ -7,6 +7,13 @@ import numpy as np
 from sair_core.photos.folders import VOID
 
 
+def name_share(found: np.ndarray, number: int, classes: int) -> tuple[float, bool]:
+    """Return the share of pixels that were named class `number`, in [0, 1], and whether no other class is as
+    frequent. found: integer `(N,)`, N > 0."""
+    counts = np.bincount(found, minlength=classes)
+    return float(counts[number] / counts.sum()), bool(counts[number] > np.delete(counts, number).max())
+
+
 class Confusion:
     """Counts of (true class, found class) over photos; void pixels are left out."""
 

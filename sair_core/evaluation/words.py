@@ -21,6 +21,7 @@ from sair_core.errors import DataError
 from sair_core.evaluation import report
 from sair_core.evaluation.objects import ellipse_mask, read_labels
 from sair_core.evaluation.samples import Sample, list_samples
+from sair_core.evaluation.segmentation import name_share
 from sair_core.evaluation.sheets import picture_sheet
 from sair_core.photos.folders import VOID, read_classes
 from sair_core.photos.photo import load_photo
@@ -111,6 +112,8 @@ def fill_with_words(
     picture_folder: Path | None = None,
 ) -> list[WordFill]:
     """Fill every hole with each of its words by every method, and ask the encoder what it finds there."""
+    if picture_folder is not None:
+        picture_folder.mkdir(parents=True, exist_ok=True)
     fills = []
     for case in tqdm(cases, unit="photo", disable=None):
         pictures: dict[str, np.ndarray | None] = {}
@@ -118,13 +121,9 @@ def fill_with_words(
             for word in case.words:
                 picture = pictures[f"{name}: {word}"] = method(case.photo, case.hole, word)
                 found = reader.name(reader.read(picture), list(case.names)).ids[case.hole]
-                counts = np.bincount(found, minlength=len(case.names))
-                place = case.names.index(word)
-                named = bool(counts[place] > np.delete(counts, place).max())
-                share = float(counts[place] / counts.sum())
+                share, named = name_share(found, case.names.index(word), len(case.names))
                 fills.append(WordFill(case.sample.path.name, word, name, named, share))
         if picture_folder is not None:
-            picture_folder.mkdir(parents=True, exist_ok=True)
             sheet = picture_sheet(case.photo, case.hole, pictures)
             sheet.save(picture_folder / f"{case.sample.index:05d}_{case.sample.path.stem}.png")
     return fills

@@ -1,10 +1,13 @@
 // The editor's conversation with the server: what is open, what is painted, which files come in.
 
 import { Conversation } from "../../widgets/static/protocol.js";
+import { Marks } from "./marks.js";
 
 /** @import { FileData, Request } from "../../widgets/static/protocol.js" */
 /** @import { Editor } from "./editor.js" */
-/** @import { Marks } from "./marks.js" */
+
+/** Where a request says the place of each layer. @type {{ mask: "box", source: "source_box" }} */
+const BOXES = { mask: "box", source: "source_box" };
 
 /**
  * What an event carries besides the state.
@@ -81,14 +84,11 @@ export class EditorConversation extends Conversation {
   async uploadMarks(marks) {
     /** @type {Request} */
     const request = {};
-    const [mask, source] = [await marks.mask.toPng(), await marks.source.toPng()];
-    if (mask) {
-      request.mask = await this.upload(new File([mask.blob], "mask.png", { type: "image/png" }));
-      request.box = mask.box;
-    }
-    if (source) {
-      request.source = await this.upload(new File([source.blob], "source.png", { type: "image/png" }));
-      request.source_box = source.box;
+    for (const name of Marks.names) {
+      const painted = await marks[name].toPng();
+      if (!painted) continue;
+      request[name] = await this.upload(new File([painted.blob], `${name}.png`, { type: "image/png" }));
+      request[BOXES[name]] = painted.box;
     }
     return request;
   }
