@@ -85,6 +85,7 @@ class InpaintPipeline:
         by_default = None if isinstance(model, Inpainter) else isinstance(model, Sair)
         self.texture: Texture = by_default if texture is None else texture
         self.filler: Filler = build_filler(model, mirror)
+        self._guide_filler = build_filler(model, mirror=False)
         self._sair = model if isinstance(model, Sair) else None
         self._reader: SemanticReader | None = None
         self._selector: PointSelector | None = None
@@ -261,6 +262,7 @@ class InpaintPipeline:
             )
         filled = fill_photo(
             self.filler,
+            self._guide_filler,
             photo,
             hole,
             seeds,

@@ -8,17 +8,19 @@ import numpy as np
 import torch
 
 from sair_core.filling.adapters import Filler, Guide
-from sair_core.filling.fill import fill_hole
+from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole
 from sair_core.filling.natural import Sources, fill_natural
 from sair_core.filling.texture import TextureConfig
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 
-GUIDE_SHARE = 0.4  # of the time of a fill with texture that its guide takes, about
+GUIDE_SHARE = 0.25  # of the time of a fill with texture that its guide takes, about
+GUIDE_HOLE_WORK_PX = 64  # only its low frequencies count: a finer one makes no better fill
 
 
 def fill_photo(
     filler: Filler,
+    guide_filler: Filler,
     photo: Photo,
     hole: np.ndarray,
     seeds: Sequence[int],
@@ -34,33 +36,42 @@ def fill_photo(
 ) -> list[tuple[Photo, str]]:
     """Fill the hole of a photo once for every seed, each with what has to be said of it ("" for nothing).
 
-    hole: bool `(H, W)` with known pixels beside it. texture: None for the model's colours alone; sources:
-    where it may come from. The rest as in `fill_hole`, whose model is asked once where it does not draw.
-    Raises CancelledError.
+    guide_filler: the same model, asked for colours that texture is to have. hole: bool `(H, W)` with known
+    pixels beside it. texture: None for the model's colours alone; sources: where it may come from. The rest
+    as in `fill_hole`, whose model is asked once where it does not draw. Raises CancelledError.
     """
-    share = 1.0 if texture is None else GUIDE_SHARE
-    fills01 = fill_hole(
-        filler,
-        photo,
-        hole,
-        seeds if filler.draws else seeds[:1],
-        guide,
-        device=device,
-        bf16=bf16,
-        remove_seams=remove_seams,
-        progress=lambda done, text: progress(share * done, text),
-        cancelled=cancelled,
-    )
+
+    def fill_with_model(by: Filler, max_hole_work_px: int, told: Progress) -> np.ndarray:
+        return fill_hole(
+            by,
+            photo,
+            hole,
+            seeds if by.draws else seeds[:1],
+            guide,
+            device=device,
+            bf16=bf16,
+            remove_seams=remove_seams,
+            max_hole_work_px=max_hole_work_px,
+            progress=told,
+            cancelled=cancelled,
+        )
+
     if texture is None:
+        fills01 = fill_with_model(filler, MAX_HOLE_WORK_PX, progress)
         return [(photo.composite(fill01, hole), "") for fill01 in fills01]
-    return fill_natural(
-        photo,
-        hole,
-        list(fills01) if filler.draws else [fills01[0]] * len(seeds),
-        seeds,
-        sources,
-        texture,
-        device=device,
-        progress=lambda done, text: progress(share + (1 - share) * done, text),
-        cancelled=cancelled,
-    )
+    for by, most_px in ((guide_filler, GUIDE_HOLE_WORK_PX), (filler, MAX_HOLE_WORK_PX)):
+        guides01 = fill_with_model(by, most_px, lambda done, text: progress(GUIDE_SHARE * done, text))
+        filled = fill_natural(
+            photo,
+            hole,
+            list(guides01) if by.draws else [guides01[0]] * len(seeds),
+            seeds,
+            sources,
+            texture,
+            device=device,
+            progress=lambda done, text: progress(GUIDE_SHARE + (1 - GUIDE_SHARE) * done, text),
+            cancelled=cancelled,
+        )
+        if all(one.textured for one in filled):
+            break  # else the guide stays in sight, and has to be as fine as the model can make it
+    return [(one.photo, one.note) for one in filled]

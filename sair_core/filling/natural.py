@@ -65,6 +65,18 @@ def prefer_named(named: np.ndarray, sources: Sources, words: str) -> Sources:
     return dataclasses.replace(sources, note=note)
 
 
+@dataclass(frozen=True, eq=False)
+class NaturalFill:
+    """A filled photo with what has to be said of it, "" for nothing.
+
+    textured: False where there was too little to copy from, and the model's colours stand in the hole.
+    """
+
+    photo: Photo
+    note: str
+    textured: bool
+
+
 def fill_natural(
     photo: Photo,
     hole: np.ndarray,
@@ -76,8 +88,8 @@ def fill_natural(
     device: torch.device,
     progress: Progress = no_progress,
     cancelled: Cancelled = never_cancelled,
-) -> list[tuple[Photo, str]]:
-    """Fill the hole of a photo with its own texture once for every seed, each with what is to be said of it.
+) -> list[NaturalFill]:
+    """Fill the hole of a photo with its own texture once for every seed.
 
     guides01: float32 `(N, 3)` in [0, 1] for every seed, a model's colours of the hole's N pixels in the order
     of np.nonzero. Raises CancelledError.
@@ -89,12 +101,11 @@ def fill_natural(
         def tell(share: float, text: str, done: int = i) -> None:
             progress((done + share) / len(seeds), text)
 
-        guide = np.zeros_like(own01)  # read in the hole only
-        guide[hole] = guide01 if own01.shape[2] == 3 else (guide01 @ LUMA)[:, None]
+        own01[hole] = guide01 if own01.shape[2] == 3 else (guide01 @ LUMA)[:, None]
         found = synthesize(
             own01,
             hole,
-            guide01=guide,
+            guide01=own01,  # of which the hole is read, and of the photo the rest
             semantics=sources.meaning,
             sources=sources.pixels,
             valid=valid,
@@ -105,5 +116,5 @@ def fill_natural(
             device=device,
         )
         note = sources.note if found.possible else SMOOTH
-        filled.append((photo.composite(found.colours, hole), note))
+        filled.append(NaturalFill(photo.composite(found.colours, hole), note, found.possible))
     return filled

@@ -76,7 +76,9 @@ class Photo:
     @property
     def colours01(self) -> np.ndarray:
         """float32 (H, W, 3), or (H, W, 1) for grey, in [0, 1]: the colours in the photo's own depth."""
-        return np.atleast_3d(self.colours).astype(np.float32) / np.iinfo(self.colours.dtype).max
+        colours01 = np.atleast_3d(self.colours).astype(np.float32)
+        colours01 /= np.iinfo(self.colours.dtype).max
+        return colours01
 
     @cached_property
     def deep_rgb(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.search import Matches, differences
 
-STRIDES_PX = (1, 3)
+STRIDES_PX = (1, 3)  # odd: on a checkerboard, from the other colour
 
 
 def refine(
@@ -25,67 +25,98 @@ def refine(
     fragment = config.fragment * found.costs.median()
     y, x = canvas.yx(canvas.targets)
     free = canvas.is_painted[canvas.targets]
-    boards = [(free & ((y + x) % 2 == colour)).nonzero()[:, 0] for colour in (0, 1)]
-    steps = [1, -1, canvas.width, -canvas.width]
-    joints = [[_Joint(canvas, colours, rows, step) for step in steps] for rows in boards]
+    boards = [
+        _Board(canvas, colours, (free & ((y + x) % 2 == colour)).nonzero()[:, 0], config.joint, fragment)
+        for colour in (0, 1)
+    ]
+    reach = canvas.steps.new_tensor([stride * step for stride in STRIDES_PX for step in _steps(canvas)])
+    # What depends on a pixel that has changed is tried again, and nothing else: the rest would stay.
+    stale = canvas.is_painted.clone()
     for _ in range(config.coherence_sweeps):
-        for rows, around in zip(boards, joints):
-            _settle(canvas, targets, sources, found, rows, around, steps, config.joint, fragment)
+        for board in boards:
+            some = stale[board.places].nonzero()[:, 0]
+            stale[board.places[some]] = False
+            changed = board.settle(targets, sources, found, some)
+            stale[(board.places[changed, None] + reach).clamp_(0, canvas.size - 1)] = True
     return found
 
 
-class _Joint:
-    """What lies one step away from some of the targets."""
+def _steps(canvas: Canvas) -> tuple[int, ...]:
+    return 1, -1, canvas.width, -canvas.width
 
-    def __init__(self, canvas: Canvas, colours: Tensor, rows: Tensor, step: int):
+
+class _Board:
+    """Targets none of which are neighbours.
+
+    rows: `(B,)`, of the targets; places: `(B,)`, their positions.
+    """
+
+    def __init__(self, canvas: Canvas, colours: Tensor, rows: Tensor, weight: float, fragment: Tensor):
+        self.rows, self.places = rows, canvas.targets[rows]
+        self._canvas, self._steps = canvas, _steps(canvas)
+        self._joints = [_Joint(canvas, colours, self.places, step, weight, fragment) for step in self._steps]
+
+    def settle(self, targets: Tensor, sources: Tensor, found: Matches, some: Tensor) -> Tensor:
+        """Give some of the board, `(M,)` places among its rows, the best of the offsets near each.
+
+        Returns those that have changed.
+        """
+        rows = self.rows[some]
+        candidates = self._candidates(found, some)
+        tried = (candidates >= 0) & (candidates != found.rows[rows, None])
+        some, rows, candidates, tried = (x[tried.any(dim=1)] for x in (some, rows, candidates, tried))
+        total = found.costs[rows] + self._joined(found, found.rows[rows], some)
+        which, column = tried.nonzero(as_tuple=True)
+        taken = candidates[which, column]
+        costs = differences(targets[rows[which]], sources, taken)
+        promising = costs < total[which]  # joints only add to them
+        which, column, taken, costs = (x[promising] for x in (which, column, taken, costs))
+        sums = torch.full(tried.shape, torch.inf, device=rows.device)
+        sums[which, column] = costs + self._joined(found, taken, some[which])
+        # The pairs that are the best of their pixel; of equal ones, the first.
+        least, best = sums.min(dim=1)
+        won = (column == best[which]) & (least < total)[which]
+        found.rows[rows[which[won]]], found.costs[rows[which[won]]] = taken[won], costs[won]
+        return some[which[won]]
+
+    def _candidates(self, found: Matches, some: Tensor) -> Tensor:
+        """`(M, 8)`: the sources that continue the pieces of the pixels near each, -1 for none."""
+        canvas = self._canvas
+        reach = self.places.new_tensor([stride * step for stride in STRIDES_PX for step in self._steps])
+        near = canvas.row_of_target(self.places[some, None] + reach)
+        place = canvas.sources[found.rows[near.clamp_min(0)]] - reach
+        return torch.where(near >= 0, canvas.row_of_source(place), -1)
+
+    def _joined(self, found: Matches, candidates: Tensor, some: Tensor) -> Tensor:
+        """`(M,)`: the joint costs of copying from sources at some of the board."""
+        here = self._canvas.sources[candidates]
+        costs = torch.zeros(len(some), device=some.device)
+        for joint in self._joints:
+            costs += joint.cost(found, here, some)
+        return costs
+
+
+class _Joint:
+    """What lies one step away from places `(B,)`."""
+
+    def __init__(
+        self, canvas: Canvas, colours: Tensor, places: Tensor, step: int, weight: float, fragment: Tensor
+    ):
         self._canvas, self._colours, self._step = canvas, colours, step
-        beside = canvas.targets[rows] + step
+        self._weight, self._fragment = weight, fragment
+        beside = places + step
         self._rows = canvas.row_of_target(beside).clamp_min(0)
         self._free = canvas.is_painted[beside] & (canvas.row_of_target(beside) >= 0)
         self._known = ~canvas.is_painted[beside]
         self._seen = colours[beside]
 
-    def cost(self, found: Matches, here: Tensor, some: Tensor, weight: float, fragment: Tensor) -> Tensor:
-        """`(M,)`: of copying from positions `here` at the targets `some` (places among those given)."""
+    def cost(self, found: Matches, here: Tensor, some: Tensor) -> Tensor:
+        """`(M,)`: of copying from positions `here` at some of the places."""
         last = self._canvas.size - 1
         there = self._canvas.sources[found.rows[self._rows[some]]]
         free, known = self._free[some], self._known[some]
         beside = torch.where(free[:, None], self._colours[there], self._seen[some])
         ahead = (self._colours[(here + self._step).clamp(0, last)] - beside).square_().sum(dim=1)
         back = (self._colours[here] - self._colours[(there - self._step).clamp(0, last)]).square_().sum(dim=1)
-        joint = (there - self._step != here) * (fragment + weight * (ahead + back))
-        return torch.where(free, joint, known * (2 * weight) * ahead)
-
-
-def _settle(
-    canvas: Canvas,
-    targets: Tensor,
-    sources: Tensor,
-    found: Matches,
-    rows: Tensor,
-    joints: list[_Joint],
-    steps: list[int],
-    weight: float,
-    fragment: Tensor,
-) -> None:
-    """One pass over the targets `rows`, none of which are neighbours."""
-    everywhere = torch.arange(len(rows), device=rows.device)
-
-    def joined(candidates: Tensor, some: Tensor) -> Tensor:
-        here = canvas.sources[candidates]
-        return sum((joint.cost(found, here, some, weight, fragment) for joint in joints), torch.zeros(()))
-
-    total = found.costs[rows] + joined(found.rows[rows], everywhere)
-    for stride in STRIDES_PX:
-        for step in steps:
-            near = canvas.row_of_target(canvas.targets[rows] + stride * step)
-            place = canvas.sources[found.rows[near.clamp_min(0)]] - stride * step
-            candidates = torch.where(near >= 0, canvas.row_of_source(place), -1)
-            some = ((candidates >= 0) & (candidates != found.rows[rows])).nonzero()[:, 0]
-            taken = candidates[some]
-            costs = differences(targets[rows[some]], sources, taken)
-            sums = costs + joined(taken, some)
-            better = sums < total[some]
-            some, taken = some[better], taken[better]
-            total[some] = sums[better]
-            found.rows[rows[some]], found.costs[rows[some]] = taken, costs[better]
+        joint = (there - self._step != here) * (self._fragment + self._weight * (ahead + back))
+        return torch.where(free, joint, known * (2 * self._weight) * ahead)

@@ -48,7 +48,7 @@ class TextureConfig:
     components: int = 32
     coarsest_px: float = 9.0
     min_sources: int = 60
-    rounds: tuple[int, ...] = (2, 4, 8, 10)
+    rounds: tuple[int, ...] = (2, 4, 6, 8)
     exact_pairs: int = 40_000_000
     random_tries: int = 1
     variety: float = 0.1

@@ -15,7 +15,7 @@ from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.pyramid import Scene
 
-BASIS_SAMPLES = 4096
+BASIS_SAMPLES = 2048
 CHUNK_VALUES = 16_000_000  # numbers in memory at once
 ENERGY_SIGMA_PX = 2.0
 MIN_KNOWN = 0.3  # weight of known differences in the blur from which texture energy is measured, not extended
@@ -39,19 +39,28 @@ class Descriptors:
         return self._describe(colours, self._canvas.targets)
 
     def _describe(self, colours: Tensor, centres: Tensor) -> Tensor:
-        steps, guides = self._canvas.steps, self._guides
-        result = colours.new_empty(len(centres), self._basis.shape[1] + guides.shape[1])
-        offset = self._mean @ self._basis
-        for rows in chunks(len(centres), len(steps) * colours.shape[1]):
-            patches = colours[centres[rows, None] + steps].flatten(1)
-            torch.sub(patches @ self._basis, offset, out=result[rows, : len(offset)])
-            result[rows, len(offset) :] = guides[centres[rows]]
+        """The principal components of patches are a convolution of the picture with the directions."""
+        canvas, guides = self._canvas, self._guides
+        components, reach = self._basis.shape[1], canvas.margin // 2
+        result = colours.new_empty(len(centres), components + guides.shape[1])
+        result[:, components:] = guides[centres]
+        filters = self._basis.T.reshape(components, 2 * reach + 1, 2 * reach + 1, -1).permute(0, 3, 1, 2)
+        offset = -(self._mean @ self._basis)
+        picture = colours.view(canvas.height, canvas.width, -1)
+        y, x = torch.div(centres, canvas.width, rounding_mode="floor"), centres % canvas.width
+        top, left, right = int(y[0]), int(x.min()), int(x.max()) + 1
+        for rows in chunks(int(y[-1]) + 1 - top, (right - left) * (components + colours.shape[1])):
+            start, stop = top + rows.start, top + rows.stop
+            window = picture[start - reach : stop + reach, left - reach : right + reach]
+            found = F.conv2d(window.permute(2, 0, 1)[None], filters, offset)[0].permute(1, 2, 0)
+            inside = slice(*torch.searchsorted(y, torch.tensor([start, stop], device=y.device)).tolist())
+            result[inside, :components] = found[y[inside] - start, x[inside] - left]
         return result
 
 
-def chunks(count: int, values_each: int) -> list[slice]:
-    """Slices that cover `count` rows, each of a bounded number of values."""
-    step = max(1, CHUNK_VALUES // max(values_each, 1))
+def chunks(count: int, values_each: int, values: int = CHUNK_VALUES) -> list[slice]:
+    """Slices that cover `count` rows of `values_each` values, each of at most about `values`."""
+    step = max(1, values // max(values_each, 1))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
@@ -109,22 +118,19 @@ def texture_energy(scene: Scene) -> Tensor:
     Extended harmonically to where too few are known.
     """
     values, known = scene.colours[0].cpu().numpy(), scene.known.cpu().numpy()
-    energies = []
+    change, both = np.zeros((2, 2, *known.shape), np.float32)
     for axis in (0, 1):
         ahead = [slice(None)] * 2
         behind = [slice(None)] * 2
         ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        both = np.zeros(known.shape, np.float32)
-        both[tuple(behind)] = known[tuple(ahead)] & known[tuple(behind)]
-        change = np.zeros(known.shape, np.float32)
-        change[tuple(behind)] = np.abs(values[tuple(ahead)] - values[tuple(behind)])
-        weight = ndimage.gaussian_filter(both, ENERGY_SIGMA_PX, mode="nearest")
-        energy = ndimage.gaussian_filter(change * both, ENERGY_SIGMA_PX, mode="nearest")
-        energy /= np.maximum(weight, 1e-4)
-        unknown = weight < MIN_KNOWN
-        energy[unknown] = extend_harmonically(energy[..., None], unknown)[:, 0]
-        energies.append(energy)
-    return torch.from_numpy(np.stack(energies)).to(scene.colours)
+        both[axis][tuple(behind)] = known[tuple(ahead)] & known[tuple(behind)]
+        change[axis][tuple(behind)] = np.abs(values[tuple(ahead)] - values[tuple(behind)])
+    sigma = (0, ENERGY_SIGMA_PX, ENERGY_SIGMA_PX)
+    weight = ndimage.gaussian_filter(both, sigma, mode="nearest")
+    energy = ndimage.gaussian_filter(change * both, sigma, mode="nearest") / np.maximum(weight, 1e-4)
+    unknown = (weight < MIN_KNOWN).any(axis=0)
+    energy[:, unknown] = extend_harmonically(energy.transpose(1, 2, 0), unknown).T
+    return torch.from_numpy(energy).to(scene.colours)
 
 
 def reduce_semantics(vectors: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ def grown(mask: Tensor, by_px: int, *, outside: bool = False) -> Tensor:
     """The mask `(h, w)` and all within by_px of it, diagonals included; outside: whether what lies beyond the
     picture belongs to it."""
     padded = F.pad(mask.float()[None, None], (by_px,) * 4, value=float(outside))
-    return F.max_pool2d(padded, 2 * by_px + 1, 1)[0, 0] > 0.5
+    side = 2 * by_px + 1
+    return F.max_pool2d(F.max_pool2d(padded, (1, side), 1), (side, 1), 1)[0, 0] > 0.5
 
 
 def thickness_px(hole: Tensor) -> float:

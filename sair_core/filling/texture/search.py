@@ -10,6 +10,7 @@ from torch import Tensor
 from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.patches import chunks
 
+TABLE_VALUES = 1_000_000  # distances compared at once: few enough for a cache
 NEIGHBOURS_YX = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
@@ -45,18 +46,29 @@ def search_all(targets: Tensor, sources: Tensor, handicap: Tensor) -> tuple[Matc
 
     handicap: `(S,)`, added to the costs of each source while it is looked for.
     """
-    lengths, own = sources.square().sum(dim=1) + handicap, targets.square().sum(dim=1)
+    # |t|^2 - 2 t s + |s|^2 + handicap as one product.
+    ours = torch.cat([-2 * targets, _lengths(targets), torch.ones_like(targets[:, :1])], dim=1)
+    theirs = [sources, torch.ones_like(sources[:, :1]), _lengths(sources) + handicap[:, None]]
+    theirs_across = torch.cat(theirs, dim=1).T.contiguous()
     rows = torch.empty(len(targets), dtype=torch.long, device=targets.device)
-    best = torch.full_like(lengths, torch.inf)
-    best_rows = torch.zeros(len(sources), dtype=torch.long, device=targets.device)
-    for part in chunks(len(targets), 4 * len(sources)):
-        table = torch.addmm(lengths, targets[part], sources.T, alpha=-2).add_(own[part, None])
-        rows[part] = table.argmin(dim=1)
-        least, where = table.min(dim=0)
-        better = least < best
-        best = torch.where(better, least, best)
-        best_rows = torch.where(better, where + part.start, best_rows)
-    return Matches(rows, differences(targets, sources, rows)), Demands(best_rows, best.clamp_min(0))
+    parts = chunks(len(targets), len(sources), TABLE_VALUES)
+    least = sources.new_empty(len(parts), len(sources))
+    for i, part in enumerate(parts):
+        table = ours[part] @ theirs_across
+        rows[part], least[i] = table.argmin(dim=1), table.amin(dim=0)
+    # In which part a source fits best is known; where in it is looked up by a second, much smaller product:
+    # an argmin along columns would take longer than all the rest.
+    costs, best_parts = least.min(dim=0)
+    best_rows = torch.empty(len(sources), dtype=torch.long, device=targets.device)
+    for i, part in enumerate(parts):
+        some = (best_parts == i).nonzero()[:, 0]
+        best_rows[some] = (theirs_across[:, some].T @ ours[part].T).argmin(dim=1) + part.start
+    return Matches(rows, differences(targets, sources, rows)), Demands(best_rows, costs.clamp_min(0))
+
+
+def _lengths(descriptors: Tensor) -> Tensor:
+    """Squared lengths `(N, 1)`."""
+    return descriptors.square().sum(dim=1, keepdim=True)
 
 
 def search_near(

@@ -91,7 +91,8 @@ def synthesize(
     usable = known.copy() if sources is None else known & sources
     colours = photo01.astype(np.float32)
     colours[~known] = 0
-    source_yx = np.full((*hole.shape, 2), NOWHERE, np.int32)
+    places = np.flatnonzero(hole)
+    source_yx = np.full((len(places), 2), NOWHERE, np.int32)
     if guide01 is not None:
         colours[hole] = guide01[hole]
     if semantics is not None:
@@ -115,10 +116,12 @@ def synthesize(
         if copied_yx is not None:
             blended = blend(copied_yx, wanted, cells, has_colour & ~wanted, config.screening)
             colours[window][part] = blended.clip(0, 1)
-            source_yx[window][part] = sheet.photo_yx(copied_yx)
+            rows, columns = np.nonzero(part)
+            at = np.searchsorted(places, (rows + crop.top) * hole.shape[1] + columns + crop.left)
+            source_yx[at] = sheet.photo_yx(copied_yx)
         known[window] |= part
     progress(1.0, "Copying texture")
-    return TextureResult(colours[hole], source_yx[hole])
+    return TextureResult(colours[hole], source_yx)
 
 
 @dataclass(frozen=True)
