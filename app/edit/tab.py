@@ -43,7 +43,7 @@ def build(bench: Workbench, examples: Path) -> None:
     talk.on(stage.open, actions.open, "Opening the photo", also=[bench.session])
     talk.on(stage.take, actions.take, "Taking it")
     for event in (fill.click, words.submit):
-        talk.on(event, actions.fill, "Filling", [words, strength, *drawing], mask=True, model=True)
+        talk.on(event, actions.fill, "Filling", [words, strength, *drawing], guide=True, model=True)
     bench.signal(cancel.click, lambda session: session.stop("fill"))
     if look is not None and priors is not None:
         *_, seed = drawing

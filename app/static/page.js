@@ -60,7 +60,7 @@ export function getWidget(name) {
  *
  * @param {string} name
  * @param {string} busyText
- * @param {string} part "mask" to send what is painted
+ * @param {string} part "mask" to send what is painted, "fill" where it is about to be filled
  */
 export function request(name, busyText, part) {
   return getWidget(name).conversation.request(busyText, part);

@@ -56,16 +56,18 @@ class Conversation:
         more: Sequence[Component] = (),
         *,
         mask: bool = False,
+        guide: bool = False,
         also: Sequence[Component] = (),
         model: bool = False,
         often: bool = False,
     ) -> None:
         """busy: the text shown until the first answer. more: components whose values are given after Request
-        and Session; also: those that the action answers after its Answer. mask: send what is painted.
-        model: the action waits for the model. often: the widget sees to it that one answer comes before the
-        next question; that question may follow on the answer's heels."""
+        and Session; also: those that the action answers after its Answer. mask: send what is painted. guide:
+        send it, as it is to be filled, and show at once about how. model: the action waits for the model.
+        often: the widget sees to it that one answer comes before the next question; that question may follow
+        on the answer's heels."""
         name = self.widget.elem_id  # the page's scripts know their widgets by it
-        arguments = json.dumps([name, busy, "mask" if mask else ""])
+        arguments = json.dumps([name, busy, "fill" if guide else "mask" if mask else ""])
         # The service works on one thing at a time; several are let in, so that those who wait are told so.
         queue: dict[str, Any] = {"concurrency_id": "model"} if model else {}
         # Gradio closes an event a little after its last answer, and "once" drops what is asked before that.

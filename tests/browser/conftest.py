@@ -44,6 +44,12 @@ def fake_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def slow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the app around the fake pipeline, whose fills take a second."""
+    yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--fill-seconds", "1")
+
+
+@pytest.fixture(scope="session")
 def spn_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the app around the fake pipeline and the fake painter, which fills with greys."""
     yield from _serve(tmp_path_factory, "-m", "tests.browser.fake_app", "--spn")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,31 @@ def on_screen(page: Page, widget: str, point: Point) -> Point:
             list(point),
         )
     )
+
+
+WATCH = """({ root, stage, view }, point) => {
+    const frames = (window.frames_seen = []);
+    const look = () => {
+        const tried = getComputedStyle(view.layers.after).visibility === "visible";
+        const layer = view.layers[tried ? "after" : "before"];
+        const scale = view.scale * devicePixelRatio;
+        const [x, y] = point.map((at, axis) => Math.round(view.corner()[axis] + at * scale));
+        const { left, top, width, height } = stage.getBoundingClientRect();
+        frames.push({
+            ms: performance.now(),
+            colour: [...layer.getContext("2d").getImageData(x, y, 1, 1).data.slice(0, 3)],
+            tried: root.dataset.trying === "true", busy: root.dataset.busy === "true",
+            told: document.body.dataset.sairWork !== undefined, stage: [left, top, width, height],
+        });
+        if (window.frames_seen === frames) requestAnimationFrame(look);
+    };
+    const begin = () => {
+        frames.length = 0;
+        frames.clicked = performance.now();
+    };
+    document.querySelector("#fill-button").addEventListener("click", begin, { capture: true, once: true });
+    look();
+}"""
 
 
 def settle(page: Page) -> None:
@@ -101,6 +127,22 @@ class Editor:
 
     def wait_for_result(self) -> None:
         self.page.wait_for_selector("#canvas .sair[data-view=compare][data-busy=false]")
+
+    @contextlib.contextmanager
+    def watch(self, point: Point) -> Iterator[list[dict[str, Any]]]:
+        """Watch a point of the photo, from the next click on Fill to the end of the block: what every frame
+        shows there, `colour` (r, g, b); `ms` after the click; whether the editor is `busy`, the server has
+        `told` of its work, and a guide or a variation is `tried`; where the `stage` lies."""
+        frames: list[dict[str, Any]] = []
+        self.evaluate(WATCH, list(point))
+        yield frames
+        frames += self.page.evaluate(
+            """() => {
+                const frames = window.frames_seen;
+                window.frames_seen = null;
+                return frames.map((frame) => ({ ...frame, ms: frame.ms - frames.clicked }));
+            }"""
+        )
 
     def download(self, id: str = "download-button") -> tuple[str, bytes]:
         """Name and bytes of what a button saves."""

@@ -23,7 +23,8 @@ from app.serving.contracts import Pipeline
 from app.serving.loading import load_pipeline
 from app.serving.service import FillService
 from app.train.jobs import TrainingJobs
-from sair_core.progress import Cancelled, never_cancelled, raise_if_cancelled
+from sair_core.filling.result import FillResult
+from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 from sair_core.weights.bundled import BUNDLED_SAIR
 from tests.app.fakes import (
     FAKE_TRAINER,
@@ -54,21 +55,41 @@ class PacedReader(ColourReader):
 
 
 class PacedPipeline(MeanPipeline):
-    """row_seconds: how long 64 rows of an export take; view_seconds, read_seconds: a view, a reading."""
+    """row_seconds: how long 64 rows of an export take; view_seconds, read_seconds, fill_seconds: a view, a
+    reading, a fill."""
 
-    def __init__(self, model: object, row_seconds: float, view_seconds: float, read_seconds: float):
+    def __init__(
+        self,
+        model: object,
+        row_seconds: float,
+        view_seconds: float,
+        read_seconds: float,
+        fill_seconds: float = 0.0,
+    ):
         self.reader = PacedReader(model, read_seconds)
-        self.row_seconds, self.view_seconds = row_seconds, view_seconds
+        self.row_seconds, self.view_seconds, self.fill_seconds = row_seconds, view_seconds, fill_seconds
 
     def begin_rows(self) -> None:
         time.sleep(self.row_seconds)
 
+    def variations(
+        self, *args: Any, progress: Progress | None = None, cancelled: Cancelled | None = None, **options: Any
+    ) -> list[FillResult]:
+        (progress or no_progress)(0.1, "Filling")
+        wait(self.fill_seconds, cancelled)
+        return super().variations(*args, progress=progress, cancelled=cancelled, **options)
+
     def view(self, *args: Any, cancelled: Cancelled | None = None, **options: Any) -> Image.Image:
-        done = time.monotonic() + self.view_seconds
-        while time.monotonic() < done:
-            raise_if_cancelled(cancelled or never_cancelled)
-            time.sleep(0.01)
+        wait(self.view_seconds, cancelled)
         return super().view(*args, cancelled=cancelled, **options)
+
+
+def wait(seconds: float, cancelled: Cancelled | None) -> None:
+    """Work for so long, or until it is stopped: then raise CancelledError."""
+    done = time.monotonic() + seconds
+    while time.monotonic() < done:
+        raise_if_cancelled(cancelled or never_cancelled)
+        time.sleep(0.01)
 
 
 class PacedPainter(GreyPainter):
@@ -86,12 +107,17 @@ def main() -> None:
         "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
     )
     parser.add_argument("--view-seconds", type=float, default=0.2, help="how long a view takes")
+    parser.add_argument("--fill-seconds", type=float, default=0.0, help="how long a fill takes")
     parser.add_argument("--runs", type=Path, help="folder of trainings; without it there is no Train tab")
     parser.add_argument("--framed", action="store_true", help="under a path, in a frame of another host")
     parser.add_argument("--trainer", choices=("fake", "tiny"), default="fake")
     args = parser.parse_args()
     pipeline = PacedPipeline(
-        "SIR" if args.sir else None, args.row_seconds, args.view_seconds, args.read_seconds
+        "SIR" if args.sir else None,
+        args.row_seconds,
+        args.view_seconds,
+        args.read_seconds,
+        args.fill_seconds,
     )
 
     def load_model(name: str) -> Pipeline:

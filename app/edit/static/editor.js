@@ -5,6 +5,7 @@ import { moveDivider, placeDivider } from "../../widgets/static/divider.js";
 import { find } from "../../widgets/static/dom.js";
 import { ORIGINAL } from "../../widgets/static/protocol.js";
 import { StageWidget } from "../../widgets/static/widget.js";
+import { extendInto } from "./guide.js";
 import { drawHistory } from "./history.js";
 import { Marks } from "./marks.js";
 import { EditorConversation } from "./requests.js";
@@ -23,6 +24,7 @@ const NO_PHOTO = "Open a photo first: drop it on the page, paste it or choose a 
 const HINT = "Brush over what should go, then press Fill.";
 const READY = "Press Fill when everything that should go is covered.";
 const SOURCES_ENGINE = "Natural"; // takes texture from the photo: from what is marked, if anything is
+const GUIDE = "guide"; // its id in the timeline
 const MIN_DIAMETER = 3; // CSS px
 const MAX_DIAMETER = 240;
 
@@ -37,7 +39,7 @@ export class Editor extends StageWidget {
     this.view.onchange = () => placeDivider(this);
     this.view.painters = {
       before: (context) => this.paintPhoto(context, this.beforeId()),
-      after: (context) => this.paintPhoto(context, this.variations.previewed ?? this.state.shown),
+      after: (context) => this.paintPhoto(context, this.tried ?? this.state.shown),
       mask: (context) => this.marks && context.drawImage(this.marks.mask.canvas, 0, 0),
       source: (context) => this.marks && context.drawImage(this.marks.source.canvas, 0, 0),
     };
@@ -73,6 +75,11 @@ export class Editor extends StageWidget {
   seenId() {
     const { view, shown, base } = this.state;
     return this.timeline && (view === "compare" && shown ? shown : base);
+  }
+
+  /** Id of what is on the stage in the result's place for now: the guide of a fill, or a variation; null for neither. */
+  get tried() {
+    return this.timeline?.entries.has(GUIDE) ? GUIDE : this.variations.previewed;
   }
 
   /** Id of what can be saved; null where nothing is filled yet. */
@@ -187,6 +194,31 @@ export class Editor extends StageWidget {
     drawHistory(this);
     this.variations.refresh();
     this.bench.announce();
+  }
+
+  // ---- while the server fills
+
+  /** Show at once about what the fill will be. It is no result: it goes when the answer comes, whatever that is. */
+  showGuide() {
+    const { marks, state, timeline } = this;
+    const guide = timeline && marks && extendInto(timeline.image(state.base), marks.mask);
+    if (!guide) return;
+    const { bitmap, ...box } = guide;
+    timeline.add({ id: GUIDE, base: state.base, patches: [{ bitmap, ...timeline.toPhoto(box) }], live: false });
+    this.view.redraw("after");
+    this.refresh();
+  }
+
+  /**
+   * @param {boolean} busy
+   * @param {string} [text]
+   */
+  setBusy(busy, text) {
+    if (!busy && this.tried === GUIDE) {
+      this.timeline?.remove(GUIDE);
+      this.view.redraw("after");
+    }
+    super.setBusy(busy, text);
   }
 
   // ---- files
@@ -309,7 +341,7 @@ export class Editor extends StageWidget {
    * @param {ImageBitmap[]} bitmaps
    */
   showResult({ base, live, pictures, result }, bitmaps) {
-    const { root, timeline } = this;
+    const { timeline } = this;
     if (!timeline) return;
     const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
     timeline.add({ id: result, base, patches, live: true });
@@ -320,9 +352,6 @@ export class Editor extends StageWidget {
     timeline.push({ change: null, from: { ...this.state, view: "paint" }, to });
     this.setDivider(0);
     this.setState(to);
-    root.classList.remove("reveal");
-    void root.offsetWidth; // restarts the animation
-    root.classList.add("reveal");
   }
 
   /**

@@ -74,6 +74,7 @@ export class EditorConversation extends Conversation {
     this.work = busyText.toLowerCase();
     delete document.body.dataset.sairWork;
     if (asker.timeline || pending) asker.setBusy(true, busyText);
+    if (part === "fill") asker.showGuide();
     return this.describe(part, pending ?? {});
   }
 
@@ -96,7 +97,7 @@ export class EditorConversation extends Conversation {
   /**
    * The editor's state, for any widget that asks about its photo.
    *
-   * @param {string} part "mask" to send what is painted
+   * @param {string} part "mask" to send what is painted, "fill" where it is about to be filled
    * @param {Extras} [extras]
    * @returns {Promise<Request>}
    */
@@ -110,7 +111,7 @@ export class EditorConversation extends Conversation {
       open: Boolean(editor.timeline),
     };
     try {
-      if (part === "mask" && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks));
+      if (part && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks));
       if (file) request.file = await this.upload(file);
       if (example) request.example = example;
       if (seed !== undefined) request.seed = seed;

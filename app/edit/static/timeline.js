@@ -13,11 +13,11 @@ const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
 /**
  * A changed part of a photo, its place in photo px.
  *
- * @typedef {{ bitmap: ImageBitmap, x: number, y: number, width: number, height: number }} Patch
+ * @typedef {{ bitmap: ImageBitmap | HTMLCanvasElement, x: number, y: number, width: number, height: number }} Patch
  */
 
 /**
- * A result, or a variation that may become one.
+ * A result, a variation that may become one, or the guide of a fill that is under way.
  *
  * @typedef {object} Entry
  * @property {string} id
@@ -115,6 +115,14 @@ export class Timeline {
    */
   toDisplay({ x, y, width, height }) {
     return [x * this.scale, y * this.scale, width * this.scale, height * this.scale];
+  }
+
+  /**
+   * @param {{ x: number, y: number, width: number, height: number }} place in display px
+   * @returns {{ x: number, y: number, width: number, height: number }} in photo px
+   */
+  toPhoto({ x, y, width, height }) {
+    return { x: x / this.scale, y: y / this.scale, width: width / this.scale, height: height / this.scale };
   }
 
   /**

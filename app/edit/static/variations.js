@@ -117,8 +117,8 @@ export class Variations {
 
   /** Called by the editor's own `refresh`. */
   refresh() {
-    const { busy, root } = this.editor;
-    Object.assign(root.dataset, { picking: this.open, trying: this.open && Boolean(this.previewed) });
+    const { busy, root, tried } = this.editor;
+    Object.assign(root.dataset, { picking: this.open, trying: Boolean(tried) });
     this.again.hidden = !this.ids.length;
     const cards = [...this.cards.querySelectorAll("button")];
     for (const button of [...cards, this.back, this.again]) button.disabled = busy;
