@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sair_core.config import require, strict_dataclass
 from sair_core.encoders.dense_clip import DenseClip, dense_form
+from sair_core.encoders.folding import fold_batch_norms
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
 from sair_core.weights.network import hub_or_cache
@@ -98,6 +99,8 @@ def build_semantic_encoder(config: SemanticConfig, *, load_weights: bool = True)
         # Refuses an unfit tower before hundreds of megabytes are fetched.
         dense_form(model.visual, key_smoothing=config.key_smoothing)
         _load(model, fetch())
+        if not config.trainable:
+            fold_batch_norms(model.visual)
     return DenseClip(
         model,
         upsample=config.upsample,

@@ -73,8 +73,8 @@ class Voter:
         rows: `(T,)`, the source of every target, -1 for none.
         """
         canvas = self._canvas
-        somewhere = canvas.positions(0, 0)  # any place in the picture, where there is nothing to put
-        origins = F.pad(canvas.sources[rows.clamp_min(0)], (0, 1), value=somewhere)
+        # Where there is nothing to put, any place in the picture will do.
+        origins = F.pad(canvas.sources[rows.clamp_min(0)], (0, 1), value=canvas.size // 2)
         for part in chunks(len(canvas.painted), len(self._steps) * self._weighable.shape[1]):
             covering = canvas.row_of_target(canvas.painted[part, None] - self._steps)
             yield part, covering, origins[covering] + self._steps
