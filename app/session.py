@@ -28,6 +28,10 @@ class NoPhotoError(PhotoError):
     """Nothing is open, or the server no longer has it."""
 
 
+class LostPhotoError(NoPhotoError):
+    """The page has a photo open that the server no longer has: it was started anew, or made room."""
+
+
 class NoMapError(SairError):
     """No map was made of what is open."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,8 +39,9 @@ def build(bench: Workbench, examples: Path) -> None:
             cancel = gr.Button("Cancel", elem_id="fill-cancel", elem_classes="main-button")
             drawing = _engine_panel(bench.service.models.engines)
             words, strength = _guide_panel()
-            _mask_panel(talk, stage, MaskActions(bench.service))
-            _result_panel(talk, actions)
+            selecting = _mask_panel(talk, stage, MaskActions(bench.service))
+            saving = _result_panel(talk, actions)
+    keep_settings(stage, [words, strength, *drawing, *selecting, *saving], bench.service.models.engines)
     talk.on(stage.open, actions.open, "Opening the photo", also=[bench.session])
     talk.on(stage.take, actions.take, "Taking it")
     for event in (fill.click, words.submit):
@@ -54,11 +56,31 @@ def build(bench: Workbench, examples: Path) -> None:
 
 def canvas(examples: list[dict[str, str]]) -> gr.HTML:
     """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
-    fires the events "open", "upload_mask", "touch" and, when one of several variations is chosen, "take".
+    fires the events "open", "upload_mask", "touch", "take" when one of several variations is chosen, and for
+    what the browser has kept "restore" and "discard".
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
-    return widget("edit/editor", "canvas", ["open", "upload_mask", "take", "touch"], examples=examples)
+    return widget(
+        "edit/editor",
+        "canvas",
+        ["open", "upload_mask", "take", "touch", "restore", "discard"],
+        examples=examples,
+    )
+
+
+def keep_settings(stage: gr.HTML, settings: Sequence[Component], engines: Sequence[str]) -> None:
+    """Keep what is set in the browser, until the stage fires "restore" or "discard"."""
+    # What was set where other engines are to choose from is something else.
+    key = f"sair-settings {' '.join(engines)}"
+    # Gradio enciphers it, which would need a secret that the page does not hold; this one it does.
+    kept = gr.BrowserState(storage_key=key, secret="sair")
+    for setting in settings:
+        in_browser(setting.change, "(...values) => [values]", *settings, outputs=kept)  # type: ignore[attr-defined]
+    in_browser(stage.restore, "(kept, ...now) => kept ?? now", kept, *settings, outputs=list(settings))
+    # A value that is null stays where it was kept before.
+    forget = f"() => {{ localStorage.removeItem({json.dumps(key)}); return null; }}"
+    in_browser(stage.discard, forget, outputs=kept)
 
 
 def prior_view() -> gr.HTML:
@@ -110,7 +132,8 @@ def _guide_panel() -> tuple[gr.Textbox, gr.Slider]:
     return words, strength
 
 
-def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> None:
+def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> list[Component]:
+    """Lay out what changes the mask; return what is set there."""
     with gr.Column(elem_id="mask-panel", elem_classes="card-panel"):
         gr.HTML("<h3>Mask</h3><p>What you marked. It stays after a fill.</p>", elem_classes="panel-title")
         words = gr.Textbox(
@@ -142,9 +165,11 @@ def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> Non
     command(invert.click, "invertMask")
     command(clear.click, "clearMask")
     command(upload.click, "chooseMask")
+    return [add, around, radius]
 
 
-def _result_panel(talk: Conversation, actions: EditActions) -> None:
+def _result_panel(talk: Conversation, actions: EditActions) -> list[Component]:
+    """Lay out what becomes of a result; return what is set there."""
     with gr.Column(elem_id="result-panel", elem_classes="card-panel"):
         gr.HTML(
             "<h3>Result</h3><p>Full size. Pixels you did not mark are never touched.</p>",
@@ -158,3 +183,4 @@ def _result_panel(talk: Conversation, actions: EditActions) -> None:
         save = gr.Button("Download", size="md", elem_id="download-button")
     command(adopt.click, "useAsPhoto")
     talk.on(save.click, actions.save, "Saving the result", [format, quality])
+    return [format, quality]

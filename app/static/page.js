@@ -4,14 +4,15 @@ import { editTab } from "../edit/static/tab.js";
 import { semanticsTab } from "../semantics/static/tab.js";
 import { trainTab } from "../train/static/tab.js";
 import { bindHead } from "../widgets/static/head.js";
+import { watchServer } from "../widgets/static/lifeline.js";
 import { Workbench } from "../widgets/static/workbench.js";
 import { zoomTab } from "../zoom/static/tab.js";
 
-/** @import { Component, Request } from "../widgets/static/protocol.js" */
+/** @import { Asker, Component, Request } from "../widgets/static/protocol.js" */
 
 /**
  * @typedef {object} Widget
- * @property {{ request(busyText: string, part: string): Promise<Request>, fail(): void }} conversation
+ * @property {{ asker: Asker, request(busyText: string, part: string): Promise<Request>, fail(): void }} conversation
  */
 
 const bench = new Workbench();
@@ -63,7 +64,10 @@ export function getWidget(name) {
  * @param {string} part "mask" to send what is painted, "fill" where it is about to be filled
  */
 export function request(name, busyText, part) {
-  return getWidget(name).conversation.request(busyText, part);
+  const { conversation } = getWidget(name);
+  const request = conversation.request(busyText, part);
+  void watchServer(conversation.asker);
+  return request;
 }
 
 /**

@@ -13,9 +13,9 @@ import numpy as np
 from sair_core.errors import CancelledError, EmptyMaskError, FullMaskError, LabelError, SairError
 from sair_core.progress import Progress
 
-from ..session import NoMapError, NoPhotoError
+from ..session import LostPhotoError, NoMapError, NoPhotoError
 from .pictures import encode_mask, reduce_mask
-from .protocol import Answer
+from .protocol import Answer, Level
 
 MISSING_STEPS = (NoPhotoError, NoMapError, EmptyMaskError, FullMaskError, LabelError)
 POLL_SECONDS = 0.05  # how soon it is noticed that nobody wants the work any more
@@ -25,7 +25,11 @@ T = TypeVar("T")
 
 def refuse(error: SairError) -> Answer:
     """Answer with an error as the visitor reads it: a warning where only a step is missing."""
-    return Answer("notice", "warn" if isinstance(error, MISSING_STEPS) else "error", str(error))
+    level: Level = "warn" if isinstance(error, MISSING_STEPS) else "error"
+    # The page, which has the photo, opens it again.
+    return Answer(
+        "notice", level, str(error), more={"lost": True} if isinstance(error, LostPhotoError) else {}
+    )
 
 
 def send_mask(

@@ -10,18 +10,19 @@ from sair_core.errors import EmptyMaskError, FullMaskError, MaskError, PhotoErro
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import load_photo
 
-from ..session import NoPhotoError, Session
+from ..session import LostPhotoError, NoPhotoError, Session
 from .pictures import fit_display
 from .protocol import Request
 
 
 def require_session(request: Request, session: Session | None) -> Session:
-    """Return the visitor's session. Raises NoPhotoError when nothing is open, or no longer here."""
+    """Return the visitor's session. Raises NoPhotoError when nothing is open, LostPhotoError when it
+    is no longer here."""
     check_upload(request)
     if not request.open:
         raise NoPhotoError("Open a photo first: drop it on the page, paste it or choose a file.")
     if session is None:
-        raise NoPhotoError("The server no longer has this photo. Open it again.")
+        raise LostPhotoError("The server no longer has this photo. Open it again.")
     return session
 
 

@@ -84,10 +84,40 @@ def serve_training(
     )
 
 
-def _serve(tmp_path_factory: pytest.TempPathFactory, *command: str) -> Iterator[str]:
+@pytest.fixture
+def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.Popen]]:
+    """`start_app(port, *command)`: an app of one's own at that port, which the test may kill."""
+    processes: list[subprocess.Popen] = []
+
+    def start(port: int, *command: str) -> subprocess.Popen:
+        processes.append(_start(tmp_path_factory, port, *command))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(30)
+
+
+def find_port() -> int:
+    """Return a port that nothing listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def _serve(tmp_path_factory: pytest.TempPathFactory, *command: str) -> Iterator[str]:
+    port = find_port()
+    process = _start(tmp_path_factory, port, *command)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _start(tmp_path_factory: pytest.TempPathFactory, port: int, *command: str) -> subprocess.Popen:
+    """Start an app, and wait until it answers."""
     log = tmp_path_factory.mktemp("app") / "log.txt"
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio"))}
     with log.open("w") as out:
@@ -96,12 +126,11 @@ def _serve(tmp_path_factory: pytest.TempPathFactory, *command: str) -> Iterator[
             cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
-        address = f"http://127.0.0.1:{port}/"
-        _wait_for_page(address, process, log)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
+        _wait_for_page(f"http://127.0.0.1:{port}/", process, log)
+    except BaseException:
+        process.kill()
+        raise
+    return process
 
 
 def _wait_for_page(address: str, process: subprocess.Popen, log: Path) -> None:

@@ -7,6 +7,7 @@ import { ORIGINAL } from "../../widgets/static/protocol.js";
 import { StageWidget } from "../../widgets/static/widget.js";
 import { extendInto } from "./guide.js";
 import { drawHistory } from "./history.js";
+import { Keeper } from "./keeper.js";
 import { Marks } from "./marks.js";
 import { EditorConversation } from "./requests.js";
 import { Timeline } from "./timeline.js";
@@ -56,6 +57,7 @@ export class Editor extends StageWidget {
     this.divider = 0; // 0 = only the result, 1 = only the photo before
     this.holding = false; // the original is shown for as long as a key or button is held
     this.conversation = new EditorConversation(this, component);
+    this.keeper = new Keeper(this);
     this.variations = new Variations(this);
     this.touch = new Touch(this);
     bench.editor = this;
@@ -116,6 +118,7 @@ export class Editor extends StageWidget {
     const changed = next.base !== base || next.shown !== shown || next.view !== view;
     this.state = next;
     if (changed) this.view.redraw();
+    this.keeper.keepMarks();
     this.refresh();
   }
 
@@ -334,6 +337,12 @@ export class Editor extends StageWidget {
     this.divider = 0;
     this.view.open(photo.width, photo.height);
     this.refresh();
+    void this.keeper.keepPhoto();
+  }
+
+  /** The server no longer has the photo. */
+  showLost() {
+    void this.keeper.reopen();
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import { MaskLayer } from "./mask.js";
 
-/** @import { Line, Tiles } from "./mask.js" */
+/** @import { Line, Painted, Tiles } from "./mask.js" */
 
 /** @typedef {"brush" | "source" | "erase" | "select"} Tool */
 /** @typedef {"mask" | "source"} Layer a canvas of the stage */
@@ -27,6 +27,11 @@ export class Marks {
 
   /** @type {Layer[]} */
   static names = ["mask", "source"];
+
+  /** Whether an action is under way. */
+  get painting() {
+    return this.mask.record !== null;
+  }
 
   begin() {
     for (const name of Marks.names) this[name].begin();
@@ -75,5 +80,16 @@ export class Marks {
 
   clear() {
     for (const name of Marks.names) this[name].clear();
+  }
+
+  /** Return what is painted on each layer that holds anything. */
+  async toPng() {
+    /** @type {Partial<Record<Layer, Painted>>} */
+    const layers = {};
+    for (const name of Marks.names) {
+      const painted = await this[name].toPng();
+      if (painted) layers[name] = painted;
+    }
+    return layers;
   }
 }

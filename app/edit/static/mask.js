@@ -10,6 +10,8 @@ const TILE = 256; // px; the unit in which changes are remembered
 
 /** @typedef {[x0: number, y0: number, x1: number, y1: number]} Line */
 
+/** What is painted: a PNG, and where it lies. @typedef {{ blob: Blob, box: Box }} Painted */
+
 /** The mask of one photo. An action on it lies between `begin` and `commit` or `cancel`. */
 export class MaskLayer {
   /**
@@ -200,7 +202,11 @@ export class MaskLayer {
     return [left, top, right - left, bottom - top];
   }
 
-  /** PNG of the painted part and where it lies; null when nothing is painted. */
+  /**
+   * Return the painted part; null when nothing is painted.
+   *
+   * @returns {Promise<Painted | null>}
+   */
   async toPng() {
     const box = this.bounds();
     if (!box) return null;

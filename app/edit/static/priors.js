@@ -49,6 +49,11 @@ export class Priors extends Widget {
     if (text) this.notice("busy", text);
   }
 
+  /** The server no longer has the photo. */
+  showLost() {
+    this.bench.editor.showLost();
+  }
+
   /**
    * @param {PriorsAnswer} answer
    * @param {ImageBitmap[]} bitmaps

@@ -1,12 +1,13 @@
 // The editor's conversation with the server: what is open, what is painted, which files come in.
 
 import { Conversation } from "../../widgets/static/protocol.js";
-import { Marks } from "./marks.js";
 
 /** @import { FileData, Request } from "../../widgets/static/protocol.js" */
 /** @import { Editor } from "./editor.js" */
+/** @import { Layer, Marks } from "./marks.js" */
+/** @import { Painted } from "./mask.js" */
 
-/** Where a request says the place of each layer. @type {{ mask: "box", source: "source_box" }} */
+/** Where a request says the place of each layer. @type {Record<Layer, "box" | "source_box">} */
 const BOXES = { mask: "box", source: "source_box" };
 
 /**
@@ -32,12 +33,12 @@ export class EditorConversation extends Conversation {
 
   /** @param {File | undefined} file */
   openPhoto(file) {
-    if (file) this.send("open", { file });
+    if (file) this.asker.keeper.open({ source: { file } });
   }
 
   /** @param {string} example */
   openExample(example) {
-    this.send("open", { example });
+    this.asker.keeper.open({ source: { example } });
   }
 
   /** @param {File | undefined} file */
@@ -85,11 +86,10 @@ export class EditorConversation extends Conversation {
   async uploadMarks(marks) {
     /** @type {Request} */
     const request = {};
-    for (const name of Marks.names) {
-      const painted = await marks[name].toPng();
-      if (!painted) continue;
-      request[name] = await this.upload(new File([painted.blob], `${name}.png`, { type: "image/png" }));
-      request[BOXES[name]] = painted.box;
+    const layers = /** @type {[Layer, Painted][]} */ (Object.entries(await marks.toPng()));
+    for (const [name, { blob, box }] of layers) {
+      request[name] = await this.upload(new File([blob], `${name}.png`, { type: "image/png" }));
+      request[BOXES[name]] = box;
     }
     return request;
   }

@@ -5,6 +5,7 @@ import { BrushPointer } from "./brush.js";
 import { Editor } from "./editor.js";
 import { bindFiles, showExamples } from "./files.js";
 import { Keys } from "./keys.js";
+import { offerWork } from "./offer.js";
 import { Priors } from "./priors.js";
 
 /** @import { Component } from "../../widgets/static/protocol.js" */
@@ -40,6 +41,7 @@ function mountEditor(root, component, bench) {
   bindButtons(editor);
   bindFiles(editor);
   showExamples(editor, component.props.value?.examples ?? []);
+  void offerWork(editor, component);
   // Results are gone with the page.
   window.addEventListener("beforeunload", (event) => editor.results.length && event.preventDefault());
   return editor;

@@ -75,7 +75,7 @@ import { create } from "./dom.js";
  * @property {number} [request]
  */
 
-/** @typedef {Message & { kind: "notice" }} NoticeAnswer */
+/** @typedef {Message & { kind: "notice", lost?: boolean }} NoticeAnswer lost: the server has no photo any more */
 /** @typedef {Message & { kind: "progress", share: number, text: string }} ProgressAnswer */
 /** @typedef {Message & { kind: "photo", width: number, height: number, alpha: boolean }} PhotoAnswer */
 /** @typedef {Message & { kind: "result", result: string, base: string, live: string[] }} ResultAnswer */
@@ -99,6 +99,7 @@ import { create } from "./dom.js";
  * @property {(busy: boolean, text?: string) => void} setBusy
  * @property {(level: Level, text: string) => void} notice
  * @property {(share: number, text?: string) => void} [progress]
+ * @property {() => void} [showLost]
  * @property {(answer: PhotoAnswer, bitmaps: ImageBitmap[]) => void} [showPhoto]
  * @property {(answer: ResultAnswer, bitmaps: ImageBitmap[]) => void} [showResult]
  * @property {(answer: VariationsAnswer, bitmaps: ImageBitmap[]) => void} [showVariations]
@@ -108,6 +109,15 @@ import { create } from "./dom.js";
  * @property {(answer: ViewAnswer, bitmaps: ImageBitmap[]) => void} [showView]
  * @property {(answer: RunAnswer) => void} [showRun]
  */
+
+/**
+ * Return what Gradio put on the page about itself.
+ *
+ * @returns {{ app_id: string, root: string, username?: string | null }} app_id: another one after every start
+ */
+export function getConfig() {
+  return /** @type {any} */ (window).gradio_config;
+}
 
 /** The id of the photo as it was opened; results are "1", "2", ... */
 export const ORIGINAL = "original";
@@ -155,6 +165,7 @@ export class Conversation {
   show(answer, bitmaps) {
     const { asker } = this;
     switch (answer.kind) {
+      case "notice": return answer.lost ? asker.showLost?.() : undefined;
       case "photo": return asker.showPhoto?.(answer, bitmaps);
       case "result": return asker.showResult?.(answer, bitmaps);
       case "variations": return asker.showVariations?.(answer, bitmaps);

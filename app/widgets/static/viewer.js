@@ -26,6 +26,11 @@ export class Viewer extends StageWidget {
   /** Show what the editor shows, if this tab is open. */
   follow() {}
 
+  /** The server no longer has the photo. */
+  showLost() {
+    this.bench.editor.showLost();
+  }
+
   /** Take over the editor's photo; return whether that is another one than before. */
   adoptPhoto() {
     const { timeline } = this.bench.editor;
