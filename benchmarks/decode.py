@@ -19,7 +19,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
-from benchmarks.speed import limit_cores, synthetic_photo  # noqa: E402
+from benchmarks.machine import limit_cores, synthetic_photo  # noqa: E402
 from sair_core.coords import cell_of, grid_coords  # noqa: E402
 from sair_core.decoders.liif import LiifDecoder  # noqa: E402
 from sair_core.evaluation.report import machine_facts  # noqa: E402

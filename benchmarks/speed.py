@@ -7,35 +7,25 @@ The photos are synthetic; nothing is downloaded.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import math
-import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
+from benchmarks.first_page import first_page_seconds  # noqa: E402
+from benchmarks.machine import limit_cores, synthetic_photo  # noqa: E402
+from benchmarks.speed_work import CHILDREN, ZOOM_SCALES  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 from sair_core.weights.bundled import BUNDLED_SAIR  # noqa: E402
 
-WARM_RUNS = 5
-ZOOM_SCALES = (1.05, 2.0, 4.0, 8.0, 20.5, 64.0)  # at 1 a view is the photo's own pixels
 APP_STARTS = 2  # the first one warms the disk
-APP_LIMIT_SECONDS = 120.0
 CHILD_LIMIT_SECONDS = 600.0
 
 
@@ -101,172 +91,6 @@ def format_rows(rows: Sequence[Row]) -> str:
     notes = dict.fromkeys(f"not measured: {row.note}" for row in rows if row.value is None)
     return "\n".join([align(table), *notes])
 
-
-def limit_cores(cores: int) -> None:
-    """Keeps this process and its children on `cores` cores where the system allows it."""
-    if cores > 0 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-
-
-def synthetic_photo(height: int, width: int) -> Image.Image:
-    """A gradient with shapes and grain: size and content of a photo as far as codecs and crops care."""
-    rng = np.random.default_rng(0)
-    y = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    colours = np.array([[120, 170, 230], [90, 110, 60]], dtype=np.float32)
-    ground = colours[0] * (1 - y) + colours[1] * y  # (H, 1, 3)
-    photo = Image.fromarray(np.broadcast_to(ground, (height, width, 3)).astype(np.uint8))
-    draw = ImageDraw.Draw(photo)
-    for _ in range(60):
-        x, top = rng.uniform(0, width), rng.uniform(0, height)
-        w, h = rng.uniform(0.02, 0.2, 2) * (width, height)
-        shape = draw.ellipse if rng.random() < 0.5 else draw.rectangle
-        shape((x, top, x + w, top + h), fill=tuple(int(v) for v in rng.integers(30, 230, 3)))
-    pixels = np.asarray(photo)
-    grain = rng.integers(-6, 7, (height, width, 1), dtype=np.int16)
-    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
-
-
-def square_mask(height: int, width: int, side: int) -> np.ndarray:
-    """bool (height, width), a square hole of `side` px in the middle."""
-    mask = np.zeros((height, width), dtype=bool)
-    top, left = (height - side) // 2, (width - side) // 2
-    mask[top : top + side, left : left + side] = True
-    return mask
-
-
-# Measured in a fresh process each
-
-
-def fill_small(args: argparse.Namespace) -> dict[str, float]:
-    """Median seconds of warm fills by the model alone, 512 x 512 px, a tenth hole: a piece, and strokes."""
-    from sair_core import InpaintPipeline
-    from sair_core.photos.masks import irregular_mask
-
-    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device, texture=False)
-    photo = synthetic_photo(512, 512)
-    masks = {
-        "object": square_mask(512, 512, side=round(512 * math.sqrt(0.1))),
-        "strokes": irregular_mask(np.random.default_rng(0), (512, 512), (0.095, 0.105)),
-    }
-    seconds = {}
-    for name, mask in masks.items():
-        times = []
-        for _ in range(1 + WARM_RUNS):
-            began = time.perf_counter()
-            pipe.fill(photo, mask)
-            times.append(time.perf_counter() - began)
-        seconds[name] = statistics.median(times[1:])
-    return seconds
-
-
-def fill_large(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the first and second fill of a photo file, and the process's peak memory in GB."""
-    with Image.open(args.photo) as photo:
-        width, height = photo.size
-    mask = square_mask(height, width, side=400)
-    began = time.perf_counter()
-    from sair_core import InpaintPipeline
-
-    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device, texture=False)
-    seconds = {"load": time.perf_counter() - began}
-    for name in ("first", "second"):
-        began = time.perf_counter()
-        pipe.fill(args.photo, mask)
-        seconds[name] = time.perf_counter() - began
-    return {**seconds, "peak_gb": peak_memory_gb()}
-
-
-def semantic_map(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of a map with ten labels, 512 x 512 px, for a new photo, and with other labels on the same one.
-
-    The encoder is loaded and warm; the labels are new each time.
-    """
-    from sair_core import InpaintPipeline
-    from sair_core.semantics.words import vocabulary
-
-    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
-    words = list(vocabulary("ade20k"))
-    pipe.semantics(synthetic_photo(256, 256), words[:10])
-    photo = np.asarray(synthetic_photo(512, 512))
-    times: dict[str, list[float]] = {"first": [], "labels": []}
-    for run in range(WARM_RUNS):
-        for name in times:
-            labels = [words.pop() for _ in range(10)]
-            began = time.perf_counter()
-            pipe.semantics(photo + np.uint8(run), labels)
-            times[name].append(time.perf_counter() - began)
-    return {name: statistics.median(seconds) for name, seconds in times.items()}
-
-
-def peak_memory_gb() -> float:
-    """Largest resident memory of this process so far, in GB (1e9 bytes)."""
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
-
-
-def zoom(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds of views of 1024 x 768 px of a 12-megapixel photo by scale, features there, median and best;
-    and of the first view, with features to compute."""
-    from sair_core import InpaintPipeline
-    from sair_core.photos.photo import load_photo
-
-    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
-    photo = load_photo(synthetic_photo(3000, 4000))
-    times: dict[float, list[float]] = {scale: [] for scale in ZOOM_SCALES}
-    # In turn, so that what else the machine does falls on all scales alike.
-    for _ in range(1 + 2 * WARM_RUNS):
-        for scale, seconds in times.items():
-            began = time.perf_counter()
-            pipe.view(photo, centre_yx=(0.1, -0.2), scale=scale)
-            seconds.append(time.perf_counter() - began)
-    began = time.perf_counter()
-    pipe.view(photo, centre_yx=(0.1, -0.2), scale=8, cache=type(pipe._cache)())
-    return {
-        "first": time.perf_counter() - began,
-        **{f"{scale:g}": statistics.median(seconds[1:]) for scale, seconds in times.items()},
-        **{f"best {scale:g}": min(seconds[1:]) for scale, seconds in times.items()},
-    }
-
-
-def export_large(args: argparse.Namespace) -> dict[str, float]:
-    """Seconds, peak memory in GB and progress of the export of a 2-megapixel photo at x4; then how soon after
-    the asking an export ends that is cancelled."""
-    from sair_core import InpaintPipeline
-    from sair_core.errors import CancelledError
-
-    pipe = InpaintPipeline.from_pretrained(args.model, device=args.device)
-    photo = synthetic_photo(1224, 1632)
-    reports: list[float] = []
-    with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        height, width = pipe.export(
-            photo, Path(folder) / "out.png", scale=4, progress=lambda share, text: reports.append(share)
-        )
-        seconds = time.perf_counter() - began
-        asked: list[float] = []
-
-        def cancelled() -> bool:
-            if time.perf_counter() - began > 1.0 and not asked:
-                asked.append(time.perf_counter())
-            return bool(asked)
-
-        began = time.perf_counter()
-        with contextlib.suppress(CancelledError):
-            pipe.export(
-                photo, Path(folder) / "out.tif", scale=6, cache=type(pipe._cache)(), cancelled=cancelled
-            )
-        ended = time.perf_counter()
-    return {
-        "seconds": seconds, "megapixels": height * width / 1e6, "reports": len(set(reports)),
-        "peak_gb": peak_memory_gb(), "cancel": ended - asked[0],
-    }  # fmt: skip
-
-
-CHILDREN = {
-    "small": fill_small, "large": fill_large, "map": semantic_map, "zoom": zoom, "export": export_large
-}  # fmt: skip
 
 # Seconds of `import sair_core`, then of what the pipeline itself imports once torch is there.
 IMPORTS = """
@@ -391,55 +215,6 @@ def app_start(args: argparse.Namespace) -> Row:
     for _ in range(APP_STARTS):
         seconds, note = first_page_seconds(args)
     return Row(name, seconds, "s", bar, note)
-
-
-def first_page_seconds(args: argparse.Namespace) -> tuple[float | None, str]:
-    """Starts the app on a free loopback port, waits for its page, and ends it again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--model", args.model, "--device", args.device]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
-    began = time.perf_counter()
-    app = subprocess.Popen(
-        [sys.executable, "app.py", *options],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        while time.perf_counter() - began < APP_LIMIT_SECONDS:
-            if app.poll() is not None:
-                return None, f"app.py ended with status {app.returncode}"
-            if page_answers(f"http://127.0.0.1:{port}/"):
-                return time.perf_counter() - began, ""
-            time.sleep(0.05)
-        return None, f"no page within {APP_LIMIT_SECONDS:g} s"
-    finally:
-        stop(app)
-
-
-def page_answers(url: str) -> bool:
-    # Without the environment's proxies: they do not reach this machine's loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=10) as response:
-            return response.status == 200
-    except OSError:  # URLError is one
-        return False
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends the process and what it started."""
-    if process.poll() is not None:
-        return
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)  # it was started as leader of a session of its own
-    else:
-        process.kill()
-    process.wait()
 
 
 if __name__ == "__main__":
