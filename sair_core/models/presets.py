@@ -85,7 +85,7 @@ SPN_PRESETS = {
         prior=PriorConfig(blocks=4, enlarge=False, attention_blocks=2, heads=5),
         generator=GeneratorConfig(hidden=64, kernel=1),
         variational=VariationalConfig(channels=32, halvings=2, width=96, decoder_width=64),
-        pretext=PretextConfig("sair-clip", upsample=2),
+        pretext=PretextConfig("tf_efficientnet_lite2", upsample=2),
         initial_fill="pull_push",
     ),
 }

@@ -13,6 +13,7 @@ from sair_core.errors import CheckpointError, DataError
 from sair_core.training.curves import OTHERS, read_log
 from sair_core.training.monitor import CURVES_NAME, format_duration
 from sair_core.training.state import MODEL
+from sair_core.training.task import score
 from sair_core.weights.checkpoint import read_config
 from sair_core.weights.network import is_repo
 
@@ -108,7 +109,7 @@ def _figures_table(rows: list[dict[str, float]]) -> str:
     columns = [name for name in validated[0] if name not in OTHERS]
     chosen = {
         "at the start": validated[0],
-        "best": max(validated, key=lambda row: row[columns[0]]),
+        "best": max(validated, key=lambda row: score({columns[0]: row[columns[0]]})),
         "at the end": validated[-1],
     }
     lines = [f"| | step | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]

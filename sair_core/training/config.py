@@ -49,6 +49,8 @@ class RunConfig:
     """length of the run in optimiser steps"""
     minutes: float | None = None
     """length of the run in minutes of training instead"""
+    patience_minutes: float | None = None
+    """end once no validation was better for so many minutes of training; default: never"""
     learning_rate: float = 1.2e-3
     """highest learning rate"""
     warmup_steps: int = 200
@@ -77,7 +79,9 @@ class RunConfig:
         self._require_positive("size_px", "final_size_px", "batch", "steps", "validate_every", "save_every")
         self._require_positive("accumulate", "learning_rate")
         self._require_shares("final_share", "val_share", "ema")
-        require(self.minutes is None or self.minutes > 0, f"minutes must be positive, got {self.minutes}")
+        for name in ("minutes", "patience_minutes"):
+            value = getattr(self, name)
+            require(value is None or value > 0, f"{name} must be positive, got {value}")
 
     def rate(self, step: int, share: float) -> float:
         """Return the learning rate: linear warm-up, then cosine to zero. share: of the run, in [0, 1]."""
@@ -187,7 +191,7 @@ class DetailTrainConfig(RunConfig):
 class SpnTrainConfig(RunConfig):
     """Train an SPN on folders of photos (its paper, 3.3): losses of Eq. (12), or Eq. (15) when probabilistic.
 
-    The rate is a tenth in the last quarter of the run. The weights are those of `SpnWeights`.
+    The rate is a tenth in the last quarter of the run. Weights that are not given are those of `WEIGHTS`.
     """
 
     kind: Annotated[Literal["spn"], MODEL] = "spn"
@@ -197,24 +201,33 @@ class SpnTrainConfig(RunConfig):
     clip_norm: float = 10.0
     probabilistic: Annotated[bool | None, Option(metavar="{yes,no}")] = None
     """several fills for one hole; default: as the model to begin with, or yes"""
+    adversary: Literal["projected", "patch"] = "projected"
+    """what judges the fills: maps of an ImageNet classifier, or the paper's patch discriminator"""
+    judge: str = "tf_efficientnet_lite2"
+    """classifier whose maps the projected adversary sees: tf_efficientnet_lite0, 1 or 2"""
+    image_steps: int = 0
+    """steps at the beginning in which fills learn neither from the adversary nor to differ"""
+    object_share: float = 0.5
+    """share of the batches whose holes are as large as objects and as round"""
     twice_share: float = 0.5
     """share of a batch that is filled twice, with other noise, to make fills differ (Eq. 14)"""
-    prior_weight: float = 1.0
+    prior_weight: float | None = None
     """weight of the distance to the pretext model, Eq. (4)"""
-    image_weight: float = 10.0
+    image_weight: float | None = None
     """lambda 1, of the colours, Eq. (10)"""
-    adversarial_weight: float = 1.0
+    adversarial_weight: float | None = None
     """lambda 2, Eq. (11)"""
-    feature_weight: float = 10.0
+    feature_weight: float | None = None
     """lambda 3, Eq. (13)"""
-    diverse_weight: float = 0.05
+    diverse_weight: float | None = None
     """lambda 4, Eq. (14)"""
-    kl_weight: float = 0.05
+    kl_weight: float | None = None
     """lambda 5, Eq. (6)"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_shares("twice_share")
+        self._require_shares("twice_share", "object_share")
+        self._require_not_negative("image_steps")
 
     def rate(self, step: int, share: float) -> float:
         """Return the learning rate: linear warm-up, and a tenth in the last quarter."""

@@ -17,7 +17,11 @@ from sair_core.errors import DataError
 from sair_core.files import replacing
 
 Rows = Sequence[Mapping[str, float]]
-TITLES = {"psnr": "PSNR of held-back photos, dB", "accuracy": "accuracy on held-back photos"}
+TITLES = {
+    "psnr": "PSNR of held-back photos, dB",
+    "accuracy": "accuracy on held-back photos",
+    "frechet": "Fréchet distance in the holes of held-back photos",
+}
 OTHERS = frozenset({"step", "seconds", "loss", "rate"})  # columns that are no figure of a validation
 SIZE_IN, DPI = (9.0, 3.4), 110
 

@@ -31,7 +31,7 @@ from sair_core.training.state import (
     save_run,
 )
 from sair_core.training.stopping import StopSignals
-from sair_core.training.task import Task, TaskClass, TaskConfig
+from sair_core.training.task import Task, TaskClass, TaskConfig, score
 from sair_core.training.tasks import TASKS
 
 logger = logging.getLogger(__name__)
@@ -134,9 +134,9 @@ class Trainer:
         self.monitor.log_preflight(validated - started, saved - validated, seconds[-1], len(numbers))
 
     def fit(self, stop_requested: Callable[[], bool]) -> None:
-        """Train to the end of the schedule, or until a stop is requested."""
+        """Train to the end of the schedule or of its patience, or until a stop is requested."""
         schedule, counters = self.schedule, self.counters
-        while (share := share_done(schedule, counters.step, counters.seconds)) < 1 and not stop_requested():
+        while (share := self._share_done()) < 1 and not stop_requested():
             try:
                 self.step(share)
                 if counters.step % schedule.validate_every == 0:
@@ -181,9 +181,9 @@ class Trainer:
                 figures, picture = task.validate()
                 save_picture(picture, self.folder / "validation" / f"{counters.step:06d}.png")
             self.monitor.log_validation(figures)
-            first = next(iter(figures.values()))
-            if counters.best is None or first > counters.best:
-                counters.best = first
+            reached = score(figures)
+            if counters.best is None or reached > counters.best:
+                counters.best, counters.better_at = reached, counters.seconds
                 if counters.step:
                     with explain_full_disk(self.folder):
                         task.export(self.folder / BEST)
@@ -214,10 +214,20 @@ class Trainer:
         good = load_run(self.folder, self.task.learners, self.task.average)
         counters.setbacks += 1
         counters.rate_factor *= SETBACK_FACTOR
-        counters.step, counters.best, counters.log[:] = good.step, good.best, good.log
+        counters.step, counters.log[:] = good.step, good.log
+        counters.best, counters.better_at = good.best, good.better_at
         self.monitor.log_setback(error)
         self._close_loader()
         self.lowest_loss, self.judged_from = math.inf, counters.step
+
+    def _share_done(self) -> float:
+        """Return how much of the run is done; 1 once its patience is at an end."""
+        schedule, counters = self.schedule, self.counters
+        if schedule.patience_minutes is not None:
+            waited = counters.seconds - counters.better_at > 60 * schedule.patience_minutes
+            if self.backend.any(waited and self.backend.is_main):  # only the main process validates
+                return 1.0
+        return share_done(schedule, counters.step, counters.seconds)
 
     def _require_convergence(self, loss: float) -> None:
         """Raise NotFiniteError when the loss is not a number, or has climbed far above its lowest."""

@@ -7,13 +7,19 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """How long a run is, and how often it is validated and saved. Training configurations are schedules."""
+    """How long a run is, and how often it is validated and saved. Training configurations are schedules.
+
+    patience_minutes: of training without a better validation, after which a run ends; None = it goes on.
+    """
 
     @property
     def steps(self) -> int: ...
 
     @property
     def minutes(self) -> float | None: ...
+
+    @property
+    def patience_minutes(self) -> float | None: ...
 
     @property
     def validate_every(self) -> int: ...

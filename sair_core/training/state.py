@@ -34,7 +34,8 @@ class Counters:
 
     step: optimiser steps taken. samples: drawn so far. seconds: spent in training steps; waited: of these,
     waiting for samples. setbacks: how often the run went back to an earlier state; rate_factor: on the
-    learning rate since. best: highest value of the figure that validation names first.
+    learning rate since. best: highest score of a validation (see `task.score`); better_at: `seconds` when it
+    was reached.
     """
 
     step: int = 0
@@ -44,6 +45,7 @@ class Counters:
     setbacks: int = 0
     rate_factor: float = 1.0
     best: float | None = None
+    better_at: float = 0.0
     log: list[dict[str, float]] = field(default_factory=list)
 
     def add_row(self, **figures: float) -> None:

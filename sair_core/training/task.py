@@ -14,6 +14,14 @@ from sair_core.training.data.loader import Batch, Batches
 from sair_core.training.optimisers import Learner
 from sair_core.training.schedule import Schedule
 
+DISTANCES = frozenset({"frechet"})  # figures of which less is better
+
+
+def score(figures: Mapping[str, float]) -> float:
+    """Return what selects the best validation by its first figure: more is better."""
+    name, value = next(iter(figures.items()))
+    return -value if name in DISTANCES else value
+
 
 class TaskConfig(Schedule, Protocol):
     """What the loop reads of a task's configuration."""
@@ -69,7 +77,7 @@ class Task(Protocol):
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         """Return figures by name and a picture, of the weights that the model holds now.
 
-        The first figure selects the best model: more is better.
+        The first figure selects the best model: more is better, or less if it is one of DISTANCES.
         """
         ...
 

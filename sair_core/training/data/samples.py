@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sair_core.evaluation.objects import ellipse_mask
 from sair_core.photos.folders import VOID
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.seeds import Stream, stream_generator
@@ -59,7 +60,8 @@ class FillSamples(PictureSamples):
 
     In most batches a sample is one picture whose target is as fine as it. In `scale_share` of them it is
     k * k pictures of side `size_px / k` whose targets are up to `scale_max` times finer; half of those have
-    no hole. hole_share: share of the `queries` of a picture that lie in its hole.
+    no hole. hole_share: share of the `queries` of a picture that lie in its hole. object_share: share of the
+    batches whose holes are one to three ellipses, as large as objects; others have irregular ones.
     """
 
     def __init__(
@@ -72,11 +74,13 @@ class FillSamples(PictureSamples):
         batch: int = 1,
         scale_share: float = 0.0,
         scale_max: float = 1.0,
+        object_share: float = 0.0,
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.hole_share, self.seed = hole_share, seed
         self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
+        self.object_share = object_share
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = stream_generator(self.seed, Stream.SAMPLE, index)
@@ -84,9 +88,15 @@ class FillSamples(PictureSamples):
         of_batch = stream_generator(self.seed, Stream.BATCH, index // self.batch)
         finer = of_batch.random() < self.scale_share
         parts = int(of_batch.choice(FINER_PARTS)) if finer else 1
-        return [self._draw(rng, index * parts**2 + i, self.size_px // parts, finer) for i in range(parts**2)]
+        objects = of_batch.random() < self.object_share
+        return [
+            self._draw(rng, index * parts**2 + i, self.size_px // parts, finer, objects)
+            for i in range(parts**2)
+        ]
 
-    def _draw(self, rng: np.random.Generator, number: int, size_px: int, finer: bool) -> SampleSpec:
+    def _draw(
+        self, rng: np.random.Generator, number: int, size_px: int, finer: bool, objects: bool
+    ) -> SampleSpec:
         photo = self._photo_index(number)
         height, width = self.photos[photo].rgb.shape[:2]
         scale = rng.uniform(1, self.scale_max) if finer else 1.0
@@ -99,10 +109,16 @@ class FillSamples(PictureSamples):
         fine_px = max(size_px, min(round(size_px * scale), side))
         mask = np.zeros((size_px, size_px), bool)
         if not finer or rng.random() < 0.5:
-            mask = irregular_mask(rng, (size_px, size_px), BINS[rng.integers(len(BINS))])
+            mask = self._draw_mask(rng, size_px, objects)
         spec = SampleSpec(photo, top, left, side, mirrored, fine_px, mask, np.empty(0, np.int64))
         count = round(self.queries * (size_px / self.size_px) ** 2)
         return replace(spec, queries=self._draw_queries(rng, spec.fine_mask, count))
+
+    @staticmethod
+    def _draw_mask(rng: np.random.Generator, size_px: int, objects: bool) -> np.ndarray:
+        if objects:
+            return ellipse_mask(rng, (size_px, size_px))
+        return irregular_mask(rng, (size_px, size_px), BINS[rng.integers(len(BINS))])
 
     def _photo_index(self, number: int) -> int:
         """Return the photo of a picture: each one once an epoch, in a new order."""

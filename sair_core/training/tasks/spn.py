@@ -1,12 +1,11 @@
-"""The task of an SPN: priors from a pretext model, fills against a discriminator (SPN paper, 3.3)."""
+"""The task of an SPN: priors from a pretext model, fills against an adversary (SPN paper, 3.3)."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -17,42 +16,49 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sair_core.config import to_dict
-from sair_core.encoders.pretext import FrozenFeatures, Pretext, build_pretext
-from sair_core.errors import CheckpointError
-from sair_core.models.discriminator import PatchDiscriminator
+from sair_core.encoders.pretext import Pretext, build_pretext, packaged_features
+from sair_core.evaluation.samples import centre_square
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, SpnFeatures, composite
+from sair_core.photos.folders import spread
+from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.samples import FillSamples
-from sair_core.training.data.store import load_split
+from sair_core.training.data.store import PhotoStore, load_split
 from sair_core.training.optimisers import Learner, adam
 from sair_core.training.start import choose_model_config, load_start_weights
+from sair_core.training.tasks.adversary import (
+    REDUCTIONS,
+    Adversary,
+    PatchAdversary,
+    ProjectedAdversary,
+    WholeState,
+)
 from sair_core.training.tasks.perceptual import build_perceptual
 from sair_core.training.tasks.spn_losses import (
     SpnWeights,
-    adversarial_loss,
-    discriminator_loss,
+    choose_weights,
     diversity_loss,
-    feature_loss,
     image_loss,
     kl_loss,
     prior_loss,
 )
-from sair_core.training.tasks.validation import Validation, paste_fill, to_tensors
+from sair_core.training.tasks.validation import RealismValidation, Validation, paste_fill, to_tensors
 from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
 
 EPSILON = 0.02  # of Eq. (14): with the paper's 1e-5 two equal fills, as all are at first, cost 100,000
 SHOWN_SEEDS = (1, 2)
+MEASURED = 32  # photos by whose maps the projected adversary's are normalised
 
 
 class SpnTask:
-    """Training of an SPN: generator and discriminator take a step each on every batch."""
+    """Training of an SPN: generator and adversary take a step each on every batch."""
 
     def __init__(self, config: SpnTrainConfig, backend: Backend, resume: bool = False):
         """resume: no weights are needed to begin with, those of the run will be loaded."""
@@ -63,23 +69,24 @@ class SpnTask:
             chosen = dataclasses.replace(chosen, probabilistic=config.probabilistic)
         self.model = Spn(chosen)
         pretext, heads = _build_pretext_and_heads(self.model)
-        perceptual, name = build_perceptual() if chosen.probabilistic else (None, None)
-        self.facts = {"train": to_dict(config), "model": to_dict(chosen), "perceptual": name}
-        generator, opponent = Generator(self.model, heads), DiscriminatorLoss()
         self.photos, held = load_split(config, None, backend)
         self.pixels = self.photos.load_pixels(backend.device)
+        adversary, name = _build_adversary(config, chosen.probabilistic, self.photos, backend)
+        self.facts = {"train": to_dict(config), "model": to_dict(chosen), "perceptual": name}
+        generator = Generator(self.model, heads)
         if config.start and not resume:
             load_start_weights(self.model, config.start)
-        for module in (generator, opponent, pretext, perceptual):
+        for module in (generator, adversary, pretext):
             if isinstance(module, nn.Module):
                 backend.place(module)
-        self.validation = Validation(held, config.final_size_px, config.seed)
-        loss = SpnLoss(generator, opponent.discriminator, pretext, perceptual, config)
-        self.fills = loss.fills
-        self.loss, self.discriminator_loss = backend.prepare(loss), backend.prepare(opponent)
+        validation = Validation if config.adversary == "patch" else RealismValidation
+        self.validation = validation(held, config.final_size_px, config.seed)
+        self.spn_loss = SpnLoss(generator, adversary, pretext, config, backend.processes)
+        self.loss, self.adversary_loss = backend.prepare(self.spn_loss), backend.prepare(adversary)
+        self.numbers, self.terms = adversary.numbers, defaultdict[str, list[float]](list)
         self.learners = {
             "generator": Learner(generator, adam(generator, config.learning_rate, config.betas)),
-            "discriminator": Learner(opponent, adam(opponent, config.learning_rate, config.betas)),
+            "discriminator": Learner(adversary, adam(adversary, config.learning_rate, config.betas)),
         }
         self.average = Average(generator, config.ema)
         count = sum(p.numel() for p in self.model.parameters())
@@ -93,36 +100,52 @@ class SpnTask:
             queries=1,  # the whole picture is filled
             hole_share=1.0,
             batch=batch * self.backend.processes,
+            object_share=self.config.object_share,
             seed=self.config.seed,
         )
         share, workers = self.backend.share, self.config.workers
         return load_pictures(samples, batch, first_sample, workers, share, self.pixels)
 
     def step(self, batch: Batch, first_sample: int) -> float:
+        """As `Task`. The loss is that of the fills without the adversarial term, which has no minimum."""
         generator, discriminator = (one.optimiser for one in self.learners.values())
-        clip_norm = self.config.clip_norm
+        clip_norm, loss = self.config.clip_norm, self.spn_loss
         real = {name: batch[name] for name in ("rgb01", "hole01")}
-        if self.model.config.probabilistic:
-            real |= self._draw_noise(batch["rgb01"], first_sample)
-        self.fills.clear()
-        loss = self.backend.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
-        pairs = {"real01": batch["rgb01"], "fake01": torch.cat(self.fills)}
-        other = self.backend.optimise(self.discriminator_loss, discriminator, pairs, clip_norm=clip_norm)
-        return loss if math.isfinite(other) else math.nan
+        real |= self._draw_noise(batch["rgb01"], first_sample)
+        loss.begin()
+        total = self.backend.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
+        judged = {name: torch.cat([part[name] for part in loss.judged]) for name in loss.judged[0]}
+        other = self.backend.optimise(self.adversary_loss, discriminator, judged, clip_norm=clip_norm)
+        if not math.isfinite(total + other):
+            return math.nan
+        for name, value in {**loss.terms, "adversary": other}.items():
+            self.terms[name].append(value)
+        return total - self.backend.mean(loss.weights.adversarial * loss.terms.get("adversarial", 0.0))
 
     def _draw_noise(self, rgb01: Tensor, first_sample: int) -> Batch:
-        """Draw two latents for each picture, seeded by the number of this process's first one."""
+        """Draw what is random in the losses of pictures, seeded by the number of this process's first one.
+
+        Two latents if the model is probabilistic, and the numbers of the adversary's augmentation.
+        """
         count, _, height, width = rgb01.shape
         first = first_sample + self.backend.rank * count
-        latents = {}
-        for place, name in enumerate(("noise", "other_noise")):
-            seed = (self.config.seed * 1_000_003 + first) * 2 + place
-            drawn = self.model.latent((height, width), torch.Generator().manual_seed(seed), count)
-            latents[name] = drawn.to(self.backend.device)
-        return latents
+        seed = (self.config.seed * 1_000_003 + first) * 2
+        drawn = {}
+        if self.model.config.probabilistic:
+            for place, name in enumerate(("noise", "other_noise")):
+                generator = torch.Generator().manual_seed(seed + place)
+                drawn[name] = self.model.latent((height, width), generator, count)
+        if self.numbers:
+            rng = stream_generator(self.config.seed, Stream.AUGMENTATION, first)
+            drawn["augment"] = torch.from_numpy(rng.random((count, self.numbers), np.float32))
+        return {name: value.to(self.backend.device) for name, value in drawn.items()}
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        return self.validation(self.fill)
+        """As `Task`; figures are also the terms of the losses, their means since the last validation."""
+        figures, picture = self.validation(self.fill)
+        figures |= {f"{name}_loss": float(np.mean(values)) for name, values in self.terms.items()}
+        self.terms.clear()
+        return figures, picture
 
     @torch.inference_mode()
     def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
@@ -150,18 +173,18 @@ def _build_pretext_and_heads(model: Spn) -> tuple[Pretext | None, DistillationHe
     return pretext, DistillationHeads(config.prior_channels, pretext.channels)
 
 
-class WholeState(nn.Module):
-    """A module whose own state is all of its state."""
-
-    def own_state(self) -> dict[str, Tensor]:
-        return self.state_dict()
-
-    def load_own_state(self, state: dict[str, Tensor], where: str) -> None:
-        """Load what `own_state` returned. Raises CheckpointError when it does not fit."""
-        try:
-            self.load_state_dict(state)
-        except RuntimeError as error:
-            raise CheckpointError(f"{where} does not fit its configuration: {error}") from error
+def _build_adversary(
+    config: SpnTrainConfig, probabilistic: bool, photos: PhotoStore, backend: Backend
+) -> tuple[PatchAdversary | ProjectedAdversary, str | None]:
+    """Return the adversary that is chosen, and the name of the network whose maps compare pictures."""
+    if config.adversary == "patch":
+        perceptual, name = build_perceptual() if probabilistic else (None, None)
+        return PatchAdversary(None if perceptual is None else backend.place(perceptual)), name
+    features = packaged_features(config.judge, REDUCTIONS)
+    some = [centre_square(photos[i].rgb, config.size_px) for i in spread(len(photos), MEASURED)]
+    adversary = ProjectedAdversary(features, some)
+    backend.place(features)
+    return adversary, config.judge
 
 
 class Generator(WholeState):
@@ -172,86 +195,74 @@ class Generator(WholeState):
         self.model, self.heads = model, heads
 
 
-class DiscriminatorLoss(WholeState):
-    """The discriminator, and its loss: Eq. (11)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.discriminator = PatchDiscriminator()
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the loss. batch: real01 and fake01 `(B, 3, H, W)`."""
-        real, fake = (self.discriminator(batch[name])[0] for name in ("real01", "fake01"))
-        return discriminator_loss(real, fake)
-
-
 class SpnLoss(nn.Module):
-    """What the generator minimises: Eq. (12), or Eq. (15) when probabilistic."""
+    """What the generator minimises: Eq. (12), or Eq. (15) when probabilistic.
+
+    Of the present batch, one a part of it: judged, what the adversary's own step needs; terms: their values.
+    """
 
     def __init__(
         self,
         generator: Generator,
-        discriminator: PatchDiscriminator,
+        adversary: Adversary,
         pretext: Pretext | None,
-        perceptual: FrozenFeatures | None,
         config: SpnTrainConfig,
+        processes: int,
     ):
         super().__init__()
         self.generator, self.config = generator, config
         # In a tuple, so that they are no part of this module: what is trained here is the generator.
-        self.others = (discriminator, pretext, perceptual)
-        self.weights = SpnWeights(
-            config.prior_weight, config.image_weight, config.adversarial_weight,
-            config.feature_weight, config.diverse_weight, config.kl_weight,
-        )  # fmt: skip
-        self.fills: list[Tensor] = []  # of the present batch, for the discriminator's turn
+        self.others = (adversary, pretext)
+        names = [field.name for field in dataclasses.fields(SpnWeights)]
+        chosen = {name: getattr(config, f"{name}_weight") for name in names}
+        self.weights = choose_weights(config.adversary, chosen)
+        self.joins_at = config.image_steps * config.batch * processes  # number of a sample
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the batch before."""
+        self.judged: list[Batch] = []
+        self.terms: dict[str, float] = {}
+        self._pictures = 0
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
-        """Return the loss of rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)` and, if probabilistic, latents."""
-        discriminator, pretext, perceptual = self.others
+        """Return the loss of rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)` and what is drawn for them."""
+        adversary, pretext = self.others
         model, rgb01, hole01 = self.generator.model, batch["rgb01"], batch["hole01"]
         features = model.encode(rgb01, hole01)
         fill = model.decode(features, batch.get("noise"))
-        # The discriminator sees what is used: the fill in the hole, the photo around it.
+        # The adversary sees what is used: the fill in the hole, the photo around it.
         shown = composite(fill.rgb01, rgb01, hole01)
-        self.fills.append(shown.detach())
-        with _freeze(discriminator):
-            logits, maps = discriminator(shown)
-        terms = {
-            "image": image_loss(fill.rgb01, rgb01, hole01),
-            "adversarial": adversarial_loss(logits),
-        }
+        terms, judged = adversary.compare(shown, batch)
+        self.judged.append(judged)
+        terms["image"] = image_loss(fill.rgb01, rgb01, hole01)
         if pretext is not None and self.generator.heads is not None:
             terms["prior"] = prior_loss(self.generator.heads(fill.priors), pretext(rgb01), hole01)
-        if perceptual is not None:
-            with torch.no_grad():
-                true_maps, true_features = discriminator(rgb01)[1], perceptual(rgb01)
-            shown_features = perceptual(shown)
-            terms["feature"] = feature_loss(maps, true_maps) + feature_loss(shown_features, true_features)
-            terms |= self._variational_terms(features, shown, batch, perceptual)
+        if model.config.probabilistic:
+            terms |= self._variational_terms(features, shown, batch)
+        if first_sample < self.joins_at:
+            # Without a judge fills would differ by streaks.
+            terms = {name: term for name, term in terms.items() if name not in ("adversarial", "diverse")}
+        self._add(terms, len(rgb01))
         return self.weights.total(terms)
 
-    def _variational_terms(
-        self, features: SpnFeatures, shown: Tensor, batch: Batch, perceptual: FrozenFeatures
-    ) -> dict[str, Tensor]:
+    def _add(self, terms: dict[str, Tensor], pictures: int) -> None:
+        """Take the terms of a part of the batch into their means."""
+        before, self._pictures = self._pictures, self._pictures + pictures
+        for name, term in terms.items():
+            mean = self.terms.get(name, 0.0)
+            self.terms[name] = (before * mean + pictures * term.item()) / self._pictures
+
+    def _variational_terms(self, features: SpnFeatures, shown: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return the terms of Eq. (15) on the latent: its distribution, and that fills by it differ."""
         assert features.mean is not None and features.sigma is not None  # of a probabilistic model
         terms = {"kl": kl_loss(features.mean, features.sigma)}
         twice = math.ceil(self.config.twice_share * len(shown))
         if twice:
+            adversary, _ = self.others
             again = self.generator.model.decode(features.first(twice), batch["other_noise"][:twice]).rgb01
             again = composite(again, batch["rgb01"][:twice], batch["hole01"][:twice])
             # Halved, because noise from pixel to pixel would be the cheapest way to differ.
-            first, second = (perceptual(F.avg_pool2d(one, 2)) for one in (shown[:twice], again))
+            first, second = (adversary.perceive(F.avg_pool2d(one, 2)) for one in (shown[:twice], again))
             terms["diverse"] = diversity_loss(first, second, batch["hole01"][:twice], EPSILON)
         return terms
-
-
-@contextlib.contextmanager
-def _freeze(module: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a module inside a `with` block, and leave none for its weights."""
-    module.requires_grad_(False)
-    try:
-        yield
-    finally:
-        module.requires_grad_(True)

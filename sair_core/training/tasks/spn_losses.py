@@ -44,6 +44,21 @@ class SpnWeights:
         return reduce(operator.add, (getattr(self, name) * term for name, term in terms.items()))
 
 
+# What the weights of `SpnTrainConfig` are by default. The patch adversary's are the paper's but for Eq. (14):
+# with 1 two fills would have to differ as much as two photos do. Beside the projected one priors learn from
+# maps of an EfficientNet-Lite, whose values are of several units.
+WEIGHTS = {
+    "patch": SpnWeights(diverse=0.05),
+    "projected": SpnWeights(prior=0.05, image=2.0, adversarial=1.0, feature=2.0, diverse=0.02),
+}
+
+
+def choose_weights(adversary: str, chosen: Mapping[str, float | None]) -> SpnWeights:
+    """Return the weights of an adversary in WEIGHTS, but those that are chosen and not None."""
+    given = {name: weight for name, weight in chosen.items() if weight is not None}
+    return dataclasses.replace(WEIGHTS[adversary], **given)
+
+
 def prior_loss(
     predicted: Sequence[Tensor], target: Sequence[Tensor], hole01: Tensor, alpha: float = ALPHA
 ) -> Tensor:
@@ -85,6 +100,20 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return F.softplus(-real_logits.float()).mean() + F.softplus(fake_logits.float()).mean()
 
 
+def generator_hinge_loss(fake_logits: Sequence[Tensor], hole01: Tensor) -> Tensor:
+    """Return `-D(I)`, the mean over scales, where there is hole. logits: `(B, 1, h_i, w_i)` a scale."""
+    return -reduce(operator.add, (_inside(logits, hole01) for logits in fake_logits)) / len(fake_logits)
+
+
+def hinge_loss(real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor], hole01: Tensor) -> Tensor:
+    """Return `max(0, 1 - D(I_full)) + max(0, 1 + D(I))`, the mean over scales; of I where there is hole."""
+    terms = [
+        F.relu(1 - real.float()).mean() + _inside(F.relu(1 + fake.float()), hole01)
+        for real, fake in zip(real_logits, fake_logits, strict=True)
+    ]
+    return reduce(operator.add, terms) / len(terms)
+
+
 def feature_loss(maps: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Return a line of Eq. (13): the mean over layers of `|phi^i(I_full) - phi^i(I)|`; no gradient to target.
 
@@ -108,6 +137,12 @@ def diversity_loss(
         distance = ((a.float() - b.float()).abs() * hole).sum() / (a.shape[1] * hole.sum()).clamp_min(EPSILON)
         terms.append(1 / (distance + epsilon))
     return reduce(operator.add, terms) / len(terms)
+
+
+def _inside(values: Tensor, hole01: Tensor) -> Tensor:
+    """Return the mean of `(B, 1, h, w)` over cells weighted by their share of hole; 0 without any hole."""
+    share = hole_share(hole01, values.shape[-2:])
+    return (values.float() * share).sum() / share.sum().clamp_min(1.0)
 
 
 def _weighted_l1(a: Tensor, b: Tensor, hole: Tensor, extra: float) -> Tensor:

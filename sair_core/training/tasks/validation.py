@@ -1,7 +1,8 @@
-"""Validation of fills, on the same photos and holes every time: PSNR, sharpness and a picture."""
+"""Validation of fills, on the same photos and holes every time: figures and a picture."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,7 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sair_core.evaluation.features import load_features
 from sair_core.evaluation.metrics import gradient, psnr
+from sair_core.evaluation.objects import ellipse_mask
+from sair_core.evaluation.realism import Texture, add_textures, filled_places, frechet, texture
 from sair_core.evaluation.samples import centre_square
 from sair_core.holes import to_hole01, to_rgb01
 from sair_core.photos.masks import BINS, irregular_mask
@@ -28,9 +32,10 @@ class Validation:
     def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
         rng = stream_generator(seed, Stream.VALIDATION_HOLES)
         self.photos = [centre_square(p.rgb, size_px) for p in photos]
-        self.masks = [
-            irregular_mask(rng, (size_px, size_px), BINS[i % len(BINS)]) for i in range(len(self.photos))
-        ]
+        self.masks = [self._draw_mask(rng, i, (size_px, size_px)) for i in range(len(self.photos))]
+
+    def _draw_mask(self, rng: np.random.Generator, place: int, size_px: tuple[int, int]) -> np.ndarray:
+        return irregular_mask(rng, size_px, BINS[place % len(BINS)])
 
     def __call__(self, fill: Fill) -> tuple[dict[str, float], Image.Image]:
         """Return figures and a picture of fills.
@@ -39,19 +44,55 @@ class Validation:
         gradient, filled over true; 1 is as sharp as the photos). The picture has rows masked, filled, true,
         and one for each further picture of `fill`.
         """
-        pictures = [fill(photo, mask) for photo, mask in zip(self.photos, self.masks)]
-        scores = [psnr(filled, photo) for (filled, *_), photo in zip(pictures, self.photos)]
-        figures = {"psnr": float(np.mean(scores))}
-        for i, (low, high) in enumerate(BINS):
-            if scores[i :: len(BINS)]:
-                figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
-        filled, *others = zip(*pictures)
-        found, true = (sum(map(gradient, photos, self.masks)) for photos in (filled, self.photos))
-        figures["sharpness"] = found / max(true, 1e-6)
+        filled, *others = zip(*[fill(photo, mask) for photo, mask in zip(self.photos, self.masks)])
+        figures = self._measure(filled) | {"sharpness": self._sharpness(filled)}
         masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
         rows = [masked, filled, self.photos, *others]
         grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
         return figures, Image.fromarray(grid)
+
+    def _measure(self, filled: Sequence[np.ndarray]) -> dict[str, float]:
+        scores = [psnr(one, photo) for one, photo in zip(filled, self.photos)]
+        figures = {"psnr": float(np.mean(scores))}
+        for i, (low, high) in enumerate(BINS):
+            if scores[i :: len(BINS)]:
+                figures[f"psnr_{100 * low:.0f}_{100 * high:.0f}"] = float(np.mean(scores[i :: len(BINS)]))
+        return figures
+
+    def _sharpness(self, filled: Sequence[np.ndarray]) -> float:
+        found, true = (sum(map(gradient, photos, self.masks)) for photos in (filled, self.photos))
+        return found / max(true, 1e-6)
+
+
+class RealismValidation(Validation):
+    """As `Validation`, but of how real fills look: holes are as large as objects.
+
+    Figures: the Fréchet distance inside the holes (see `evaluation.realism`), mean PSNR in dB, sharpness.
+    """
+
+    def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
+        """Raises MissingDependencyError without the package that has the weights of `load_features`."""
+        super().__init__(photos, size_px, seed)
+        self.features = load_features()
+        self.true = self._texture(self.photos)
+
+    def _draw_mask(self, rng: np.random.Generator, place: int, size_px: tuple[int, int]) -> np.ndarray:
+        return ellipse_mask(rng, size_px)
+
+    def _measure(self, filled: Sequence[np.ndarray]) -> dict[str, float]:
+        distance = frechet(self._texture(filled), self.true)
+        scores = [psnr(one, photo) for one, photo in zip(filled, self.photos)]
+        # Without two places a scale there is no distance: photos are too few or too small.
+        return {"frechet": math.inf if distance is None else distance, "psnr": float(np.mean(scores))}
+
+    def _texture(self, pictures: Sequence[np.ndarray]) -> Texture:
+        """Return the moments of the features in the holes."""
+        found: Texture | None = None
+        for picture, mask in zip(pictures, self.masks):
+            maps = self.features(picture)
+            found = add_textures(found, texture(maps, filled_places(maps, mask)))
+        assert found is not None  # a validation has photos
+        return found
 
 
 def to_tensors(photo: np.ndarray, mask: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

