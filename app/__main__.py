@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import signal
 import sys
@@ -48,6 +49,9 @@ class AppOptions:
     mcp: bool = False
     """offer every endpoint as a tool to language models too (pip install "gradio[mcp]")"""
 
+    verbose: bool = False
+    """log the stages of all work, with their times"""
+
     def __post_init__(self) -> None:
         require_megapixels(self.max_megapixels)
         require(self.port is None or 0 < self.port < 65536, "--port must be from 1 to 65535.")
@@ -66,6 +70,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python app.py") -> i
 
 
 def _serve(options: AppOptions) -> None:
+    if options.verbose:
+        logging.getLogger(__package__).setLevel(logging.DEBUG)
     accounts = None if options.auth is None else read_accounts(options.auth)
     # Nothing is reported to anybody; read by gradio and huggingface_hub when they are imported.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")

@@ -20,7 +20,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError
 
-from benchmarks.speed import APP_LIMIT_SECONDS, ROOT, page_answers, stop
+from benchmarks.first_page import APP_LIMIT_SECONDS, ROOT, page_answers, stop
 
 APP = ("app.py", "--host", "127.0.0.1")
 END_SECONDS = 30.0

@@ -38,6 +38,7 @@ from sair_core.semantics.points import Labels, Points
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.selector import PointSelector
 from sair_core.semantics.words import EVERYTHING_ELSE, parse_labels
+from sair_core.stages import stage
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.window import Window
 from sair_core.zoom.cache import FeatureCache, model_key
@@ -253,7 +254,8 @@ class InpaintPipeline:
         report = progress or no_progress
         if not isinstance(photo, Photo):
             report(0.0, "Opening the photo")
-        photo, hole = open_hole(photo, mask)
+        with stage("open"):
+            photo, hole = open_hole(photo, mask)
         config = self._texture(texture, hole, asked=not (source is None and words is None))
         seeds = self._seeds(seed, count, drawn=self.filler.draws or config is not None)
         if source is not None and config is None:

@@ -19,6 +19,7 @@ from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress
 from sair_core.semantics.map import SemanticMap
+from sair_core.stages import log_stages
 from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
 
@@ -117,10 +118,12 @@ class FillService:
     ) -> Future[FillResult]:
         """Queue a fill. mask: bool `(H, W)`, True = hole. cancelled: asked again and again; once True, the
         future raises CancelledError."""
-        fill = self._filling(photo, mask, 1, options, cancelled)
-        return self._start(
-            self._filler(options.engine), lambda model, progress: fill(model, progress)[0], progress
-        )
+        fills = self._filling(photo, mask, 1, options, cancelled)
+
+        def fill(filler: Filler, progress: Progress) -> FillResult:
+            return fills(filler, progress)[0]
+
+        return self._start(self._filler(options.engine), fill, progress)
 
     def start_variations(
         self,
@@ -311,7 +314,8 @@ class FillService:
         """Queue work with a model. The host's time limit does not count the wait and the loading."""
 
         def work(progress: Progress) -> T:
-            return act(get_model(progress), limit_time(progress, limits().seconds))
+            with log_stages(log, act.__name__):
+                return act(get_model(progress), limit_time(progress, limits().seconds))
 
         return self.work.submit(work, progress)
 

@@ -20,6 +20,7 @@ from sair_core.holes import reduce_known, to_hole01
 from sair_core.photos.masks import MaskSource, as_mask
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
+from sair_core.stages import stage
 
 MAX_HOLE_WORK_PX = 192  # training showed holes up to about this thick; thicker ones are worked on reduced
 
@@ -67,7 +68,8 @@ def fill_hole(
     every crop of every fill. Raises CancelledError, asked as often.
     Returns float32 `(seeds, N, 3)` in [0, 1], the colours of the hole's N pixels in the order of np.nonzero.
     """
-    crops = plan_crops(hole, max_hole_work_px=max_hole_work_px)
+    with stage("plan"):
+        crops = plan_crops(hole, max_hole_work_px=max_hole_work_px)
     fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
     places = np.flatnonzero(hole)
     steps = len(crops) * len(seeds)
@@ -118,19 +120,22 @@ def _fill_crops(
                 encoded = _encode(filler, reduced, guide, bf16)
             filled01 = _decode(filler, encoded, wanted, seed, device, bf16)
             if remove_seams:
-                filled01 = remove_seam(filled01, known01, open_hole)
+                with stage("seam"):
+                    filled01 = remove_seam(filled01, known01, open_hole)
             values[i] = filled01[rows, columns].clip(0, 1)
             yield i, (rows + crop.top) * hole.shape[1] + columns + crop.left, values[i]
         if len(crops) > 1:
             done.append((rows + crop.top, columns + crop.left, values))
 
 
+@stage("encode")
 @torch.inference_mode()
 def _encode(filler: Filler, tensors: tuple[Tensor, Tensor], guide: Guide | None, bf16: bool) -> Any:
     with autocast(tensors[0].device, bf16):
         return filler.encode(*tensors, guide)
 
 
+@stage("decode")
 @torch.inference_mode()
 def _decode(
     filler: Filler, encoded: Any, wanted: np.ndarray, seed: int, device: torch.device, bf16: bool

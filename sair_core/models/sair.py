@@ -28,6 +28,7 @@ from sair_core.models.air import Air
 from sair_core.models.detail import Detail, DetailConfig
 from sair_core.models.parts import Part, build, check_known, resolve
 from sair_core.models.sir import Sir, SirConfig
+from sair_core.stages import stage
 from sair_core.weights.checkpoint import CheckpointModel
 
 SEMANTICS = ("full", "none", "unfilled", "only")
@@ -143,8 +144,9 @@ class Sair(CheckpointModel):
         z = self.appearance_encoder(start01, hole01) if self.appearance_encoder is not None else None
         if self.semantic_encoder is None:
             return SairFeatures(self.air.project(z, None), start01)
-        seen = self.semantic_encoder(rgb01 * (1 - hole01), hole01)
-        tokens, edges, c = self._semantics(seen, hole01, z)
+        with stage("semantics"):
+            seen = self.semantic_encoder(rgb01 * (1 - hole01), hole01)
+            tokens, edges, c = self._semantics(seen, hole01, z)
         # CLIP's embeddings have any norm and those of words have one: AIR sees directions, entries about 1.
         c = F.normalize(c.float(), dim=1)
         if words is not None:

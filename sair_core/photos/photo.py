@@ -20,6 +20,7 @@ from sair_core.photos.alpha import extend_colours
 from sair_core.photos.formats import MODES, format_size, to_8_bit, to_photo_mode
 from sair_core.photos.metadata import Metadata
 from sair_core.photos.reader import call_decoder, check_size, read_picture, turn_upright
+from sair_core.stages import stage
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as Pillow's own conversion to "L"
 
@@ -87,6 +88,7 @@ class Photo:
             return self.rgb
         return self.colours if self.colours.ndim == 3 else np.repeat(self.colours[..., None], 3, axis=2)
 
+    @stage("composite")
     def composite(self, fill01: np.ndarray, mask: np.ndarray) -> Photo:
         """Return the photo with new colours at the mask's pixels.
 

@@ -24,6 +24,7 @@ from sair_core.holes import hole_share, reduce_known, to_hole01, to_rgb01
 from sair_core.models.sair import Sair
 from sair_core.semantics.map import SemanticMap
 from sair_core.semantics.words import EVERYTHING_ELSE, imagenet_words, scene_words
+from sair_core.stages import stage
 from sair_core.window import Window
 
 MAX_WORK_PX = 512  # long side at which a photo is read
@@ -209,6 +210,7 @@ class SemanticReader:
     def _scale(self) -> float:
         return float(self.encoder.logit_scale.exp())
 
+    @stage("semantics")
     @torch.inference_mode()
     def _read(self, rgb: np.ndarray, hole: np.ndarray | None, complete: bool) -> Tensor:
         rgb01 = to_rgb01(rgb, self.device)
@@ -242,6 +244,7 @@ def _complete(model: Sair, rgb01: Tensor, hole01: Tensor) -> Tensor:
     return F.normalize(mixed, dim=1)
 
 
+@stage("label pixels")
 def _name_pixels(logits: Tensor, window: Window, photo_px: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Logits `(N, h, w)` of labels over a photo, sampled bilinearly; the best one's id and softmax share."""
     height, width = window.size_px

@@ -20,6 +20,7 @@ from sair_core.semantics.edges import refine_edges
 from sair_core.semantics.points import Labels, Points, check_points
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.words import COCO_THINGS, vocabulary
+from sair_core.stages import stage
 from sair_core.weights.bundled import BUNDLED, BUNDLED_SELECTION
 
 GUIDE_PX = 512  # long side of the colours that its border follows
@@ -74,7 +75,8 @@ class PointSelector:
         reading = self.read(rgb)
         share = self._share(reading, points / rgb.shape[1::-1], inside)
         guide01 = reading.guide01[0].permute(1, 2, 0).numpy()
-        mask = refine_edges(share, guide01, rgb)
+        with stage("edges"):
+            mask = refine_edges(share, guide01, rgb)
         columns, rows = points.astype(int).T
         mask[rows, columns] = inside
         return grow(mask, grow_px)
@@ -113,6 +115,7 @@ class PointSelector:
         larger[part] = self._search(_part_of(reading, *part), places, inside[within])
         return keep_touched(larger, rows, columns, inside)
 
+    @stage("search")
     def _search(self, reading: PhotoReading, places_xy: np.ndarray, inside: np.ndarray) -> np.ndarray:
         """Return what the model says of every place of the guide, float32 `(h, w)` in [0, 1]."""
         size_px = reading.guide01.shape[2:]

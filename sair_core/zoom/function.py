@@ -25,6 +25,7 @@ from sair_core.holes import to_rgb01
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
+from sair_core.stages import stage
 from sair_core.window import Window, resample
 from sair_core.zoom.cache import FeatureCache, Tile
 from sair_core.zoom.tiles import Region, Span, cut, spans
@@ -83,7 +84,8 @@ class PhotoFunction:
                 for at, span in ((ys, span_y), (xs, span_x))
             )
             region = Region(span_y, span_x)
-            tile = self.cache.tile(self.photo, region, self.key, partial(self._tile, region))
+            with stage("tiles"):
+                tile = self.cache.tile(self.photo, region, self.key, partial(self._tile, region))
             found = self._decode(tile.features, region, ys[part_y], xs[part_x], window.scale)
             found += _interpolate(
                 tile.missing, ys[part_y] - span_y.low + RIM_PX, xs[part_x] - span_x.low + RIM_PX
@@ -116,6 +118,7 @@ class PhotoFunction:
         true01 = rgb01[0][:, ys[:, None] - rows.start, xs - columns.start]
         return Tile(features, (true01 - found).half())
 
+    @stage("decode")
     def _decode(
         self, features: SairFeatures, region: Region, ys: np.ndarray, xs: np.ndarray, scale: float
     ) -> Tensor:
@@ -148,6 +151,7 @@ def _copy_to_own_memory(features: Tensor) -> Tensor:
     return last.permute(0, 3, 1, 2)
 
 
+@stage("interpolate")
 def _interpolate(picture: Tensor, ys: np.ndarray, xs: np.ndarray) -> Tensor:
     """Interpolate `(C, h, w)` at rows and columns (px, centres at a half): `(len(ys), len(xs), C)`.
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from sair_core.filling.seams import solve_poisson
+from sair_core.stages import stage
 
 NEIGHBOURS_YX = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
+@stage("blend")
 def blend(
     copied_yx: np.ndarray, hole: np.ndarray, colours: np.ndarray, known: np.ndarray, screening: float
 ) -> np.ndarray:

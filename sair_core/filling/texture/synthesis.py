@@ -22,6 +22,7 @@ from sair_core.filling.texture.sheet import lay_out
 from sair_core.filling.texture.start import start_from_rim
 from sair_core.filling.texture.vote import Voter
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
+from sair_core.stages import each_stage
 
 NOWHERE = -1
 MAX_CROP_PX = 2048  # side above which a long thin hole is filled piece by piece
@@ -169,7 +170,7 @@ def _copy(
     work = [count / 4**level for level, count in enumerate(rounds)]
     taste = torch.rand(1, 1, TASTE_CELLS, TASTE_CELLS, generator=draw).to(scenes[0].colours)
     coarser: tuple[Canvas, Tensor] | None = None
-    for level in range(len(scenes) - 1, -1, -1):
+    for level in each_stage("texture, level", range(len(scenes) - 1, -1, -1)):
         scene, done = scenes[level], sum(work[level + 1 :])
         canvas = build_canvas(scene, config)
         colours = canvas.place(torch.where(scene.known, scene.colours, 0))

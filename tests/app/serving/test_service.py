@@ -1,3 +1,4 @@
+import logging
 import threading
 from dataclasses import replace
 
@@ -180,6 +181,15 @@ def test_a_model_that_cannot_be_loaded_changes_nothing(photo):
 def test_words_give_a_mask(photo):
     mask = FillService(MeanPipeline).start_words(photo, "car").result()
     assert mask.dtype == bool and mask.shape == (8, 8)
+
+
+def test_the_log_says_at_debug_level_where_the_time_went(photo, caplog):
+    mask = np.zeros(photo.size_px, bool)
+    mask[2:5, 2:5] = True
+    with caplog.at_level(logging.DEBUG, "app.serving.service"):
+        FillService(MeanPipeline).start_fill(photo, mask).result()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("fill: the rest ") and "composite" in line
 
 
 def test_warm_up_with_reader():
