@@ -30,20 +30,18 @@ UNTOLD = "has not enabled verbose error reporting"  # what Gradio says of errors
 
 @contextlib.contextmanager
 def running_app(
-    url: str | None = None, *, command: Sequence[str] = APP, files: Path | None = None
+    url: str | None = None, *, command: Sequence[str] = APP, files: Path | None = None, port: int = 0
 ) -> Iterator[tuple[str, int | None]]:
     """`(url, process id)` of an app: the one at `url`, whose process is not known, or one of its own on a
     free loopback port, which is ended afterwards as with Ctrl+C.
 
     command: of that one, as Python is given it, without the port. files: folder for what it is sent and what
-    it makes; None: where Gradio keeps them.
+    it makes; None: where Gradio keeps them. port: of that one; 0: any free one.
     """
     if url is not None:
         yield url, None
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or find_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     environment = os.environ | ({} if files is None else {"GRADIO_TEMP_DIR": str(files)})
     app = subprocess.Popen(
@@ -65,6 +63,13 @@ def running_app(
             app.wait(END_SECONDS)
     finally:
         stop(app)
+
+
+def find_port() -> int:
+    """Return a loopback port that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def app_memory_gb(pid: int) -> float | None:

@@ -1,19 +1,26 @@
 """Many visitors at once, for a long time: `python benchmarks/soak.py --help`.
 
 Each has a photo of its own, asks for one thing after the other and checks every answer; some give up in the
-middle, some ask for too much at once. First each does everything once: what the app keeps for good is in
-memory then, and growth counts from there.
+middle or load the page anew, some ask for too much at once. First each does everything once: what the app
+keeps for good is in memory then, and growth counts from there.
+
+With --restart the app is killed halfway, amid whatever it does, and started again at the same port. Whoever
+waited for an answer then loads the page anew and asks again: what is not answered then is lost.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +29,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
-from benchmarks.serving import APP, running_app  # noqa: E402
+from benchmarks.serving import APP, find_port, running_app  # noqa: E402
 from benchmarks.visitor import ACTIONS, FAILED, LEFT, QUEUE_FULL, REFUSED, WRONG, Outcome, Visitor  # noqa: E402
 
 GROWTH_BAR_MB = 100.0
@@ -33,25 +40,26 @@ SHOWN = 10  # of what went wrong
 @dataclass(frozen=True)
 class Run:
     """A whole run. warm, outcomes: of the first round and of the rest, which took `seconds`. memory_mb: the
-    app's resident memory before and after the rest; files: what it left behind; both None where not known."""
+    app's resident memory before and after the rest; files: what it left behind; both None where not known.
+    repeated: what the restart interrupted, when it was asked for again; None without a restart."""
 
     warm: list[Outcome]
     outcomes: list[Outcome]
     seconds: float
     memory_mb: tuple[float, float] | None
     files: int | None
+    repeated: list[Outcome] | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints what became of the visitors; exit status 1 if a bar is broken."""
     args = parse_arguments(argv)
-    command = APP if args.module is None else ("-m", args.module)
     with tempfile.TemporaryDirectory() as folder:
         served = Path(folder) / "served"
-        with running_app(args.url, command=command, files=served) as (url, pid):
-            warm, outcomes, seconds, memory_mb = soak(args, url, args.pid or pid, Path(folder))
+        with App(args, served) as app:
+            run = soak(args, app, Path(folder))
         files = None if args.url else sum(path.is_file() for path in served.rglob("*"))
-    return show(Run(warm, outcomes, seconds, memory_mb, files), args.sessions)
+    return show(replace(run, files=files), args.sessions)
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,30 +71,92 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--url", help="of an app that runs; without it one is started, and ended")
     parser.add_argument("--pid", type=int, help="process of the app at --url, whose memory is looked at")
+    parser.add_argument("--restart", action="store_true", help="kill the app halfway and start it again")
     parser.add_argument("--module", help=argparse.SUPPRESS)  # another app to start
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.restart and args.url:
+        parser.error("--restart is for an app that is started here: leave --url out.")
+    return args
 
 
-def soak(
-    args: argparse.Namespace, url: str, pid: int | None, folder: Path
-) -> tuple[list[Outcome], list[Outcome], float, tuple[float, float] | None]:
-    """The first four parts of a Run, against the app at `url`."""
-    url = url.rstrip("/") + "/"
+class App:
+    """The app that is visited. gone, back: whether it was killed, and is there again."""
+
+    def __init__(self, args: argparse.Namespace, files: Path):
+        """files: folder for what it is sent and what it makes."""
+        command = APP if args.module is None else ("-m", args.module)
+        port = find_port()
+        self._start = lambda: running_app(args.url, command=command, files=files, port=port)
+        self._process = contextlib.ExitStack()
+        self._pid = args.pid
+        self.gone, self.back = threading.Event(), threading.Event()
+
+    def __enter__(self) -> App:
+        self.url, pid = self._process.enter_context(self._start())
+        self.url = self.url.rstrip("/") + "/"
+        self.pid = self._pid or pid
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.close()
+
+    def restart(self) -> None:
+        self.gone.set()
+        os.kill(self.pid, signal.SIGKILL)
+        self._process.close()
+        self.__enter__()
+        self.back.set()
+
+
+def soak(args: argparse.Namespace, app: App, folder: Path) -> Run:
     visitors = []
     for number in range(args.sessions):
         own = folder / f"visitor-{number}"
         own.mkdir()
-        visitors.append(Visitor(url, number, own))
+        visitors.append(Visitor(app.url, number, own))
+    seconds = 60 * args.minutes
+    before_restart: list[Outcome] = []
+    repeated = None
     with ThreadPoolExecutor(args.sessions) as pool:
+        if args.restart:
+            seconds /= 2
+            before_restart, repeated = survive(pool, visitors, app, seconds)
         warm = sum(pool.map(everything, visitors), [])
-        before = resident_mb(pid)
+        before = resident_mb(app.pid)
         started = time.monotonic()
-        until = started + 60 * args.minutes
-        outcomes = sum(pool.map(lambda visitor: stay(visitor, until, args.actions), visitors), [])
+        outcomes = sum(pool.map(lambda one: stay(one, started + seconds, args.actions), visitors), [])
         seconds = time.monotonic() - started
     time.sleep(SETTLE_SECONDS)
-    after = resident_mb(pid)
-    return warm, outcomes, seconds, None if before is None or after is None else (before, after)
+    after = resident_mb(app.pid)
+    memory_mb = None if before is None or after is None else (before, after)
+    return Run(before_restart + warm, outcomes, seconds, memory_mb, None, repeated)
+
+
+def survive(
+    pool: ThreadPoolExecutor, visitors: list[Visitor], app: App, seconds: float
+) -> tuple[list[Outcome], list[Outcome]]:
+    """Restart the app after some seconds of visits. Return what came of them, and of what that interrupted,
+    asked for again."""
+    visits = [pool.submit(stay_until_restart, visitor, app) for visitor in visitors]
+    time.sleep(seconds)
+    app.restart()
+    outcomes, repeated = zip(*(visit.result() for visit in visits))
+    return sum(outcomes, []), sum(repeated, [])
+
+
+def stay_until_restart(visitor: Visitor, app: App) -> tuple[list[Outcome], list[Outcome]]:
+    """One action after the other until the app is restarted; what that interrupts is asked for again."""
+    outcomes: list[Outcome] = []
+    while True:
+        outcome = visitor.act()
+        if outcome.what == FAILED and app.gone.is_set():
+            app.back.wait()
+            visitor.load_page()
+            return outcomes, [visitor.act(outcome.kind)]
+        outcomes.append(outcome)
+        if app.back.is_set():
+            visitor.load_page()
+            return outcomes, []
 
 
 def everything(visitor: Visitor) -> list[Outcome]:
@@ -123,13 +193,17 @@ def show(run: Run, sessions: int) -> int:
     print(
         f"{count} actions of {sessions} visitors in {run.seconds:.0f} s: {count / run.seconds:.2f} a second"
     )
-    every = [*run.warm, *run.outcomes]
+    repeated = run.repeated or []
+    every = [*run.warm, *run.outcomes, *repeated]
     number = {what: sum(one.what == what for one in every) for what in (WRONG, FAILED, REFUSED, LEFT)}
     unclear = [one for one in every if one.what == REFUSED and QUEUE_FULL not in one.text]
     print(
         f"{number[WRONG]} wrong answers, {number[FAILED]} errors, {number[REFUSED]} refused as the queue was "
         f"full ({len(unclear)} without saying so), {number[LEFT]} left in the middle"
     )
+    if run.repeated is not None:
+        lost = [one for one in repeated if one.what in (WRONG, FAILED)]
+        print(f"restart: {len(repeated)} interrupted and asked for again, {len(lost)} lost")
     broken = [one for one in every if one.what in (WRONG, FAILED)] + unclear
     for one in broken[:SHOWN]:
         print(f"{one.what}: {one.kind} after {one.seconds:.1f} s: {one.text}")

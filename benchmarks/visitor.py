@@ -68,6 +68,11 @@ class Visitor:
             self.holes[folder / f"mask-{i}.png"] = hole
         self.client = new_client(url, folder)
 
+    def load_page(self) -> None:
+        """Begin a new session, as who loads the page anew."""
+        before, self.client = self.client, new_client(self.url, self.file.parent)
+        before.close()
+
     def act(self, kind: str | None = None) -> Outcome:
         """Do one thing, a random one unless a key of ACTIONS is given."""
         if kind is None:
@@ -130,6 +135,8 @@ class Visitor:
     def broken(self) -> str:
         """A file that is no picture has to be answered in plain words."""
         kind, text = self._asked("/fill", self.broken_file, self._mask())
+        if kind in ("gone", "silence"):
+            raise Trouble(FAILED, f"{kind}: {text}")
         _require(kind == "message", f"{kind} for a broken file: {text}")
         return RIGHT
 
@@ -158,6 +165,14 @@ class Visitor:
         with httpx.stream("GET", self._called("fill", values), timeout=PATIENCE_SECONDS):
             time.sleep(self.rng.uniform(0, 0.5))
         return LEFT
+
+    def reload(self) -> str:
+        """Load the page anew while a fill is under way, and fill again."""
+        files = handle_file(str(self.file)), handle_file(str(self._mask()))
+        self.client.submit(*files, api_name="/fill")
+        time.sleep(self.rng.uniform(0, 0.5))
+        self.load_page()
+        return self.fill()
 
     def burst(self) -> str:
         """Many at once: each is answered, or told that too many wait. Without Gradio's client, which can lose
@@ -227,6 +242,7 @@ ACTIONS: dict[str, tuple[Callable[[Visitor], str], float]] = {
     "broken": (Visitor.broken, 1),
     "cancel": (Visitor.cancel, 1),
     "leave": (Visitor.leave, 1),
+    "reload": (Visitor.reload, 1),
     "burst": (Visitor.burst, 0.25),
 }
 

@@ -19,8 +19,14 @@ def test_a_small_run_is_clean(capsys):
     assert "files left behind: 0" in out
 
 
-def run(*outcomes: Outcome, memory_mb=(500.0, 510.0)) -> soak.Run:
-    return soak.Run([], list(outcomes), 10.0, memory_mb, 0)
+def test_a_restart_in_the_middle_loses_nothing(capsys):
+    status = soak.main(["--sessions", "2", "--minutes", "0.1", "--restart", "--module", "tests.app.slow_app"])
+    out = capsys.readouterr().out
+    assert status == 0 and "asked for again, 0 lost" in out, out
+
+
+def run(*outcomes: Outcome, memory_mb=(500.0, 510.0), repeated=None) -> soak.Run:
+    return soak.Run([], list(outcomes), 10.0, memory_mb, 0, repeated)
 
 
 def test_bars(capsys):
@@ -34,6 +40,11 @@ def test_bars(capsys):
                 Outcome("fill", REFUSED, 1.0, "no")):  # fmt: skip
         assert soak.show(run(*fine, bad), 8) == 1 and bad.text in capsys.readouterr().out
     assert soak.show(run(*fine, memory_mb=(500.0, 601.0)), 8) == 1
+    capsys.readouterr()
+    again = [Outcome("fill", RIGHT, 1.0), Outcome("view", FAILED, 1.0, "never answered")]
+    assert soak.show(run(*fine, repeated=again[:1]), 8) == 0
+    assert soak.show(run(*fine, repeated=again), 8) == 1
+    assert "2 interrupted and asked for again, 1 lost" in capsys.readouterr().out
     assert soak.show(run(*fine, memory_mb=None), 8) == 0 and "memory: not known" in capsys.readouterr().out
 
 
