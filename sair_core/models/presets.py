@@ -83,7 +83,7 @@ SPN_PRESETS = {
         widths=(48, 96, 160),
         stride_px=2,
         prior=PriorConfig(blocks=4, enlarge=False, attention_blocks=2, heads=5),
-        generator=GeneratorConfig(hidden=64, kernel=1),
+        generator=GeneratorConfig(hidden=64, kernel=1, noise=True),
         variational=VariationalConfig(channels=32, halvings=2, width=96, decoder_width=64),
         pretext=PretextConfig("tf_efficientnet_lite2", upsample=2),
         initial_fill="pull_push",

@@ -13,6 +13,7 @@ from sair_core.models.pyramid import SCALES, Descent, wide_kernel
 
 NORM_EPSILON = 1e-5
 SLOPE = 0.2  # of the leaky ReLUs
+NOISE_WEIGHT = 0.1  # deviation of the first weights: features have about unit variance
 
 
 @strict_dataclass
@@ -22,12 +23,15 @@ class GeneratorConfig:
     fusion: how a prior enters, a name from `FUSIONS`; "concat" is the paper's ablation "w/o SPADE".
     hidden, kernel: of SPADE's two convolutions. 128 and 3, as in SPADE's own paper, give the 12 M parameters
     that Table 4 counts for four blocks.
+    noise: white noise drawn with the latent joins the features at each scale, so that texture need not repeat
+    (StyleGAN, 3.2); the paper has none, nor has a deterministic model.
     """
 
     blocks: int = 8
     fusion: str = "spade"
     hidden: int = 128
     kernel: int = 3
+    noise: bool = False
 
     def __post_init__(self) -> None:
         require(self.blocks >= 1, f"blocks must be at least 1, got {self.blocks}")
@@ -87,6 +91,18 @@ class Unguided(nn.Module):
         return instance_norm(x)
 
 
+class Noise(nn.Module):
+    """Adds a map of noise to every channel, by a weight of its own."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(NOISE_WEIGHT * torch.randn(channels, 1, 1))
+
+    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
+        """x `(B, C, h, w)`, noise `(B, 1, h, w)`. Returns `(B, C, h, w)`."""
+        return x + self.weight * noise
+
+
 FUSIONS = {"spade": Spade, "concat": Concat}
 
 
@@ -136,6 +152,7 @@ class Generator(nn.Module):
         fold: int,
         scales: int,
         config: GeneratorConfig = GeneratorConfig(),
+        noise: bool = False,
     ):
         """widths: of features and priors, finest first; fold: photo pixels a cell of the finest scale."""
         super().__init__()
@@ -150,6 +167,8 @@ class Generator(nn.Module):
             SpadeResBlock(widths[i + 1], widths[i], widths[i] if i >= SCALES - scales else 0, config)
             for i in reversed(range(SCALES - 1))
         )
+        entering = (coarsest, *(widths[i + 1] for i in reversed(range(SCALES - 1))))
+        self.noise = nn.ModuleList(Noise(channels) for channels in entering if noise)
         kernel = wide_kernel(fold)
         self.leave = nn.Conv2d(widths[0], 3 * fold * fold, kernel, padding=kernel // 2)
 
@@ -160,13 +179,22 @@ class Generator(nn.Module):
         """
         return self.descent(x)[-1]
 
-    def forward(self, x: Tensor, priors: Sequence[Tensor]) -> Tensor:
-        """Eq. (9): colours `(B, 3, H, W)` in [0, 1], float32. x from `encode`; priors finest first."""
-        waiting = list(priors)
+    def forward(self, x: Tensor, priors: Sequence[Tensor], noise: Sequence[Tensor] = ()) -> Tensor:
+        """Eq. (9): colours `(B, 3, H, W)` in [0, 1], float32.
+
+        x from `encode`; priors finest first; noise `(B, 1, h, w)` of each scale, finest first, or none.
+        """
+        waiting, adding = list(priors), list(zip(self.noise, reversed(noise)))
         prior = waiting.pop()
+        if adding:
+            add, drawn = adding.pop(0)
+            x = add(x, drawn)
         for block in self.blocks:
             x = block(x, prior)
         for block in self.rise:
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            if adding:
+                add, drawn = adding.pop(0)
+                x = add(x, drawn)
             x = block(x, waiting.pop() if waiting else None)
         return F.pixel_shuffle(self.leave(F.leaky_relu(x, SLOPE)), self.fold).float().sigmoid()

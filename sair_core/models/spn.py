@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.config import require, strict_dataclass
@@ -117,9 +120,14 @@ class Spn(CheckpointModel):
         self.config = config
         variational = config.variational if config.probabilistic else None
         self.prior = PriorLearner(config.widths, config.stride_px, config.scales, config.prior, variational)
-        self.generator = Generator(config.widths, config.stride_px, config.scales, config.generator)
+        noise = config.generator.noise and config.probabilistic
+        self.generator = Generator(config.widths, config.stride_px, config.scales, config.generator, noise)
         self.initial_fill = INITIAL_FILLS[config.initial_fill]
         halvings = variational.halvings if variational else 0
+        # Channels of z: the latent's, and the noise of each scale, finest first, folded into its cells.
+        self.z_channels = [config.variational.channels]
+        if noise:
+            self.z_channels += [4 ** (halvings + SCALES - 1 - i) for i in range(SCALES)]
         self.multiple_px = config.stride_px * 2 ** (SCALES - 1 + halvings)  # photos are padded to one of this
 
     def encode(self, rgb01: Tensor, hole01: Tensor) -> SpnFeatures:
@@ -143,30 +151,36 @@ class Spn(CheckpointModel):
     ) -> Tensor:
         """Draw z of Eq. (5) for photos of `(height, width)`: standard normal, `(batch, D, h', w')`.
 
+        With noise its channels come after those of the latent.
+
         Drawn on the generator's device (without one on the CPU) and moved to the model's, so that a CPU
         generator's seed means the same fill everywhere. Raises ConfigError for a deterministic model.
         """
         require(self.config.probabilistic, "this model is deterministic: it has one fill for a hole")
         cells = [-(-n // self.multiple_px) for n in size_px]
         device = torch.device("cpu") if generator is None else generator.device
-        z = torch.randn(batch, self.config.variational.channels, *cells, generator=generator, device=device)
+        z = torch.randn(batch, sum(self.z_channels), *cells, generator=generator, device=device)
         return z.to(self.generator.leave.weight.device)
 
     def decode(self, features: SpnFeatures, z: Tensor | None = None) -> SpnFill:
-        """Decode one fill. z: from `latent`; None = zeros, the middle of the distribution.
+        """Decode one fill. z: from `latent`; None = zeros, the middle of the distribution, without noise.
 
         Raises ValueError for a z of another shape, ConfigError for one in a deterministic model.
         """
         sample = features.mean
+        noise: Sequence[Tensor] = ()
         if z is not None:
             if sample is None or features.sigma is None:
                 raise ConfigError("this model is deterministic: it takes no z")
-            if z.shape != sample.shape:
-                raise ValueError(f"want z {tuple(sample.shape)}, got {tuple(z.shape)}")
-            sample = sample + z.to(sample) * features.sigma  # Eq. (5)
+            want = (len(sample), sum(self.z_channels), *sample.shape[-2:])
+            if z.shape != want:
+                raise ValueError(f"want z {want}, got {tuple(z.shape)}")
+            latent, *noise = z.to(sample).split(self.z_channels, dim=1)
+            sample = sample + latent * features.sigma  # Eq. (5)
+            noise = [F.pixel_shuffle(one, math.isqrt(one.shape[1])).to(features.image) for one in noise]
         priors = self.prior.decode(features.encoded, sample)
         height, width = features.size_px
-        rgb01 = self.generator(features.image, priors)[..., :height, :width]
+        rgb01 = self.generator(features.image, priors, noise)[..., :height, :width]
         strides = self.config.prior_strides_px
         cropped = tuple(p[..., : -(-height // s), : -(-width // s)] for p, s in zip(priors, strides))
         return SpnFill(rgb01, cropped)

@@ -28,6 +28,7 @@ ABLATIONS = {
     "concatenated": replace(TINY, generator=replace(TINY.generator, fusion="concat")),
     "no distillation": replace(TINY, pretext=None),
     "folded": replace(TINY, stride_px=2, prior=replace(TINY.prior, enlarge=False, attention_blocks=1)),
+    "noise": replace(TINY, probabilistic=True, generator=replace(TINY.generator, noise=True)),
     "smooth start": replace(TINY, initial_fill="pull_push"),
 }
 
@@ -104,6 +105,20 @@ def test_a_seed_is_a_fill(photo_and_hole):
     middle = model.decode(features).rgb01
     assert torch.equal(middle, model.decode(features, torch.zeros_like(z)).rgb01)
     assert torch.equal(middle, model(*photo_and_hole).rgb01)
+
+
+def test_noise_is_drawn_with_the_latent_and_changes_the_fill(photo_and_hole):
+    model = make(ABLATIONS["noise"])
+    features = model.encode(*photo_and_hole)
+    z, other = (model.latent((33, 46), seeded(seed), batch=2) for seed in (1, 2))
+    assert z.shape[1] == 4 + sum(4**halvings for halvings in (1, 2, 3))
+    mixed = torch.cat([z[:, :4], other[:, 4:]], dim=1)
+    assert all(torch.equal(a, b) for a, b in zip(*(model.decode(features, one).priors for one in (z, mixed))))
+    assert (model.decode(features, z).rgb01 - model.decode(features, mixed).rgb01).abs().max() > 1e-4
+    for place, width in ((4, 64), (68, 16), (84, 4)):  # each scale alone
+        single = torch.zeros_like(z)
+        single[:, place : place + width] = z[:, place : place + width]
+        assert (model.decode(features, single).rgb01 - model.decode(features).rgb01).abs().max() > 1e-4
 
 
 def test_the_seed_reaches_the_prior_of_every_scale(photo_and_hole):

@@ -49,7 +49,7 @@ class SpnWeights:
 # maps of an EfficientNet-Lite, whose values are of several units.
 WEIGHTS = {
     "patch": SpnWeights(diverse=0.05),
-    "projected": SpnWeights(prior=0.05, image=2.0, adversarial=1.0, feature=2.0, diverse=0.02),
+    "projected": SpnWeights(prior=0.1, image=2.0, adversarial=1.0, feature=2.0, diverse=0.02),
 }
 
 
