@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.first_page import first_page_seconds  # noqa: E402
-from benchmarks.machine import limit_cores, synthetic_photo  # noqa: E402
+from benchmarks.machine import limit_cores, synthetic_photo, write_section  # noqa: E402
 from benchmarks.speed_work import CHILDREN, ZOOM_SCALES  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 from sair_core.weights.bundled import BUNDLED_SAIR  # noqa: E402
@@ -54,6 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2, help="use this many, 0 = all (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file too")
+    parser.add_argument(
+        "--stages", action="store_true", help="where the time of each kind of work goes, instead"
+    )
+    parser.add_argument(
+        "--side", type=int, default=512, help="with --stages: of the photo, px (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=5, help="with --stages: that are timed (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="with --stages: write its section `stages` anew"
+    )
     parser.add_argument("--child", choices=tuple(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--photo", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
@@ -63,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if Path(args.model).is_dir():
         args.model = str(Path(args.model).resolve())  # the children run in the repository's root
     limit_cores(args.cores)
+    if args.stages:
+        return show_stages(args)
     rows = [
         *small_fill(args),
         *large_fill(args),
@@ -80,6 +94,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         content = {"model": args.model, "device": args.device, "machine": facts, "figures": figures}
         args.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return int(any(row.verdict == "miss" for row in rows))
+
+
+def show_stages(args: argparse.Namespace) -> int:
+    """Print where the time goes; in this process."""
+    import torch
+
+    from benchmarks import stage_times
+
+    torch.set_num_threads(args.cores or torch.get_num_threads())
+    facts = {**machine_facts(), "threads": torch.get_num_threads(), "device": args.device}
+    text = f"{stage_times.main(args)}\n\n{'; '.join(f'{name}: {value}' for name, value in facts.items())}"
+    print(text)
+    if args.page:
+        write_section(args.page, "stages", text)
+    return 0
 
 
 def format_rows(rows: Sequence[Row]) -> str:

@@ -1,0 +1,215 @@
+"""Where the time of fills, a view, a map and a selection goes: `python benchmarks/speed.py --stages`."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from app.widgets.pictures import encode_map, encode_mask, encode_patches, encode_rgb
+from benchmarks.machine import (
+    as_markdown,
+    clear_peak,
+    memory_gb,
+    peak_memory_gb,
+    square_mask,
+    synthetic_photo,
+)
+from sair_core import InpaintPipeline
+from sair_core.devices import has_bf16, pick_device
+from sair_core.photos.photo import load_photo
+from sair_core.stages import REST, listen, stage
+from sair_core.weights.bundled import BUNDLED_SPN
+from sair_core.zoom.cache import FeatureCache
+
+HOLE_SHARE = 0.1
+LABELS = ("sky", "grass", "water", "tree", "road", "person", "car", "building", "sand", "animal")
+VIEW_SCALE = 2.5
+BARS = {"Smooth": 0.5, "Natural": 1.2}  # seconds of a 512 x 512 px photo on two cores alone
+BAR_PX = 512
+PEAK_RUNS = 5
+
+Work = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a piece of work costs. seconds: medians by stage; total: the median of the whole. gflop: counted,
+    in products and convolutions, a multiplication and an addition being two. extra_gb: memory at the peak, on
+    top of what was loaded."""
+
+    work: str
+    seconds: Mapping[str, float]
+    total: float
+    gflop: float
+    extra_gb: float
+
+
+def main(args: argparse.Namespace) -> str:
+    """Measure, and return the tables as Markdown. args: model, device, side, runs."""
+    device = pick_device(args.device)
+    works = load_works(args.model, device, args.side)
+    with tempfile.TemporaryDirectory() as folder:
+        photos = write_photos(Path(folder), args.side, len(works) * (args.runs + 2))
+        budgets = measure(works, photos, device)
+    return describe(budgets, measure_peak(device), args.side)
+
+
+def load_works(model: str, device: torch.device, side: int) -> dict[str, Work]:
+    """Return what is measured, by name: from a photo's file to the answer that the page is given."""
+    sair = InpaintPipeline.from_pretrained(model, device=str(device))
+    spn = InpaintPipeline.from_pretrained(BUNDLED_SPN, device=str(device))
+    hole = square_mask(side, side, side=round(side * HOLE_SHARE**0.5))
+
+    def fill(pipeline: InpaintPipeline, texture: bool | None) -> Work:
+        def work(path: Path) -> object:
+            filled = pipeline.fill(path, hole, texture=texture).photo
+            with stage("answer"):
+                return encode_patches(filled, hole)
+
+        return work
+
+    def view(path: Path) -> object:
+        with stage("open"):
+            photo = load_photo(path)
+        shown = sair.view(photo, scale=VIEW_SCALE, size_px=(side, side), cache=FeatureCache())
+        with stage("answer"):
+            return encode_rgb(np.asarray(shown))
+
+    def name(path: Path) -> object:
+        with stage("open"):
+            photo = load_photo(path)
+        found = sair.semantics(photo, LABELS)
+        with stage("answer"):
+            return encode_map(found)
+
+    def select(path: Path) -> object:
+        with stage("open"):
+            photo = load_photo(path)
+        mask = sair.mask_from_points(photo, [(side / 2, side / 2)])
+        with stage("answer"):
+            return encode_mask(mask)
+
+    return {
+        "Natural": fill(sair, True), "Smooth": fill(sair, False), "Painted": fill(spn, None),
+        "view": view, "map": name, "select": select,
+    }  # fmt: skip
+
+
+def write_photos(folder: Path, side: int, count: int) -> list[Path]:
+    """Write photos that differ, so that nothing is remembered of one for the next."""
+    pixels = np.asarray(synthetic_photo(side, side))
+    paths = [folder / f"{i}.png" for i in range(count)]
+    for i, path in enumerate(paths):
+        path.write_bytes(encode_rgb(pixels ^ np.uint8(i)).data)
+    return paths
+
+
+def measure(works: Mapping[str, Work], photos: Sequence[Path], device: torch.device) -> list[Budget]:
+    """Run the works in turn, each time on another photo. The first run warms up, the last one is counted."""
+    synchronise = torch.cuda.synchronize if device.type == "cuda" else None
+    stages: dict[str, list[dict[str, float]]] = {name: [] for name in works}
+    extra: dict[str, list[float]] = {name: [] for name in works}
+    paths = iter(photos)
+    for _ in range(len(photos) // len(works) - 1):
+        for name, work in works.items():
+            with extra_memory(device) as taken, listen(synchronise) as found:
+                work(next(paths))
+            stages[name].append(dict(found.seconds))
+            extra[name] += taken
+    budgets = []
+    for name, work in works.items():
+        runs = stages[name][1:]
+        names = dict.fromkeys(part for run in runs for part in run if part != REST)
+        seconds = {part: median(run.get(part, 0.0) for run in runs) for part in (*names, REST)}
+        total = median(sum(run.values()) for run in runs)
+        budgets.append(Budget(name, seconds, total, count_gflop(work, next(paths)), max(extra[name][1:])))
+    return budgets
+
+
+@contextmanager
+def extra_memory(device: torch.device) -> Iterator[list[float]]:
+    """Append the GB that the block takes at its peak: of the GPU's memory, or of the process."""
+    taken: list[float] = []
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before_gb = torch.cuda.memory_allocated(device) / 1e9
+        yield taken
+        taken.append(torch.cuda.max_memory_allocated(device) / 1e9 - before_gb)
+        return
+    clear_peak()
+    before_gb = memory_gb()
+    yield taken
+    taken.append(max(0.0, peak_memory_gb() - before_gb))
+
+
+def count_gflop(work: Work, path: Path) -> float:
+    """Return the 1e9 operations of the products and convolutions of a work."""
+    with FlopCounterMode(display=False) as counter:
+        work(path)
+    return counter.get_total_flops() / 1e9
+
+
+def measure_peak(device: torch.device) -> dict[str, float]:
+    """Return the GFLOP/s of a large product and a large convolution, in the dtype that models compute in."""
+    dtype = torch.bfloat16 if has_bf16(device) else torch.float32
+    left, right = (torch.randn(2048, 2048, device=device, dtype=dtype) for _ in range(2))
+    picture = torch.randn(1, 128, 256, 256, device=device, dtype=dtype)
+    picture = picture.contiguous(memory_format=torch.channels_last)
+    kernel = torch.randn(128, 128, 3, 3, device=device, dtype=dtype).contiguous(
+        memory_format=torch.channels_last
+    )
+    dtype_name = str(dtype).removeprefix("torch.")
+    return {
+        f"product, {dtype_name}": rate(lambda: left @ right, 2 * 2048**3, device),
+        f"convolution, {dtype_name}": rate(
+            lambda: F.conv2d(picture, kernel, padding=1), 2 * 9 * 128 * 128 * 256 * 256, device
+        ),
+    }
+
+
+@torch.inference_mode()
+def rate(work: Callable[[], object], flop: int, device: torch.device) -> float:
+    """Return the best GFLOP/s of some runs."""
+    seconds = []
+    for _ in range(PEAK_RUNS):
+        began = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - began)
+    return flop / min(seconds) / 1e9
+
+
+def describe(budgets: Sequence[Budget], peak: Mapping[str, float], side: int) -> str:
+    """Return a table of each work's stages, and one of their sums."""
+    best = max(peak.values())
+    sums = [("", "s", "bar, s", "GFLOP", "GFLOP/s", "of the peak", "extra GB")]
+    parts = []
+    for budget in budgets:
+        bar = BARS.get(budget.work) if side == BAR_PX else None
+        speed = budget.gflop / budget.total
+        sums.append(
+            (budget.work, f"{budget.total:.3f}", "" if bar is None else f"{bar:g}", f"{budget.gflop:.1f}",
+             f"{speed:.0f}", f"{speed / best:.0%}", f"{budget.extra_gb:.2f}")
+        )  # fmt: skip
+        rows = [(budget.work, "ms", "share")]
+        rows += [
+            (name, f"{1000 * seconds:.1f}", f"{seconds / budget.total:.0%}")
+            for name, seconds in budget.seconds.items()
+        ]
+        parts.append(as_markdown(rows))
+    peaks = ", ".join(f"{name} {gflops:.0f} GFLOP/s" for name, gflops in peak.items())
+    return "\n\n".join([as_markdown(sums), f"Peak of this machine in the same run: {peaks}.", *parts])
