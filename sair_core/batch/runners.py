@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from sair_core.batch.config import BatchConfig
 from sair_core.batch.jobs import Job
@@ -19,13 +20,42 @@ from sair_core.files import replacing
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = ".done"  # in the output folder, while Ray works on it
 
+T = TypeVar("T")
+R = TypeVar("R")
 Runner = Callable[[BatchConfig, ModelSource, Sequence[Job]], Iterator[Line]]
 
 
 def local(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iterator[Line]:
-    """One after the other, here: a fill uses all cores or the whole GPU already."""
+    """Fill one after the other, here: a fill uses all cores or the whole GPU already. Meanwhile the next
+    photo is opened, and the last one written: its line comes after the next fill.
+    """
     worker = Worker(config, model)
-    yield from map(worker.run, jobs)
+    broken_off: BaseException | None = None
+    written: Future[Line] | None = None
+    with ThreadPoolExecutor(1, "open") as opener, ThreadPoolExecutor(1, "write") as writer:
+        try:
+            for task in run_ahead(opener, worker.open, jobs):
+                filled = worker.fill(task)
+                if written is not None:
+                    yield written.result()
+                written = writer.submit(worker.write, filled)
+        except (KeyboardInterrupt, SairError) as error:
+            broken_off = error
+        if written is not None:  # it is done, whatever came after it
+            yield written.result()
+        if broken_off is not None:
+            raise broken_off
+
+
+def run_ahead(pool: Executor, act: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """Yield what `act` makes of the items, in their order: the next one is begun as one is given out."""
+    coming: Future[R] | None = None
+    for item in items:
+        begun, coming = coming, pool.submit(act, item)
+        if begun is not None:
+            yield begun.result()
+    if coming is not None:
+        yield coming.result()
 
 
 def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iterator[Line]:

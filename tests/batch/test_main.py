@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from sair_core.batch import __main__ as cli
 from sair_core.batch.jobs import Job, find_jobs
 from sair_core.batch.report import Line, Report
 from sair_core.files import find_leftovers, replacing
-from tests.app.fakes import street
+from tests.app.fakes import WAIT_SECONDS, street
 from tests.batch.conftest import SIZES
 
 ROOT = Path(__file__).parents[2]
@@ -120,14 +121,14 @@ def test_a_killed_run_goes_on_where_it_was(folders):
     )
     command = [sys.executable, "-c", code, *folders.arguments()]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode == -9
-    assert folders.statuses() == ["done", "done"]
+    assert folders.statuses() == ["done"]  # b.jpg was being written while c.webp was filled
     (folders.out / ".c.webp.12345").write_bytes(b"half of a picture")
     with (folders.out / "report.jsonl").open("a") as file:
         file.write('{"name": "c.webp", "sta')  # killed in the middle of a line
     assert folders.run() == 0
-    assert folders.statuses() == ["skipped", "skipped", "done", "done", "done"]
+    assert folders.statuses() == ["skipped", "done", "done", "done", "done"]
     assert {f.name for f in folders.out.iterdir()} == {*SIZES, "report.jsonl"}
-    assert folders.fills() == 6  # c.webp was begun twice
+    assert folders.fills() == 7  # b.jpg and c.webp were begun twice
 
 
 def test_a_result_is_there_whole_or_not_at_all(folders, monkeypatch):
@@ -370,3 +371,40 @@ def test_a_missing_ray_says_how_to_get_it(folders, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert folders.run("--runner", "ray") == 2
     assert "pip install 'ray[data]'" in capsys.readouterr().err
+
+
+def test_the_next_photo_is_opened_and_the_last_one_written_while_one_is_filled(folders, monkeypatch):
+    from sair_core.batch import work
+    from tests.batch import fakes
+
+    steps: list[tuple[str, tuple[int, int]]] = []
+    seen = threading.Condition()
+
+    def note(step: str, size_px: tuple[int, int]) -> None:
+        with seen:
+            steps.append((step, size_px))
+            seen.notify_all()
+
+    def filled(self, photo, mask, **options):
+        at = list(SIZES.values()).index(photo.size_px)
+        around = {("open", size) for size in [*SIZES.values()][at + 1 : at + 2]}
+        around |= {("write", size) for size in [*SIZES.values()][max(0, at - 1) : at]}
+        with seen:  # would wait in vain if one step came after the other
+            assert seen.wait_for(lambda: around <= set(steps), WAIT_SECONDS)
+        return fill(self, photo, mask, **options)
+
+    def opened(path, **options):
+        photo = load(path, **options)
+        note("open", photo.size_px)
+        return photo
+
+    def encoded(image, *arguments, **options):
+        note("write", image.size_px)
+        return encode(image, *arguments, **options)
+
+    fill, load, encode = fakes.LoggedPipeline.fill, work.load_photo, work.encode_image
+    monkeypatch.setattr(fakes.LoggedPipeline, "fill", filled)
+    monkeypatch.setattr(work, "load_photo", opened)
+    monkeypatch.setattr(work, "encode_image", encoded)
+    assert folders.run() == 0 and folders.statuses() == ["done"] * len(SIZES)
+    assert [size for step, size in steps if step == "write"] == list(SIZES.values())
