@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from sair_core.config import FROM_TEXT, sentence
+from sair_core.cores import share_cores
 from sair_core.errors import ConfigError, SairError
 from sair_core.progress import Progress
 
@@ -56,6 +57,7 @@ def run_command(
     run: returns its own status, None for DONE. argv: None for that of the process. An option that does not
     exist ends the process, as argparse does, with the usage and the same status.
     """
+    share_cores()
     logging.basicConfig(level=log_level, format="%(message)s", stream=sys.stderr)
     args = make_parser(cls, prog=prog).parse_args(argv)
     return exit_status(lambda: run(cls(**read_values(cls, args))))

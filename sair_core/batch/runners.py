@@ -69,7 +69,7 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
     ray = connect()
     ray.data.DataContext.get_current().enable_progress_bars = False
     workers = min(config.workers or sum(node["Alive"] for node in ray.nodes()), len(jobs))
-    cores = ray.cluster_resources().get("CPU", 1)
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1) // workers))
     # Paths as bytes: a name need not be text.
     rows = [
         {
@@ -82,9 +82,9 @@ def on_ray(config: BatchConfig, model: ModelSource, jobs: Sequence[Job]) -> Iter
     ]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
         RayWorker,
-        fn_constructor_args=(config, model),
+        fn_constructor_args=(config, model, cores),
         concurrency=workers,
-        num_cpus=max(1, int(cores // workers)),
+        num_cpus=cores,
         num_gpus=min(1, ray.cluster_resources().get("GPU", 0) / workers),
     )
     try:
@@ -120,7 +120,10 @@ class RayWorker:
     which of these jobs were finished, so that nothing is done twice.
     """
 
-    def __init__(self, config: BatchConfig, model: ModelSource):
+    def __init__(self, config: BatchConfig, model: ModelSource, cores: int):
+        import torch
+
+        torch.set_num_threads(cores)
         self.worker = Worker(config, model)
         self.marks = config.output / MARKS
         self.marks.mkdir(exist_ok=True)

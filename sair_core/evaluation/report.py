@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sair_core.cores import count_usable_cores
 from sair_core.evaluation.summary import Failure, Gain, Record, Summary, Tally
 from sair_core.files import replacing
 
@@ -144,7 +144,7 @@ def machine_facts() -> dict[str, str | int]:
     """Processor, cores this process may use, operating system, Python and torch versions, date (UTC)."""
     return {
         "processor": processor_name(),
-        "cores": usable_cores(),
+        "cores": count_usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": package_version("torch"),
@@ -160,13 +160,6 @@ def processor_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Cores this process may run on (fewer than the machine has, inside a container or under taskset)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def package_version(name: str) -> str:
