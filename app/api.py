@@ -197,13 +197,13 @@ class Endpoints:
 
     def _load(self, photo: str) -> Photo:
         if not photo:
-            raise PhotoError("This file is missing: photo.")
+            raise PhotoError("This file is missing: photo. Send one.")
         return load_photo(photo, max_megapixels=self.service.max_megapixels)
 
     def _load_both(self, photo: str, mask: str) -> tuple[Photo, np.ndarray]:
         loaded = self._load(photo)
         if not mask:
-            raise MaskError("This file is missing: mask.")
+            raise MaskError("This file is missing: mask. Send one.")
         return loaded, as_mask(mask, loaded.size_px)
 
 

@@ -9,7 +9,7 @@ from sair_core.training.push import main
 
 def _push(command: str = "push", *arguments: str) -> int:
     if command != "push":
-        raise ConfigError("A Space has a command of its own, sair space: python -m app.host.space")
+        raise ConfigError("A Space has a command of its own. Use sair space, or python -m app.host.space")
     return main(arguments, prog="python -m sair_core.hub push")
 
 

@@ -18,7 +18,7 @@ MAX_SEED = 2**32 - 1
 def seed_range(first: int, count: int) -> range:
     """Return so many seeds from the first on. Raises ConfigError where one is out of range."""
     if first < 0 or first + count - 1 > MAX_SEED:
-        raise ConfigError(f"Seeds are whole numbers from 0 to {MAX_SEED}, {first} is out of range.")
+        raise ConfigError(f"Seeds must be whole numbers from 0 to {MAX_SEED}, and {first} is out of range.")
     return range(first, first + count)
 
 

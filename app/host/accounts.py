@@ -22,7 +22,7 @@ def read_accounts(path: Path) -> list[tuple[str, str]]:
         if not line.strip() or line.startswith("#"):
             continue
         if not (user and colon and password):
-            raise ConfigError(f"--auth {path}, line {number} is not user:password.")
+            raise ConfigError(f"--auth {path}, line {number} is not user:password. Write it so.")
         accounts.append((user, password))
     if not accounts:
         raise ConfigError(f"--auth {path} names nobody: write a line user:password for each.")

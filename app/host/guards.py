@@ -49,5 +49,7 @@ def read_labels(labels: str | Sequence[str]) -> list[str]:
     names = list(dict.fromkeys(each)) or parse_labels(parts)
     count = len([name for name in names if name != EVERYTHING_ELSE])
     if count > limits().labels:
-        raise LabelError(f"{count} labels are too many: at most {limits().labels} at once on this host.")
+        raise LabelError(
+            f"{count} labels are too many: at most {limits().labels} at once on this host. Leave some out."
+        )
     return names

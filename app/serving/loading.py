@@ -51,8 +51,8 @@ def load_reader(encoder: str, device: str) -> SemanticReader:
     name, _, tag = encoder.partition(" ")
     if tag and not open_clip.is_pretrained_cfg(name.replace("/", "-"), tag):
         raise ModelNotFoundError(
-            f"open_clip has no weights {tag!r} for {name!r}. Its repository lists names and tags in "
-            "docs/PRETRAINED.md."
+            f"open_clip has no weights {tag!r} for {name!r}. Choose a name and a tag of "
+            "docs/PRETRAINED.md in its repository."
         )
     try:
         return SemanticReader.from_pretrained(

@@ -143,7 +143,7 @@ class TrainingJobs:
             except psutil.NoSuchProcess:
                 pass
             except psutil.AccessDenied as error:
-                raise TrainingError(f"{name} was started by another user, who has to stop it.") from error
+                raise TrainingError(f"{name} was started by another user. Ask them to stop it.") from error
         return self.status(name)
 
     def _check_free(self) -> None:
@@ -185,7 +185,9 @@ class TrainingJobs:
                 time.sleep(0.01)
             _write_json(folder / JOB_NAME, {"pid": process.pid, "started": started, "log_from": log_from})
         except OSError as error:
-            raise TrainingError(f"The trainer could not be started ({error}).") from error
+            raise TrainingError(
+                f"The trainer could not be started ({error}). Stop other programs, or try again later."
+            ) from error
         # Somebody has to wait for it, or its process table entry stays until the app ends.
         threading.Thread(target=process.wait, daemon=True, name="trainer").start()
         return self.status(folder.name)

@@ -66,7 +66,7 @@ class BatchConfig:
         )
         require(
             self.engine not in ("local", "ray"),
-            f"--engine says what fills. Who does the jobs says --runner {self.engine}.",
+            f"--engine says what fills. To say who does the jobs, give --runner {self.engine}.",
         )
         require(0 <= self.strength <= 1, f"--strength must be from 0 to 1, got {self.strength:g}.")
         require(self.seed >= 0, f"--seed must not be negative, got {self.seed}.")

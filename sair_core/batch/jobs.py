@@ -55,7 +55,9 @@ def find_jobs(config: BatchConfig) -> Contents:
     others |= {photo: "a mask" for photo in photos if os.path.realpath(photo) in used}
     jobs = [Job(photo, mask_of[photo], source=source_of[photo]) for photo in photos if photo not in others]
     if not jobs:
-        raise DataError(f"{config.image} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+        raise DataError(
+            f"{config.image} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}). Give another folder."
+        )
     if config.mask is not None and not any(job.mask for job in jobs):
         raise DataError(
             f"{config.mask} holds no mask for any photo of {config.image}. A mask has its photo's name before"

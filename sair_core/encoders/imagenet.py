@@ -58,12 +58,15 @@ def load_in_order(network: nn.Module, weights: dict[str, Tensor]) -> None:
     names = [name for name in network.state_dict() if not _is_counter(name)]
     given = {name: value for name, value in weights.items() if not _is_counter(name)}
     if len(names) != len(given):
-        raise CheckpointError(f"{len(given)} tensors were given to a network that has {len(names)}.")
+        raise CheckpointError(
+            f"{len(given)} tensors were given to a network that has {len(names)}. Install another package."
+        )
     state = network.state_dict()
     for name, (other, value) in zip(names, given.items()):
         if state[name].shape != value.shape:
             raise CheckpointError(
                 f"{other} has the shape {tuple(value.shape)}, {name} has {tuple(state[name].shape)}."
+                " Install another package."
             )
         state[name] = value
     network.load_state_dict(state, strict=True)

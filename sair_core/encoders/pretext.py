@@ -217,7 +217,7 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
 
     if not timm.is_model(config.name):
         near = difflib.get_close_matches(config.name, timm.list_models(), n=5)
-        hint = f"Did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names."
+        hint = f"Did you mean {', '.join(near)}?" if near else "Choose one of timm.list_models()."
         raise ModelNotFoundError(f"{config.name!r} is no pretext model: neither a folder nor in timm. {hint}")
     try:
         # Which maps it has is known once it is built; layers above the last one wanted are then left out.

@@ -176,7 +176,7 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
     model_cfg = open_clip.get_model_config(name)
     if model_cfg is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), n=5)
-        hint = f"Did you mean {', '.join(near)}?" if near else "open_clip.list_models() lists the names."
+        hint = f"Did you mean {', '.join(near)}?" if near else "Choose one of open_clip.list_models()."
         raise ModelNotFoundError(
             f"{config.name!r} is neither a folder nor an open_clip model, nor bundled. {hint}"
         )
@@ -192,7 +192,7 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
     if Path(config.pretrained).is_file():
         return _Source(name, model_cfg, {}, partial(str, config.pretrained))
     raise ModelNotFoundError(
-        f"{config.pretrained!r} is neither a file nor a tag of {name}. Its tags: "
+        f"{config.pretrained!r} is neither a file nor a tag of {name}. Choose one of its tags: "
         f"{', '.join(open_clip.list_pretrained_tags_by_model(name)) or 'none'}."
     )
 
@@ -229,7 +229,9 @@ def _read_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     content = _read_json(path)
     model_cfg = content.get("model_cfg", content) if isinstance(content, dict) else content
     if not _is_model_config(model_cfg):
-        raise CheckpointError(f"{path} is no open_clip config: it needs embed_dim, vision_cfg and text_cfg.")
+        raise CheckpointError(
+            f"{path} is no open_clip config. Give one with embed_dim, vision_cfg and text_cfg."
+        )
     preprocess_cfg = content.get("preprocess_cfg", {})
     return model_cfg, preprocess_cfg if isinstance(preprocess_cfg, dict) else {}
 
@@ -256,7 +258,9 @@ def _instantiate(source: _Source, *, full: bool) -> CLIP:
     try:
         model = kind(**cfg)
     except (TypeError, KeyError, AssertionError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f"open_clip cannot build the config of {source.label}: {error}") from error
+        raise CheckpointError(
+            f"open_clip cannot build the config of {source.label}. Choose another model: {error}"
+        ) from error
     statistics = {key: source.preprocess_cfg.get(key) for key in ("mean", "std")}
     open_clip.set_model_preprocess_cfg(model, statistics)
     return model
@@ -271,4 +275,6 @@ def _load(model: CLIP, path: str) -> None:
     try:
         open_clip.load_checkpoint(model, path, weights_only=True)
     except damaged as error:
-        raise CheckpointError(f"{path} does not hold the weights of this model: {error}") from error
+        raise CheckpointError(
+            f"{path} does not hold the weights of this model. Fetch them again: {error}"
+        ) from error

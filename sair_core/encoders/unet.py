@@ -30,7 +30,7 @@ class UNetConfig:
         require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
         require(
             self.widths[3] % self.heads == 0,
-            f"widths[3]={self.widths[3]} is no multiple of heads={self.heads}",
+            f"widths[3]={self.widths[3]} is no multiple of heads={self.heads}: choose others",
         )
         require(self.out_channels > 0, f"out_channels must be positive, got {self.out_channels}")
 

@@ -89,8 +89,14 @@ class FillsOptions:
     def __post_init__(self) -> None:
         for name in ("samples", "workers"):
             require(getattr(self, name) >= 1, f"--{name} must be at least 1, got {getattr(self, name)}.")
-        require(not self.resume or self.save_fills is not None, "--resume needs --save-fills.")
-        require(not self.resume or self.samples == 1, "--resume goes on with one sample of a hole only.")
+        require(
+            not self.resume or self.save_fills is not None,
+            "--resume needs --save-fills. Give it, too.",
+        )
+        require(
+            not self.resume or self.samples == 1,
+            "--resume goes on with one sample of a hole only. Leave --samples out.",
+        )
 
 
 def main(
@@ -163,7 +169,9 @@ def make_ruler(options: FillsOptions) -> tuple[Ruler, dict[str, str]]:
     """What to measure with, and by measure why it is missing."""
     ruler, missing = Ruler(), {}
     if options.agreement:
-        require(options.size_px is None, "--agreement is for photos of their own size: --masks ellipses.")
+        require(
+            options.size_px is None, "--agreement is for photos of their own size. Give --masks ellipses."
+        )
         ruler.reader = SemanticReader.from_pretrained(device=options.device)
     if options.lpips:
         try:

@@ -110,12 +110,12 @@ def _opencv() -> ModuleType:
 
 def _check(photo: np.ndarray, mask: np.ndarray) -> None:
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-        raise PhotoError(f"A baseline fills uint8 (H, W, 3) photos, got {photo.dtype} {photo.shape}.")
+        raise PhotoError(f"A baseline must be given uint8 (H, W, 3) photos, got {photo.dtype} {photo.shape}.")
     if mask.dtype != np.bool_ or mask.shape != photo.shape[:2]:
         raise MaskSizeError(
             f"The mask must be bool {photo.shape[:2]} as the photo, got {mask.dtype} {mask.shape}."
         )
     if not mask.any():
-        raise EmptyMaskError("The mask marks nothing: there is no hole to fill.")
+        raise EmptyMaskError("The mask marks nothing, so there is no hole to fill. Give another.")
     if mask.all():
-        raise FullMaskError("The mask marks everything: nothing is left to fill from.")
+        raise FullMaskError("The mask marks everything, so nothing is left to fill from. Give another.")

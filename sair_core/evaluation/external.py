@@ -64,7 +64,9 @@ class Command:
         self.timeout_seconds = timeout_seconds
         missing = [place for place in PLACES if place not in command]
         if missing:
-            raise ConfigError(f"The command {command!r} lacks {', '.join(missing)}.")
+            raise ConfigError(
+                f"The command {command!r} lacks {', '.join(missing)}. Write it where the path belongs."
+            )
 
     def __call__(self, photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """photo: uint8 (H, W, 3), mask: bool (H, W), True = hole -> uint8 (H, W, 3). Raises MethodError."""
@@ -79,12 +81,16 @@ class Command:
         try:
             done = subprocess.run(words, capture_output=True, text=True, timeout=self.timeout_seconds)
         except subprocess.TimeoutExpired as error:
-            raise MethodError(f"it took longer than {self.timeout_seconds:g} s.") from error
+            raise MethodError(
+                f"it took longer than {self.timeout_seconds:g} s. Give a faster command."
+            ) from error
         except OSError as error:
-            raise MethodError(f"it cannot be run: {error}.") from error
+            raise MethodError(f"it cannot be run ({error}). Check the command.") from error
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-            raise MethodError(f"exit status {done.returncode}: {last[0]}")
+            raise MethodError(
+                f"exit status {done.returncode}: {last[0]}. Run the command by itself to see why."
+            )
 
 
 def read_method(text: str) -> tuple[str, Command | FinishedFills]:
@@ -94,11 +100,14 @@ def read_method(text: str) -> tuple[str, Command | FinishedFills]:
     """
     name, separator, source = text.partition("=")
     if not (separator and name and source):
-        raise ConfigError(f"A method is NAME=FOLDER or NAME=COMMAND, got {text!r}.")
+        raise ConfigError(f"A method must be NAME=FOLDER or NAME=COMMAND, got {text!r}.")
     if Path(source).is_dir():
         return name, FinishedFills(Path(source))
     if not any(place in source for place in PLACES):
-        raise ConfigError(f"{source!r} is no folder, and no command with {', '.join(PLACES)}.")
+        raise ConfigError(
+            f"{source!r} is no folder, and no command. Give one of the two, a command with"
+            f" {', '.join(PLACES)}."
+        )
     return name, Command(source)
 
 
@@ -115,6 +124,7 @@ def _read_fill(path: Path, size_px: tuple[int, ...]) -> np.ndarray:
         raise MethodError(f"{path.name}: {error}") from error
     if rgb.shape[:2] != size_px:
         raise MethodError(
-            f"{path.name} is {rgb.shape[1]} x {rgb.shape[0]} px, the photo {size_px[1]} x {size_px[0]}."
+            f"{path.name} is {rgb.shape[1]} x {rgb.shape[0]} px, the photo {size_px[1]} x {size_px[0]} px."
+            " A fill must have the size of its photo."
         )
     return rgb

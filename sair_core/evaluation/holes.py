@@ -74,6 +74,7 @@ class FolderHoles:
         if not any(binned):
             raise DataError(
                 f"No mask in {folder} hides between 0 and {masks.BINS[-1][1]:.0%} of the picture."
+                " Give others."
             )
         self.settings: Mapping[str, object] = {"masks": str(folder)}
         self._binned = {masks.bin_name(one): found for one, found in zip(masks.BINS, binned) if found}

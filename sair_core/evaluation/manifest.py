@@ -45,7 +45,9 @@ class Manifest:
         try:
             return from_dict(cls, json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, ConfigError) as error:
-            raise DataError(f"{path} is no manifest of an evaluation ({error}).") from error
+            raise DataError(
+                f"{path} is no manifest of an evaluation ({error}). Give a file that one has written."
+            ) from error
 
     def write(self, path: Path) -> None:
         """Write it as JSON; the folder is made where needed."""
@@ -57,9 +59,14 @@ class Manifest:
         for entry in self.photos:
             path = folder / entry.path
             if not path.is_file():
-                raise DataError(f"{path}, a photo of the manifest, is missing.")
+                raise DataError(
+                    f"{path}, a photo of the manifest, is missing. Put it there, or give its folder"
+                    " with --data."
+                )
             if digest(path) != entry.digest:
-                raise DataError(f"{path} is another photo than the manifest's of that name.")
+                raise DataError(
+                    f"{path} is another photo than the manifest's of that name. Put that one there."
+                )
             found.append(Sample(entry.index, path))
         return found
 

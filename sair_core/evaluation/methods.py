@@ -106,7 +106,7 @@ def build_methods(
             raise ConfigError(f"--methods must be some of {choices}, got {name!r}.")
     for name, method in map(read_method, external):
         if name in methods:
-            raise ConfigError(f"There are two methods called {name!r}.")
+            raise ConfigError(f"There are two methods called {name!r}. Give one of them another name.")
         methods[name] = method
     if samples > 1 and not any(isinstance(m, ModelMethod) and m.samples > 1 for m in methods.values()):
         raise ConfigError("--samples needs a model that draws: add --methods spn, with a probabilistic SPN.")

@@ -101,6 +101,8 @@ def _check(a: np.ndarray, b: np.ndarray) -> None:
     if a.dtype != np.uint8 or b.dtype != np.uint8:
         raise PhotoError(f"Pictures are compared as uint8, got {a.dtype} and {b.dtype}: convert them first.")
     if a.shape != b.shape:
-        raise PhotoError(f"Pictures of different shapes cannot be compared: {a.shape} and {b.shape}.")
+        raise PhotoError(
+            f"Pictures of different shapes cannot be compared: give one shape, not {a.shape} and {b.shape}."
+        )
     if a.size == 0:
-        raise PhotoError("Empty pictures cannot be compared.")
+        raise PhotoError("Pictures without pixels cannot be compared: leave them out.")

@@ -33,7 +33,7 @@ class PatchMatch:
             return self._pool.submit(inpaint, photo, mask).result()
         except BrokenProcessPool as error:
             self._pool = None
-            raise MethodError("its native code crashed.") from error
+            raise MethodError("its native code crashed. Leave it out of --methods.") from error
 
 
 def inpaint(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def inpaint(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
     try:
         return fill(photo, mask, patch_size=PATCH_SIZE)
     except RuntimeError as error:  # of the native library: absent, or it gave up
-        raise MethodError(f"{error}.") from error
+        raise MethodError(f"its native code gave up ({error}). Leave it out of --methods.") from error
 
 
 def _leave_interrupts_to_parent() -> None:

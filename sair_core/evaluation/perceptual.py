@@ -94,6 +94,6 @@ def _download(path: Path, timeout_seconds: float) -> None:
             raise MissingDependencyError("its backbone arrived damaged: try again.")
         partial.replace(path)
     except OSError as error:  # URLError and timeouts are OSErrors too
-        raise MissingDependencyError(f"its backbone could not be downloaded ({error}).") from error
+        raise MissingDependencyError(f"its backbone could not be downloaded ({error}): try again.") from error
     finally:
         partial.unlink(missing_ok=True)

@@ -155,7 +155,9 @@ def remove_objects(
             if picture_folder is not None:
                 picture_sheet(case.photo, case.mask, pictures).save(picture_folder / f"{case.name}.png")
     if not ruler.removals:
-        raise DataError("No photo shows a labelled object of sensible size: there is nothing to remove.")
+        raise DataError(
+            "No photo shows a labelled object of sensible size, so there is nothing to remove. Give others."
+        )
 
 
 def list_removals(sample: Sample, features: LiteFeatures | None = None) -> Iterator[Case]:

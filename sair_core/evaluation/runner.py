@@ -86,7 +86,7 @@ def evaluate_photo(benchmark: Benchmark, sample: Sample) -> Tally:
     try:
         photo = sample.load(benchmark.size_px)
         if min(photo.shape[:2]) < MIN_SIZE_PX:
-            raise PhotoError(f"a photo of less than {MIN_SIZE_PX} px is too small to be measured.")
+            raise PhotoError(f"a photo must have at least {MIN_SIZE_PX} px a side to be measured.")
     except PhotoError as error:
         log.warning("%s is left out: %s", sample.path, error)
         return tally
@@ -147,6 +147,8 @@ def fill(case: Case, name: str, method: Method) -> tuple[np.ndarray, float | Non
     took = time.perf_counter() - began
     shape = case.photo.shape
     if filled.shape[-3:] != shape or filled.ndim > 4 or not filled.size or filled.dtype != np.uint8:
-        raise DataError(f"The method {name!r} returned {filled.dtype} {filled.shape}, not uint8 {shape}.")
+        raise DataError(
+            f"The method {name!r} returned {filled.dtype} {filled.shape}, it must be uint8 {shape}."
+        )
     samples = filled if filled.ndim == 4 else filled[None]
     return samples, took / len(samples)

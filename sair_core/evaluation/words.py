@@ -179,7 +179,10 @@ def _evaluate(options: WordsOptions) -> int:
     read_classes(options.data)  # fails at once, before anything is loaded
     cases = list(list_cases(list_samples(options.data), options.limit, options.seed))
     if not cases:
-        raise DataError("No photo shows two labelled classes of enough area: there is nothing to fill with.")
+        raise DataError(
+            "No photo shows two labelled classes of enough area, so there is nothing to fill with."
+            " Give others."
+        )
     reader = SemanticReader.from_pretrained(device=options.device)
     methods = build_methods(options.model, options.device)
     fills = fill_with_words(methods, cases, reader, options.save_pictures)

@@ -116,7 +116,7 @@ def _methods(models: Sequence[str], device: str) -> dict[str, Enlarge]:
     methods = {name: plain(name) for name in RESAMPLED}
     for model in models:
         if model in methods:
-            raise ConfigError(f"{model} is named twice.")
+            raise ConfigError(f"{model} is named twice. Leave one of them out.")
         methods[model] = ours(InpaintPipeline.from_pretrained(model, device=device))
     return methods
 

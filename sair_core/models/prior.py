@@ -165,7 +165,8 @@ class DistillationHeads(nn.Module):
         super().__init__()
         require(
             len(prior_channels) == len(target_channels),
-            f"{len(prior_channels)} priors cannot learn from {len(target_channels)} maps",
+            f"{len(prior_channels)} priors cannot learn from {len(target_channels)} maps:"
+            " give as many of both",
         )
         self.heads = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(prior_channels, target_channels))
 

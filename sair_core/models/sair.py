@@ -171,7 +171,9 @@ class Sair(CheckpointModel):
 
     def _check_words(self, words: Tensor, strength: float, batch: int) -> None:
         if self.semantic_encoder is None:
-            raise ConfigError('this model has semantics="none": words cannot tell it what to fill with')
+            raise ConfigError(
+                'this model has semantics="none": words cannot tell it what to fill with, so leave them out'
+            )
         embed_dim = self.semantic_encoder.embed_dim
         if words.ndim not in (2, 4) or len(words) not in (1, batch) or words.shape[1] != embed_dim:
             raise ValueError(
@@ -212,7 +214,9 @@ class Sair(CheckpointModel):
         With semantics="unfilled" these are the encoder's tokens, interpolated. Raises ConfigError for "none".
         """
         if features.tokens is None:
-            raise ConfigError('this model has semantics="none": it knows no meanings')
+            raise ConfigError(
+                'this model has semantics="none": it knows no meanings, so choose one with semantics'
+            )
         if self.sir is None:
             return sample(features.tokens.float(), coords_yx)
         return self.sir(features.tokens, coords_yx, features.edges)

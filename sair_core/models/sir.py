@@ -34,7 +34,7 @@ class SirConfig:
         require(self.heads >= 1, f"heads must be at least 1, got {self.heads}")
         require(
             self.context_width % self.heads == 0,
-            f"context_width={self.context_width} is no multiple of heads={self.heads}",
+            f"context_width={self.context_width} is no multiple of heads={self.heads}: choose others",
         )
 
 

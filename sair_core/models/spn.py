@@ -54,7 +54,7 @@ class SpnConfig:
         require(1 <= self.scales <= SCALES, f"scales must be in [1, {SCALES}], got {self.scales}")
         require(
             not self.prior.attention_blocks or self.widths[-1] % self.prior.heads == 0,
-            f"widths[-1]={self.widths[-1]} is no multiple of heads={self.prior.heads}",
+            f"widths[-1]={self.widths[-1]} is no multiple of heads={self.prior.heads}: choose others",
         )
         require(
             self.initial_fill in INITIAL_FILLS,
@@ -156,7 +156,10 @@ class Spn(CheckpointModel):
         Drawn on the generator's device (without one on the CPU) and moved to the model's, so that a CPU
         generator's seed means the same fill everywhere. Raises ConfigError for a deterministic model.
         """
-        require(self.config.probabilistic, "this model is deterministic: it has one fill for a hole")
+        require(
+            self.config.probabilistic,
+            "this model is deterministic: it has one fill for a hole, so ask for one",
+        )
         cells = [-(-n // self.multiple_px) for n in size_px]
         device = torch.device("cpu") if generator is None else generator.device
         z = torch.randn(batch, sum(self.z_channels), *cells, generator=generator, device=device)
@@ -171,7 +174,7 @@ class Spn(CheckpointModel):
         noise: Sequence[Tensor] = ()
         if z is not None:
             if sample is None or features.sigma is None:
-                raise ConfigError("this model is deterministic: it takes no z")
+                raise ConfigError("this model is deterministic: it takes no z, so leave it out")
             want = (len(sample), sum(self.z_channels), *sample.shape[-2:])
             if z.shape != want:
                 raise ValueError(f"want z {want}, got {tuple(z.shape)}")

@@ -16,6 +16,7 @@ from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES, list_readabl
 from sair_core.photos.reader import check_size, read_picture, turn_upright
 
 CLASSES_NAME = "classes.json"
+CLASSES_EXAMPLE = '{"classes": [{"id": 0, "name": "sky", "synonyms": []}, ...]}'
 VOID = 255
 MAX_MAP_MEGAPIXELS = 400
 APPLE_DOUBLE = "._"
@@ -35,7 +36,9 @@ def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> li
         photos, _ = sort_files(folder.rglob("*") if recursive else folder.iterdir())
         photos = [f for f in photos if f.is_file()]
         if not photos:
-            raise DataError(f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+            raise DataError(
+                f"{folder} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))}). Give another folder."
+            )
         found += photos
     return found
 
@@ -104,10 +107,7 @@ def read_classes(folder: str | Path) -> Classes:
     """
     path = find_classes_file(folder)
     if path is None:
-        raise DataError(
-            f"{folder} has no {CLASSES_NAME} in it or above it. Write one: "
-            '{"classes": [{"id": 0, "name": "sky", "synonyms": []}, ...]}.'
-        )
+        raise DataError(f"{folder} has no {CLASSES_NAME} in it or above it. Write one: {CLASSES_EXAMPLE}.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         classes = sorted(content["classes"], key=lambda c: c["id"])
@@ -119,7 +119,7 @@ def read_classes(folder: str | Path) -> Classes:
             tuple(map(str, content.get("partial_sources", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no list of classes ({error}).") from error
+        raise DataError(f"{path} is no list of classes ({error}). Write one: {CLASSES_EXAMPLE}.") from error
 
 
 def find_classes_file(folder: str | Path) -> Path | None:
@@ -142,7 +142,7 @@ def list_labelled_photos(folder: str | Path) -> list[tuple[Path, Path]]:
     """
     pairs = [(f, label_map) for f in list_photos([folder]) if (label_map := find_label_map(f)) is not None]
     if not pairs:
-        raise DataError(f"{folder} holds no photo with a label map: NAME.jpg with NAME.png beside it.")
+        raise DataError(f"{folder} holds no photo with a label map. Put NAME.png beside NAME.jpg.")
     return pairs
 
 
@@ -157,7 +157,8 @@ def read_label_map(path: Path, size_px: tuple[int, int], classes: int, *, orient
         ids = np.asarray(turn_upright(ids, orientation))
     if ids.shape != tuple(size_px):
         raise DataError(
-            f"{path} is {ids.shape[1]} x {ids.shape[0]} px, its photo {size_px[1]} x {size_px[0]}."
+            f"{path} is {ids.shape[1]} x {ids.shape[0]} px, its photo {size_px[1]} x {size_px[0]} px."
+            " A label map must have the size of its photo."
         )
     unknown = np.setdiff1d(np.unique(ids), [*range(classes), VOID])
     if unknown.size:

@@ -201,11 +201,11 @@ def _array_to_mask(array: np.ndarray) -> np.ndarray:
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
         array = array[..., :3].max(axis=2)
     if array.ndim != 2 or array.size == 0:
-        raise MaskError(f"A mask is (height, width), got shape {array.shape}.")
+        raise MaskError(f"A mask must be (height, width), got shape {array.shape}.")
     if array.dtype == bool:
         return array.copy()
     if array.dtype.kind not in "uif":
-        raise MaskError(f"A mask holds booleans or numbers, got {array.dtype}.")
+        raise MaskError(f"A mask must hold booleans or numbers, got {array.dtype}.")
     if array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0)
         return array >= (0.5 if array.max() < OVERSHOOT else THRESHOLD)

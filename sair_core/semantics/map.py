@@ -46,7 +46,9 @@ class SemanticMap:
         """
         unknown = [word for word in words if word not in self.labels]
         if unknown:
-            raise LabelError(f"{unknown[0]!r} is not among the labels: {', '.join(self.labels)}.")
+            raise LabelError(
+                f"{unknown[0]!r} is not among the labels. Choose one of them: {', '.join(self.labels)}."
+            )
         chosen = np.isin(self.ids, [self.labels.index(word) for word in words])
         if min_confidence > 0:
             chosen &= self.confidence >= min_confidence

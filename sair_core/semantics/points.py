@@ -26,7 +26,7 @@ def check_points(
         points = np.asarray(points_xy, float)
         inside = np.ones(len(points), bool) if labels is None else np.asarray(labels)
     except (TypeError, ValueError) as error:
-        raise PointError("Points are pairs of numbers, x and y in pixels of the photo.") from error
+        raise PointError("Points must be pairs of numbers, x and y in pixels of the photo.") from error
     if points.ndim != 2 or points.shape[1] != 2 or inside.shape != points.shape[:1]:
         raise PointError(
             f"Give each point as x and y with one label, got points {points.shape}, labels {inside.shape}."
@@ -38,5 +38,7 @@ def check_points(
     within = (points >= 0).all(axis=1) & (points < (width, height)).all(axis=1)
     if not within.all():
         x, y = points[~within][0]
-        raise PointError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} px.")
+        raise PointError(
+            f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} px. Give one inside."
+        )
     return points, inside

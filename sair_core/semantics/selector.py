@@ -71,7 +71,7 @@ class PointSelector:
         """
         points, inside = check_points(points_xy, labels, rgb.shape[:2])
         if not grow_px >= 0:
-            raise PointError(f"A selection grows by 0 px or more, not {grow_px:g}.")
+            raise PointError(f"A selection must grow by 0 px or more, not {grow_px:g}.")
         reading = self.read(rgb)
         share = self._share(reading, points / rgb.shape[1::-1], inside)
         guide01 = reading.guide01[0].permute(1, 2, 0).numpy()

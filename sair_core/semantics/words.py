@@ -28,7 +28,7 @@ def parse_labels(text: str | Sequence[str]) -> list[str]:
     if not labels:
         raise LabelError("No label was given. Type words with commas between, for example: sky, car, tree.")
     if len(labels) > MAX_LABELS:
-        raise LabelError(f"{len(labels)} labels are too many: at most {MAX_LABELS} at once.")
+        raise LabelError(f"{len(labels)} labels are too many: at most {MAX_LABELS} at once. Leave some out.")
     longest = max(labels, key=len)
     if len(longest) > MAX_LABEL_CHARACTERS:
         raise LabelError(

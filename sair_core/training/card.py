@@ -27,7 +27,9 @@ def model_card(run: Path, repo: str) -> str:
     try:
         kind, _ = read_config(run / MODEL)
     except CheckpointError as error:
-        raise DataError(f"{run} holds no trained model ({error})") from error
+        raise DataError(
+            f"{run} holds no trained model ({error}). Give the --output folder of a training."
+        ) from error
     config = facts["train"]
     rows = read_log(run)
     steps, seconds = int(max(row["step"] for row in rows)), max(row["seconds"] for row in rows)

@@ -58,8 +58,12 @@ def push(run: Path, repo: str, *, private: bool = False, best: bool = False) -> 
     source = run / (BEST if best else MODEL)
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         if not (source / name).is_file():
-            why = ": no validation of this run was better than its first. Leave --best out" if best else ""
-            raise DataError(f"There is no {source / name}{why}.")
+            hint = (
+                "no validation of this run was better than its first. Leave --best out."
+                if best
+                else "give the --output folder of a training."
+            )
+            raise DataError(f"There is no {source / name}: {hint}")
     api = HfApi()
     with tempfile.TemporaryDirectory() as folder:
         for path in (source / CONFIG_NAME, source / WEIGHTS_NAME, run / CURVES_NAME):

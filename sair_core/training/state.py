@@ -134,7 +134,10 @@ def load_run(
             f"{path} cannot be read ({error}). Continue with --resume {PREVIOUS}, or start again."
         ) from error
     if saved.keys() != learners.keys():
-        raise CheckpointError(f"{path} is of another kind of run: it holds {', '.join(saved)}.")
+        raise CheckpointError(
+            f"{path} is of another kind of run: it holds {', '.join(saved)}."
+            " Resume it as that, or start another."
+        )
     for name, one in learners.items():
         one.model.load_own_state(saved[name]["model"], where=str(path))
         one.optimiser.load_state_dict(saved[name]["optimiser"])

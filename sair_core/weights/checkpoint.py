@@ -61,7 +61,9 @@ class CheckpointModel(nn.Module, ModelHubMixin):
             )
         model_type, config = read_config(folder)
         if model_type != cls.model_type:
-            raise CheckpointError(f"{folder} holds a {model_type!r} model, not {cls.model_type!r}.")
+            raise CheckpointError(
+                f"{folder} holds a {model_type!r} model, not {cls.model_type!r}. Give another folder."
+            )
         model = cls(from_dict(cls.config_class, config))
         model.load_own_state(read_weights(folder), where=str(folder))
         return model
@@ -86,7 +88,10 @@ class CheckpointModel(nn.Module, ModelHubMixin):
             if state[k].shape != own[k].shape
         ]
         if problems:
-            raise CheckpointError(f"{where} does not fit its configuration:\n  " + "\n  ".join(problems))
+            raise CheckpointError(
+                f"{where} does not fit its configuration. Save or fetch the model again:\n  "
+                + "\n  ".join(problems)
+            )
         # Strict by the check above; frozen parts keep their weights.
         self.load_state_dict(state, strict=False)
 
@@ -156,6 +161,7 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG_NAME} is missing or no model configuration ({error!r})."
+            " Save or fetch the model again."
         ) from error
 
 
@@ -167,5 +173,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     try:
         state = load_file(folder / WEIGHTS_NAME)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS_NAME} cannot be read ({error}).") from error
+        raise CheckpointError(
+            f"{folder / WEIGHTS_NAME} cannot be read ({error}). Save or fetch the model again."
+        ) from error
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}

@@ -284,7 +284,7 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
         (("--quality", "0"), "from 1 to 100"),
         (("--quality", "high"), "--quality must be a whole number, got 'high'"),
         (("--runner", "magic"), "--runner must be local or ray, got 'magic'"),
-        (("--engine", "ray"), "Who does the jobs says --runner ray"),
+        (("--engine", "ray"), "who does the jobs, give --runner ray"),
         (("--strength", "2"), "--strength must be from 0 to 1"),
         (("--seed", "-1"), "--seed must not be negative"),
         (("--max-megapixels", "0"), "above 0"),

@@ -87,7 +87,9 @@ def synthesize(
     """
     for picture in (hole, guide01, sources, valid):
         if picture is not None and picture.shape[:2] != photo01.shape[:2]:
-            raise MaskSizeError(f"{picture.shape[:2]} does not fit a photo of {photo01.shape[:2]}.")
+            raise MaskSizeError(
+                f"A mask and a guide must have the photo's size {photo01.shape[:2]}, got {picture.shape[:2]}."
+            )
     known = ~hole if valid is None else ~hole & valid
     usable = known.copy() if sources is None else known & sources
     colours = photo01.astype(np.float32)

@@ -56,7 +56,7 @@ def model_config(config: AlignConfig) -> dict[str, Any]:
     """Return the open_clip configuration of what is trained. Raises ConfigError for an unknown trunk."""
     trunk_cfg = get_pretrained_cfg(config.trunk)
     if trunk_cfg is None:
-        raise ConfigError(f"timm has no network {config.trunk!r}. timm.list_models() lists the names.")
+        raise ConfigError(f"timm has no network {config.trunk!r}. Choose one of timm.list_models().")
     return {
         "model_cfg": {
             "embed_dim": config.embed_dim,

@@ -54,7 +54,10 @@ def open_photo(path: Path, classes: Classes | None = None) -> TrainPhoto:
     photo = load_photo(path)
     rgb = photo.rgb
     if min(rgb.shape[:2]) < MIN_SIDE_PX:
-        raise PhotoError(f"{rgb.shape[1]} x {rgb.shape[0]} px is too small, {MIN_SIDE_PX} px is the least")
+        raise PhotoError(
+            f"{rgb.shape[1]} x {rgb.shape[0]} px is too small:"
+            f" a photo must have at least {MIN_SIDE_PX} px a side"
+        )
     ids = None
     if classes is not None and (label_map := find_label_map(path)) is not None:
         ids = read_label_map(label_map, photo.size_px, len(classes.names), orientation=photo.orientation)
@@ -92,7 +95,9 @@ def load_photos(paths: Sequence[Path], classes: Classes | None = None) -> list[T
         else:
             logger.warning("skipped %s: %s", path.name, photo)
     if not photos:
-        raise DataError(f"None of the {len(paths)} photos can be used; the log above says why for each.")
+        raise DataError(
+            f"None of the {len(paths)} photos can be used; the log above says why for each. Give others."
+        )
     return photos
 
 

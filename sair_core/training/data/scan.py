@@ -147,7 +147,10 @@ def _explain_none(folders: Sequence[str | Path], skipped: Sequence[Skipped], oth
     where = ", ".join(map(str, folders))
     if skipped:
         reasons = "; ".join(f"{s.path.name}: {s.reason}" for s in skipped[:SHOWN])
-        return f"None of the {_count_photos(len(skipped))} in {where} can be used ({reasons})."
+        return (
+            f"None of the {_count_photos(len(skipped))} in {where} can be used ({reasons})."
+            " Mend them, or give another folder."
+        )
     found = f" It holds {_format_counts(others)}." if others else " It is empty."
     return f"{where} holds no photos.{found} Give a folder with JPEG, PNG, WebP, BMP or TIFF files."
 

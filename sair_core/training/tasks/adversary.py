@@ -63,7 +63,9 @@ class WholeState(nn.Module):
         try:
             self.load_state_dict(state)
         except RuntimeError as error:
-            raise CheckpointError(f"{where} does not fit its configuration: {error}") from error
+            raise CheckpointError(
+                f"{where} does not fit its configuration. Fetch it again: {error}"
+            ) from error
 
 
 class PatchAdversary(WholeState):
