@@ -2,12 +2,14 @@
 #   make run     opens the editor
 #   make check   lint, format, import rules, types; of the scripts of the page too, where node is there
 #   make test    the same, then all tests; with ARGS only the tests they name
+#   make steady  the browser tests RUNS times beside a process that keeps a core busy
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
+RUNS ?= 10
 
-.PHONY: run check check-page test clean
+.PHONY: run check check-page test steady clean
 
 run: $(VENV)/.ready
 	$(BIN)/python app.py $(ARGS)
@@ -44,6 +46,13 @@ ifeq ($(ARGS),)
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+steady: $(VENV)/.ready-test
+	@$(BIN)/python -c 'while True: pass' & busy=$$!; trap "kill $$busy" EXIT INT TERM; green=0; \
+	for run in $$(seq $(RUNS)); do \
+		$(BIN)/python -m pytest -q tests/browser $(ARGS) && green=$$((green + 1)); \
+		echo "$$green of $$run runs were green."; \
+	done; test $$green = $(RUNS)
 
 $(VENV)/.ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else 0'
