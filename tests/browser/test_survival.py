@@ -29,7 +29,7 @@ KEPT = """async () => {
     });
     const [photo, marks] = await Promise.all(["photo", "marks"].map(read));
     database.close();
-    return photo ? [photo.source.file.name, ...Object.keys(marks ?? {})] : [];
+    return photo ? [photo.source.file.name, ...(marks ?? []).map(([layer]) => layer)] : [];
 }"""
 FULL = """IDBObjectStore.prototype.put = Storage.prototype.setItem = () => {
     throw new DOMException("full", "QuotaExceededError");
@@ -103,6 +103,20 @@ def test_a_reload_in_mid_work(fake_page):
         window.keeps("bird.jpg", "mask", "source")
     window.fill()
     window.status("good", "Filled with sky")
+
+
+def test_what_was_filled_before_is_marked_again(fake_page):
+    window = Window(fake_page)
+    first = window.draw()
+    window.fill()
+    window.press("use-as-photo")
+    window.stroke((300, 40), (320, 60))
+    window.keeps("bird.jpg", "mask", "mask")
+    both = first | window.mask()
+    window.page.on("dialog", lambda dialog: dialog.accept())  # results are gone with the page
+    window.load()
+    window.go_on()
+    assert np.array_equal(window.mask(), both)
 
 
 def test_what_is_discarded_is_gone(fake_page):

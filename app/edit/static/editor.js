@@ -353,7 +353,7 @@ export class Editor extends StageWidget {
     const { timeline } = this;
     if (!timeline) return;
     const patches = pictures.map((picture, i) => ({ ...picture, bitmap: bitmaps[i] }));
-    timeline.add({ id: result, base, patches, live: true });
+    timeline.add({ id: result, base, patches, hole: this.conversation.hole, live: true });
     for (const entry of timeline.entries.values()) entry.live = live.includes(entry.id);
     this.variations.toggle(false);
     /** @type {EditState} */

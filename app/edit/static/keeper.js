@@ -18,7 +18,8 @@ import { CARD_HEIGHT, CARD_WIDTH } from "./history.js";
  * @property {string | null} user who was logged in
  * @property {Source} source
  * @property {string} picture of the photo, small, a data URI
- * @property {Partial<Record<Layer, Painted>>} [marks]
+ * @property {[Layer, Painted][]} [marks] what is to go: what was filled on the way to what is edited, too, as results
+ *   are not kept
  */
 
 const MAX_BYTES = 200e6; // of a photo's file
@@ -29,8 +30,10 @@ export class Keeper {
   /** @param {Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    /** What was opened last, or is about to be. @type {Pick<Work, "source" | "marks">} */
+    /** What is to be opened. @type {Pick<Work, "source" | "marks">} */
     this.work = { source: {} };
+    /** Of the open photo. @type {Source} */
+    this.source = {};
     this.id = 0;
     this.timer = 0;
   }
@@ -47,13 +50,13 @@ export class Keeper {
 
   /** Open the photo of this page again: the server no longer has it. */
   async reopen() {
-    const { marks } = this.editor;
-    this.open({ source: this.work.source, marks: marks ? await marks.toPng() : {} });
+    this.open({ source: this.source, marks: await this.gatherMarks() });
   }
 
   /** The photo is open: keep it from now on. */
   async keepPhoto() {
     const { source, marks } = this.work;
+    this.source = source;
     this.id = Date.now();
     /** @type {Work} */
     const kept = { id: this.id, user: getUser(), source, picture: this.drawPicture() };
@@ -71,10 +74,9 @@ export class Keeper {
 
   /** @param {NonNullable<Work["marks"]>} kept */
   async restore(kept) {
-    const layers = /** @type {[Layer, Painted][]} */ (Object.entries(kept));
-    const bitmaps = await Promise.all(layers.map(([, { blob }]) => createImageBitmap(blob)));
+    const bitmaps = await Promise.all(kept.map(([, { blob }]) => createImageBitmap(blob)));
     this.editor.step((marks) => {
-      for (const [i, [name, { box }]] of layers.entries()) marks[name].load(bitmaps[i], box[0], box[1]);
+      for (const [i, [name, { box }]] of kept.entries()) marks[name].load(bitmaps[i], box[0], box[1], true);
     });
     this.editor.notice("good", `Your work is back. ${this.editor.hint()}`);
   }
@@ -87,15 +89,21 @@ export class Keeper {
 
   async writeMarks() {
     const { id } = this;
-    const { marks } = this.editor;
-    if (!marks || marks.painting) return; // the end of the stroke comes here again
-    const painted = await marks.toPng();
+    if (this.editor.marks?.painting) return; // the end of the stroke comes here again
+    const marks = await this.gatherMarks();
     await transact("readwrite", (store) => {
       const photo = store.get("photo");
       // Another window of this browser may have opened another photo meanwhile: the newest one is kept.
-      photo.onsuccess = () => photo.result?.id === id && this.id === id && store.put(painted, "marks");
+      photo.onsuccess = () => photo.result?.id === id && this.id === id && store.put(marks, "marks");
       return photo;
     });
+  }
+
+  async gatherMarks() {
+    const { marks, state, timeline } = this.editor;
+    /** @type {[Layer, Painted][]} */
+    const filled = (timeline?.chain(state.base) ?? []).flatMap(({ hole }) => (hole ? [["mask", hole]] : []));
+    return [...filled, ...((await marks?.toPng()) ?? [])];
   }
 
   drawPicture() {
@@ -116,7 +124,7 @@ export async function findWork() {
     const photo = await transact("readonly", (store) => store.get("photo"));
     if (!photo) return null;
     if (Date.now() - photo.id < MAX_AGE_MS && photo.user === getUser())
-      return { ...photo, marks: (await transact("readonly", (store) => store.get("marks"))) ?? {} };
+      return { ...photo, marks: (await transact("readonly", (store) => store.get("marks"))) ?? [] };
     await discard();
   } catch {
     // this browser keeps nothing

@@ -82,13 +82,13 @@ export class Marks {
     for (const name of Marks.names) this[name].clear();
   }
 
-  /** Return what is painted on each layer that holds anything. */
+  /** Return what is painted, layer by layer. */
   async toPng() {
-    /** @type {Partial<Record<Layer, Painted>>} */
-    const layers = {};
+    /** @type {[Layer, Painted][]} */
+    const layers = [];
     for (const name of Marks.names) {
       const painted = await this[name].toPng();
-      if (painted) layers[name] = painted;
+      if (painted) layers.push([name, painted]);
     }
     return layers;
   }

@@ -24,6 +24,9 @@ export class EditorConversation extends Conversation {
   /** What was asked for last. */
   work = "";
 
+  /** What was sent to be filled last. @type {Painted | undefined} */
+  hole;
+
   /** @param {Parameters<Conversation["receive"]>[0]} value */
   async receive(value) {
     // From the first progress on the server knows the work, and a fill can be cancelled.
@@ -81,12 +84,14 @@ export class EditorConversation extends Conversation {
 
   /**
    * @param {Marks} marks
+   * @param {string} part as of `describe`
    * @returns {Promise<Request>}
    */
-  async uploadMarks(marks) {
+  async uploadMarks(marks, part) {
     /** @type {Request} */
     const request = {};
-    const layers = /** @type {[Layer, Painted][]} */ (Object.entries(await marks.toPng()));
+    const layers = await marks.toPng();
+    if (part === "fill") this.hole = new Map(layers).get("mask");
     for (const [name, { blob, box }] of layers) {
       request[name] = await this.upload(new File([blob], `${name}.png`, { type: "image/png" }));
       request[BOXES[name]] = box;
@@ -111,7 +116,7 @@ export class EditorConversation extends Conversation {
       open: Boolean(editor.timeline),
     };
     try {
-      if (part && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks));
+      if (part && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks, part));
       if (file) request.file = await this.upload(file);
       if (example) request.example = example;
       if (seed !== undefined) request.seed = seed;

@@ -5,6 +5,7 @@ import { ORIGINAL } from "../../widgets/static/protocol.js";
 
 /** @import { Box } from "../../widgets/static/protocol.js" */
 /** @import { Change } from "./marks.js" */
+/** @import { Painted } from "./mask.js" */
 
 const MAX_IMAGES = 3;
 const MAX_STEPS = 80;
@@ -23,6 +24,7 @@ const MAX_BYTES = 256 * 2 ** 20; // of remembered mask tiles
  * @property {string} id
  * @property {string} base id of what it was made of
  * @property {Patch[]} patches what differs from that
+ * @property {Painted} [hole] what was filled
  * @property {boolean} live it is still kept on the server
  */
 
@@ -92,16 +94,25 @@ export class Timeline {
     return canvas;
   }
 
-  /** @param {string} id */
-  compose(id) {
+  /**
+   * Every fill on the way from the photo to a result.
+   *
+   * @param {string} id
+   */
+  chain(id) {
     /** @type {Entry[]} */
     const chain = [];
     for (let entry = this.entries.get(id); entry; entry = this.entries.get(entry.base)) chain.unshift(entry);
+    return chain;
+  }
+
+  /** @param {string} id */
+  compose(id) {
     const { width, height } = this.photo;
     const canvas = create("canvas", { width, height });
     const context = getContext(canvas);
     context.drawImage(this.photo, 0, 0);
-    for (const { bitmap, ...place } of chain.flatMap((entry) => entry.patches)) {
+    for (const { bitmap, ...place } of this.chain(id).flatMap((entry) => entry.patches)) {
       const box = this.toDisplay(place);
       if (this.alpha) context.clearRect(...box);
       context.drawImage(bitmap, ...box);
