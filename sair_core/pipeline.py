@@ -373,6 +373,13 @@ class InpaintPipeline:
             )
         return self._reader
 
+    def prepare(self, photo: PhotoSource) -> None:
+        """Read a photo before anything is asked of it: then its first map, words and points cost little.
+
+        Raises PhotoError kinds.
+        """
+        self.selector.read(as_photo(photo).rgb)
+
     def semantics(
         self,
         photo: PhotoSource,

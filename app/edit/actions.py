@@ -63,6 +63,7 @@ class EditActions:
         first = " This file holds several pictures: the first one is open." if photo.first_of_several else ""
         text = f"{width} x {height} px.{first} {HINT}"
         more = {"width": width, "height": height, "alpha": photo.alpha is not None}
+        self.service.read_ahead(photo)
         answer = Answer("photo", text=text, pictures=(encode_preview(photo),), more=more)
         return answer, Session(photo, before=session)
 

@@ -24,7 +24,7 @@ from sair_core.weights.bundled import BUNDLED_SAIR
 from sair_core.window import Window
 
 from ..host.guards import limit_time, read_labels
-from ..host.limits import OWN, limits
+from ..host.limits import OWN, hosted, limits
 from .contracts import Filler, FillOptions, Painter, Pipeline, Reader
 from .loading import load_pipeline, load_reader
 from .models import BUNDLED, Models
@@ -106,6 +106,21 @@ class FillService:
                 log.error("The model could not be loaded: %s", error)
 
         return self.work.submit(load)
+
+    def read_ahead(self, photo: Photo) -> None:
+        """Read a photo that was just opened, if there is nothing else to do, for what will be asked of it. A
+        failure is logged and met again by the next work. Not where the app is hosted, for many."""
+
+        def read(_: Progress) -> None:
+            try:
+                pipeline = self.models.pipeline()
+                with log_stages(log, "read ahead"):
+                    pipeline.prepare(photo)
+            except SairError as error:
+                log.error("The photo could not be read ahead: %s", error)
+
+        if not len(self.work) and not hosted():
+            self.work.submit(read)
 
     def start_fill(
         self,

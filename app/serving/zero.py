@@ -120,6 +120,9 @@ class BorrowingPipeline:
     def priors(self, photo: Photo, mask: np.ndarray, *, seed: int = 0) -> list[PriorView]:
         return self._call("priors", photo.size_px, photo, mask, options={"seed": seed})
 
+    def prepare(self, photo: Photo) -> None:
+        """Do nothing: a GPU is borrowed only for what was asked for."""
+
     def mask_from_words(self, photo: Photo, words: str) -> Image.Image:
         return self._call("mask_from_words", photo.size_px, photo, words)
 

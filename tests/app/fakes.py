@@ -92,10 +92,14 @@ class MeanPipeline:
     where it enlarges."""
 
     device = "cpu"
+    prepared: Photo | None = None
 
     def __init__(self, model: object = None):
         """model: as of ColourReader."""
         self.reader = ColourReader(model)
+
+    def prepare(self, photo: Photo) -> None:
+        self.prepared = photo
 
     def fill(
         self,

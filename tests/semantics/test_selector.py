@@ -87,3 +87,11 @@ def test_a_photo_is_read_once_until_the_pipeline_is_closed(tiny_pipe, photo, mon
     selector.close()
     assert np.array_equal(tiny_pipe.mask_from_points(photo, [CENTRE]), first)
     assert len(times) == 3
+
+
+def test_what_was_prepared_is_not_read_again(tiny_pipe, photo, monkeypatch):
+    tiny_pipe.close()
+    tiny_pipe.prepare(photo)
+    monkeypatch.setattr(tiny_pipe.reader, "_read", lambda *args: pytest.fail("read again"))
+    assert tiny_pipe.mask_from_points(photo, [CENTRE]).any()
+    assert tiny_pipe.semantics(photo, "sky, grass").ids.shape == photo.shape[:2]

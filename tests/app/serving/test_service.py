@@ -12,7 +12,7 @@ from sair_core.errors import CancelledError, ConfigError, FullMaskError, LabelEr
 from sair_core.filling.engines import PAINTED
 from sair_core.photos.photo import load_photo
 from sair_core.window import Window
-from tests.app.fakes import WAIT_SECONDS, ColourReader, GreyPainter, MeanPipeline, WhitePipeline
+from tests.app.fakes import WAIT_SECONDS, ColourReader, GreyPainter, MeanPipeline, WhitePipeline, until
 
 HOLE = np.zeros((8, 8), bool)
 HOLE[2:4, 2:4] = True
@@ -190,6 +190,31 @@ def test_the_log_says_at_debug_level_where_the_time_went(photo, caplog):
         FillService(MeanPipeline).start_fill(photo, mask).result()
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("fill: the rest ") and "composite" in line
+
+
+def test_a_photo_is_read_ahead_while_there_is_nothing_else_to_do(photo, monkeypatch, caplog):
+    pipeline = MeanPipeline()
+    service = FillService(lambda: pipeline)
+    begun, go_on = threading.Event(), threading.Event()
+    busy = service.work.submit(lambda _: begun.set() or go_on.wait(WAIT_SECONDS))
+    assert begun.wait(WAIT_SECONDS)
+    service.read_ahead(photo)  # somebody waits already
+    go_on.set()
+    busy.result()
+    until(lambda: not len(service.work))
+    assert pipeline.prepared is None
+    monkeypatch.setattr("app.serving.service.hosted", lambda: True)
+    service.read_ahead(photo)
+    monkeypatch.undo()
+    service.read_ahead(photo)
+    service.work.submit(lambda _: None).result()
+    assert pipeline.prepared is photo
+
+    def load():
+        raise ModelNotFoundError("No such model.")
+
+    FillService(load).read_ahead(photo)
+    until(lambda: "could not be read ahead: No such model." in caplog.text)
 
 
 def test_warm_up_with_reader():
