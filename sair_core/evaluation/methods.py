@@ -28,7 +28,7 @@ class ModelRow:
 
 
 SMOOTH = {"texture": False}  # the model's colours, as the product shows them
-RAW = {**SMOOTH, "mirror": False, "remove_seams": False}  # what the model alone says
+RAW = {**SMOOTH, "remove_seams": False}  # what the model alone says
 
 SEMANTIC_GUIDE = 0.03  # of the row that takes grass from grass
 

@@ -20,7 +20,6 @@ GUIDE_HOLE_WORK_PX = 64  # only its low frequencies count: a finer one makes no 
 
 def fill_photo(
     filler: Filler,
-    guide_filler: Filler,
     photo: Photo,
     hole: np.ndarray,
     seeds: Sequence[int],
@@ -36,17 +35,17 @@ def fill_photo(
 ) -> list[tuple[Photo, str]]:
     """Fill the hole of a photo once for every seed, each with what has to be said of it ("" for nothing).
 
-    guide_filler: the same model, asked for colours that texture is to have. hole: bool `(H, W)` with known
-    pixels beside it. texture: None for the model's colours alone; sources: where it may come from. The rest
-    as in `fill_hole`, whose model is asked once where it does not draw. Raises CancelledError.
+    hole: bool `(H, W)` with known pixels beside it. texture: None for the model's colours alone; sources:
+    where it may come from. The rest as in `fill_hole`, whose model is asked once where it does not draw.
+    Raises CancelledError.
     """
 
-    def fill_with_model(by: Filler, max_hole_work_px: int, told: Progress) -> np.ndarray:
+    def fill_with_model(max_hole_work_px: int, told: Progress) -> np.ndarray:
         return fill_hole(
-            by,
+            filler,
             photo,
             hole,
-            seeds if by.draws else seeds[:1],
+            seeds if filler.draws else seeds[:1],
             guide,
             device=device,
             bf16=bf16,
@@ -57,14 +56,14 @@ def fill_photo(
         )
 
     if texture is None:
-        fills01 = fill_with_model(filler, MAX_HOLE_WORK_PX, progress)
+        fills01 = fill_with_model(MAX_HOLE_WORK_PX, progress)
         return [(photo.composite(fill01, hole), "") for fill01 in fills01]
-    for by, most_px in ((guide_filler, GUIDE_HOLE_WORK_PX), (filler, MAX_HOLE_WORK_PX)):
-        guides01 = fill_with_model(by, most_px, lambda done, text: progress(GUIDE_SHARE * done, text))
+    for most_px in (GUIDE_HOLE_WORK_PX, MAX_HOLE_WORK_PX):
+        guides01 = fill_with_model(most_px, lambda done, text: progress(GUIDE_SHARE * done, text))
         filled = fill_natural(
             photo,
             hole,
-            list(guides01) if by.draws else [guides01[0]] * len(seeds),
+            list(guides01) if filler.draws else [guides01[0]] * len(seeds),
             seeds,
             sources,
             texture,

@@ -60,7 +60,7 @@ class SemanticReader:
         model: Sair | None = None,
         device: str = "auto",
         bf16: bool = True,
-        mirror: bool = True,
+        mirror: bool = False,
     ):
         """model: a SAIR with this encoder and a SIR, whose completion of holes is used. mirror: average with
         the mirrored photo, for twice the time."""
@@ -78,7 +78,7 @@ class SemanticReader:
         *,
         device: str = "auto",
         bf16: bool = True,
-        mirror: bool = True,
+        mirror: bool = False,
     ) -> SemanticReader:
         """Build a reader with the bundled encoder, or any that `build_semantic_encoder` finds.
 
@@ -91,7 +91,7 @@ class SemanticReader:
 
     @classmethod
     def from_model(
-        cls, model: Sair, *, device: str = "auto", bf16: bool = True, mirror: bool = True
+        cls, model: Sair, *, device: str = "auto", bf16: bool = True, mirror: bool = False
     ) -> SemanticReader:
         """Build a reader with a SAIR's own encoder, or where it has none with the bundled one."""
         encoder, config = model.semantic_encoder, model.config.semantic

@@ -38,7 +38,7 @@ def test_rows_come_in_the_order_asked_for(loaded, tmp_path):
     )
     assert list(methods) == ["spn", "mean", "harmonic", "sair-raw", "lama"]
     assert methods["mean"] is given["mean"] and methods["lama"] == FinishedFills(tmp_path)
-    raw = {"device": "cpu", "mirror": False, "remove_seams": False, "texture": False}
+    raw = {"device": "cpu", "remove_seams": False, "texture": False}
     assert loaded == [("b", {"device": "cpu"}), ("a", raw)]
 
 

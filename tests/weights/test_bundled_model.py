@@ -7,6 +7,7 @@ from PIL import Image
 from sair_core.evaluation.guided import NO_WORDS, measure
 from sair_core.evaluation.metrics import psnr
 from sair_core.photos.photo import load_photo
+from sair_core.pipeline import InpaintPipeline
 from tests.conftest import FIXTURES
 
 
@@ -19,10 +20,11 @@ def house() -> Image.Image:
 def test_a_fill_moves_toward_each_word(pipe, house):
     hole = np.zeros((216, 384), bool)
     hole[110:190, 40:150] = True
-    words = ("grass", "water")
-    table = measure(pipe, [(load_photo(house), hole)], words)
+    words = ("sky", "road")  # which the photo shows elsewhere
+    natural = InpaintPipeline(pipe.model, device="cpu")
+    table = measure(natural, [(load_photo(house), hole)], words)
     for word in words:
-        assert table[word][word] > table[NO_WORDS][word] + 0.002, table
+        assert table[word][word] > table[NO_WORDS][word] + 0.03, table
 
 
 def test_what_the_hole_hides_is_completed(pipe, house):
