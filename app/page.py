@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import delete_files_created_by_app
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
@@ -21,6 +22,7 @@ from .edit import tab as edit
 from .host.fetching import refuse_addresses
 from .host.limits import SESSIONS, hosted, limits
 from .host.logs import leave_out_messages
+from .host.malformed import refuse_malformed
 from .host.origins import RefuseForeignPages
 from .semantics import tab as semantics
 from .serving.service import FillService
@@ -105,8 +107,11 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": limits().upload,
         "state_session_capacity": SESSIONS,
         "strict_cors": True,
-        # Where the app is hosted, pages of other sites may call its endpoints.
-        "app_kwargs": {} if hosted() else {"middleware": [Middleware(RefuseForeignPages)]},
+        "app_kwargs": {
+            "exception_handlers": {RequestValidationError: refuse_malformed},
+            # Where the app is hosted, pages of other sites may call its endpoints.
+            "middleware": [] if hosted() else [Middleware(RefuseForeignPages)],
+        },
         "ssr_mode": False,
         "pwa": False,
     }

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 SIZE_PX = (24, 40)
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 ORIENTATION = 274
 STORAGE = set(range(254, 340)) - {282, 283, 296, 305, 306}  # how a TIFF file holds its pixels
 NUMBERS = sorted({int(tag) for tag in ExifTags.Base} - {ORIENTATION} - STORAGE)
@@ -48,15 +48,23 @@ def attached(seed: int, index: int) -> Case:
     rng = np.random.default_rng([seed, index, 1])
     format = FORMATS[index % len(FORMATS)]
     orientation = int(rng.integers(1, 9))
-    make = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "TIFF": _tiff}[format]
-    return Case(format, make(_plain(format), orientation, rng), orientation)
-
-
-def _plain(format: str) -> bytes:
-    values = np.random.default_rng(0).integers(0, 256, (*SIZE_PX, 3), np.uint8)
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE_PX, 3), np.uint8))
+    if format == "AVIF":
+        # It is turned by a property of its own, as decoders do by themselves.
+        return Case(format, _avif(image, orientation, rng), orientation)
     buffer = io.BytesIO()
-    Image.fromarray(values).save(buffer, format)
-    return buffer.getvalue()
+    image.save(buffer, format)
+    return Case(format, attach(format, buffer.getvalue(), orientation, rng, SIZE_PX), orientation)
+
+
+def attach(
+    format: str, data: bytes, orientation: int, rng: np.random.Generator, size_px: tuple[int, int]
+) -> bytes:
+    """Return a JPEG, PNG, WebP (without transparency) or TIFF file with odd things attached, and with an
+    orientation. size_px: (height, width) of what is stored."""
+    if format == "WEBP":
+        return _webp(data, orientation, rng, size_px)
+    return {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff}[format](data, orientation, rng)
 
 
 def _noise(rng: np.random.Generator, most: int = 60) -> bytes:
@@ -117,8 +125,8 @@ def _png(data: bytes, orientation: int, rng: np.random.Generator) -> bytes:
     return data[:33] + made + data[33:]
 
 
-def _webp(data: bytes, orientation: int, rng: np.random.Generator) -> bytes:
-    size = b"".join(struct.pack("<I", side - 1)[:3] for side in SIZE_PX[::-1])
+def _webp(data: bytes, orientation: int, rng: np.random.Generator, size_px: tuple[int, int]) -> bytes:
+    size = b"".join(struct.pack("<I", side - 1)[:3] for side in size_px[::-1])
     chunks = [(b"VP8X", bytes([0x2C, 0, 0, 0]) + size), (b"ICCP", _noise(rng, 400))]
     in_xmp = rng.random() < 0.2
     packet = XMP % orientation if in_xmp else _noise(rng)
@@ -126,6 +134,20 @@ def _webp(data: bytes, orientation: int, rng: np.random.Generator) -> bytes:
     made = [struct.pack("<4sI", n, len(p)) + p + b"\0" * (len(p) % 2) for n, p in [*chunks, *behind]]
     body = b"WEBP" + b"".join(made[:2]) + data[12:] + b"".join(made[2:])
     return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _avif(image: Image.Image, orientation: int, rng: np.random.Generator) -> bytes:
+    """EXIF and XMP of an AVIF file may say another orientation, which does not count."""
+    odd = _exif(int(rng.integers(1, 9)), rng)
+    sound = Image.Exif()
+    sound[ORIENTATION] = orientation
+    sound[ExifTags.Base.ImageDescription] = "." * len(odd)  # the room for what takes its place
+    xmp = XMP % int(rng.integers(1, 9)) if rng.random() < 0.3 else _noise(rng)
+    buffer = io.BytesIO()
+    image.save(buffer, "AVIF", exif=sound, xmp=xmp, icc_profile=_noise(rng, 400), speed=10)
+    data = buffer.getvalue()
+    at = data.index(b"MM\0*")
+    return data[:at] + odd + data[at + len(odd) :]
 
 
 def _tiff(data: bytes, orientation: int, rng: np.random.Generator) -> bytes:

@@ -2,9 +2,10 @@
 
 Files of six formats, damaged at random from a seed, are opened as photos and as masks, in a process of their
 own that is told which file comes next. Whatever that process does not survive is a crash; five seconds of its
-own time are a hang. With --attachments it is not the pictures that are damaged but what is attached to them:
-each must open as a photo and as a mask, turned as its orientation says, and be written again. With
---api or --app the files are sent to a running app.
+own time are a hang. Sound files instead: --attachments has odd things attached to them, and each must open as
+a photo and as a mask, turned as its orientation says, and be written again; --masks and --label-maps are
+drawn in many ways, and each must open as what was drawn. With --api or --app the damaged files are sent to a
+running app, with --bodies requests whose JSON is odd.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.attachments import attached  # noqa: E402
-from benchmarks.damage import FORMATS, SIZE_PX, mutated  # noqa: E402
-from sair_core.errors import SairError  # noqa: E402
+from benchmarks.damage import SIZE_PX, mutated  # noqa: E402
+from benchmarks.drawn import CLASSES, Drawn, drawn_map, drawn_mask  # noqa: E402
+from sair_core.errors import DataError, SairError  # noqa: E402
+from sair_core.photos.folders import read_label_map  # noqa: E402
 from sair_core.photos.masks import as_mask  # noqa: E402
 from sair_core.photos.photo import load_photo  # noqa: E402
 from sair_core.photos.write import encode_image  # noqa: E402
@@ -39,8 +42,9 @@ HANG_SECONDS = 5
 MEMORY_BAR_GB = 1.5
 STALL_SECONDS = 60.0  # of silence, on however busy a machine
 OPENED, REJECTED, UNTYPED, CRASH, HANG = "opened", "rejected", "untyped error", "crash", "hang"
-LOST, TURNED = "lost", "wrong orientation"  # of sound pictures
-BAD = (UNTYPED, CRASH, HANG, LOST, TURNED)
+LOST, TURNED, WRONG = "lost", "wrong orientation", "wrong pixels"  # of sound pictures
+NAMES = {"answer": OPENED, "message": REJECTED, "error": UNTYPED, "silence": HANG, "gone": CRASH}
+BAD = (UNTYPED, CRASH, HANG, LOST, TURNED, WRONG)
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Prints what became of the files; exit status 1 if a bar is broken."""
     args = parse_arguments(argv)
     if args.child is not None:
-        run_child(args.seed, args.child, args.files, args.attachments)
+        run_child(args.kind, args.seed, args.child, args.files)
         return 0
     if args.one is not None:
-        make = attached(args.seed, args.one).data if args.attachments else mutated(args.seed, args.one)[1]
-        sys.stdout.buffer.write(make)
+        sys.stdout.buffer.write(KINDS[args.kind](args.seed, args.one).data)
         return 0
-    if args.app or args.api:
+    if args.bodies:
+        outcomes, memory_gb = through_endpoints(args)
+    elif args.app or args.api:
         outcomes, memory_gb = through_app(args)
     else:
-        outcomes, memory_gb = through_loader(args.seed, args.files, args.attachments)
+        outcomes, memory_gb = through_loader(args.kind, args.seed, args.files)
     return show(outcomes, memory_gb, args.seed)
 
 
@@ -78,14 +83,20 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--api", metavar="URL", help="send them to the app that runs there")
     parser.add_argument("--app", action="store_true", help="start the app, send them to it, stop it")
     parser.add_argument("--one", type=int, metavar="NUMBER", help="write this file to the standard output")
-    parser.add_argument("--attachments", action="store_true", help="sound pictures with odd metadata")
+    kind = {"action": "store_const", "dest": "kind", "default": "damage"}
+    parser.add_argument("--attachments", const="attachments", help="sound pictures with odd metadata", **kind)
+    parser.add_argument("--masks", const="masks", help="masks drawn in many ways", **kind)
+    parser.add_argument("--label-maps", const="label-maps", help="label maps of all kinds", **kind)
+    parser.add_argument(
+        "--bodies", action="store_true", help="odd JSON to an app's endpoints (with --app or --api)"
+    )
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def show(outcomes: Sequence[Outcome], memory_gb: float | None, seed: int) -> int:
     """The table, then every file that broke a bar; the exit status."""
-    for format in FORMATS:
+    for format in dict.fromkeys(outcome.format for outcome in outcomes):
         counts = Counter(outcome.kind for outcome in outcomes if outcome.format == format)
         print(f"{format:5}", ", ".join(f"{counts[kind]} {kind}" for kind in (OPENED, REJECTED, *BAD)))
     broken = [outcome for outcome in outcomes if outcome.kind in BAD]
@@ -130,24 +141,86 @@ def opened_with_attachments(data: bytes, orientation: int) -> tuple[str, str]:
         return UNTYPED, f"{type(error).__name__}: {error}"
 
 
-def run_child(seed: int, first: int, files: int, attachments: bool = False) -> None:
+def opened_as_drawn(case: Drawn) -> tuple[str, str]:
+    """Open a mask that is known: kind and what was said."""
+    assert case.meant is not None
+    try:
+        mask = as_mask(case.data, case.meant.shape)
+    except SairError as error:
+        return LOST, str(error)
+    except Exception as error:
+        return UNTYPED, f"{type(error).__name__}: {error}"
+    share = float((mask != case.meant).mean())
+    return (OPENED, "") if share <= case.share else (WRONG, f"{share:.1%} of them")
+
+
+def opened_as_label_map(case: Drawn) -> tuple[str, str]:
+    """Open a label map that is known beside its photo: kind and what was said."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(case.data)
+        size_px = case.size_px
+        try:
+            ids = read_label_map(path, size_px, CLASSES, orientation=case.orientation)
+        except DataError as error:
+            return (REJECTED if case.meant is None else LOST), str(error)
+        except Exception as error:
+            return UNTYPED, f"{type(error).__name__}: {error}"
+    sound = case.meant is not None and (ids == case.meant).all()
+    return (OPENED, "") if sound else (WRONG, "of a map" if case.meant is not None else "of no map")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A file, and how it is tried: a function that tells kind and what was said."""
+
+    format: str
+    data: bytes
+    run: Callable[[], tuple[str, str]]
+
+
+def _damaged(seed: int, index: int) -> Trial:
+    format, data = mutated(seed, index)
+    return Trial(format, data, lambda: opened(data))
+
+
+def _attached(seed: int, index: int) -> Trial:
+    case = attached(seed, index)
+    return Trial(case.format, case.data, lambda: opened_with_attachments(case.data, case.orientation))
+
+
+def _mask(seed: int, index: int) -> Trial:
+    case = drawn_mask(seed, index)
+    return Trial(case.format, case.data, lambda: opened_as_drawn(case))
+
+
+def _label_map(seed: int, index: int) -> Trial:
+    case = drawn_map(seed, index)
+    return Trial(case.format, case.data, lambda: opened_as_label_map(case))
+
+
+KINDS: dict[str, Callable[[int, int], Trial]] = {
+    "damage": _damaged, "attachments": _attached, "masks": _mask, "label-maps": _label_map
+}  # fmt: skip
+
+
+def run_child(kind: str, seed: int, first: int, files: int) -> None:
     """Open files `first` and on; a line for each that begins, then one that says what became of it."""
     for index in range(first, files):
-        case = attached(seed, index) if attachments else None
-        format, data = mutated(seed, index) if case is None else (case.format, case.data)
+        trial = KINDS[kind](seed, index)
         print(json.dumps({"begun": index}), flush=True)
         # Not caught: the process ends, as nothing else would stop a decoder that is not Python's.
         signal.setitimer(signal.ITIMER_PROF, HANG_SECONDS)
         started = time.process_time()
-        kind, text = opened(data) if case is None else opened_with_attachments(data, case.orientation)
-        outcome = Outcome(index, format, kind, time.process_time() - started, text)
+        became, text = trial.run()
+        outcome = Outcome(index, trial.format, became, time.process_time() - started, text)
         signal.setitimer(signal.ITIMER_PROF, 0)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak_gb = peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes there, kilobytes elsewhere
         print(json.dumps({**asdict(outcome), "peak_gb": peak_gb}), flush=True)
 
 
-def through_loader(seed: int, files: int, attachments: bool = False) -> tuple[list[Outcome], float]:
+def through_loader(kind: str, seed: int, files: int) -> tuple[list[Outcome], float]:
     """What became of all files, and the largest memory that a process of theirs took."""
     outcomes: list[Outcome] = []
     peak_gb = 0.0
@@ -159,7 +232,7 @@ def through_loader(seed: int, files: int, attachments: bool = False) -> tuple[li
             f"--child={begun}",
             f"--files={files}",
             f"--seed={seed}",
-            *(["--attachments"] if attachments else []),
+            *([] if kind == "damage" else [f"--{kind}"]),
         ]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         started = False
@@ -175,7 +248,8 @@ def through_loader(seed: int, files: int, attachments: bool = False) -> tuple[li
             hung = child.returncode in (-signal.SIGPROF, -signal.SIGKILL)
             index = len(outcomes)
             text = f"of {HANG_SECONDS} s" if hung else f"exit status {child.returncode}"
-            outcomes.append(Outcome(index, FORMATS[index % len(FORMATS)], HANG if hung else CRASH, 0.0, text))
+            format = KINDS[kind](seed, index).format
+            outcomes.append(Outcome(index, format, HANG if hung else CRASH, 0.0, text))
     return outcomes, peak_gb
 
 
@@ -195,6 +269,23 @@ def _lines(child: subprocess.Popen[str]) -> Iterator[dict]:
         wind_up()
         yield json.loads(line)
     watch[0].cancel()
+
+
+def through_endpoints(args: argparse.Namespace) -> tuple[list[Outcome], float | None]:
+    """Odd requests to the endpoints of an app."""
+    from benchmarks.bodies import connect, odd_body, send_body, sound_values
+    from benchmarks.serving import app_memory_gb, running_app
+
+    with running_app(args.api) as (url, pid), connect(url) as client:
+        endpoints = sound_values(client)
+        outcomes = []
+        for index in range(args.files):
+            body = odd_body(args.seed, index, endpoints)
+            started = time.perf_counter()
+            answer, text = send_body(client, body)
+            seconds = time.perf_counter() - started
+            outcomes.append(Outcome(index, body.endpoint, NAMES[answer], seconds, text[:300]))
+        return outcomes, None if pid is None else app_memory_gb(pid)
 
 
 def through_app(args: argparse.Namespace) -> tuple[list[Outcome], float | None]:
@@ -219,15 +310,14 @@ def _calls(url: str, folder: Path) -> list[Callable[[Path], tuple[str, str]]]:
 
     photo = folder / "photo.png"
     Image.new("RGB", SIZE_PX[::-1], (90, 150, 230)).save(photo)
-    names = {"answer": OPENED, "message": REJECTED, "error": UNTYPED, "silence": HANG, "gone": CRASH}
 
     def as_photo(path: Path) -> tuple[str, str]:
         kind, text = send(url, "/view", path, None, 0, 0, 1, 16, 16, seconds=HANG_SECONDS + TALK_SECONDS)
-        return names[kind], text
+        return NAMES[kind], text
 
     def as_hole(path: Path) -> tuple[str, str]:
         kind, text = send(url, "/view", photo, path, 0, 0, 1, 16, 16, seconds=HANG_SECONDS + TALK_SECONDS)
-        return names[kind], text
+        return NAMES[kind], text
 
     return [as_photo, as_hole]
 

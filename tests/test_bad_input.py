@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import struct
 import subprocess
 import sys
@@ -12,7 +14,10 @@ import pytest
 from PIL import ExifTags, Image
 
 from benchmarks import fuzz
-from benchmarks.attachments import attached
+from benchmarks.attachments import ORIENTATION, XMP, attached
+from benchmarks.bodies import odd_body
+from benchmarks.damage import FORMATS
+from benchmarks.drawn import drawn_map, drawn_mask
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
 from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import load_photo
@@ -162,7 +167,7 @@ def test_damaged_files_of_all_formats():
     done = subprocess.run(command, capture_output=True, text=True)
     out = done.stdout
     assert done.returncode == 0, out + done.stderr
-    assert "60 files, seed 0" in out and all(format in out for format in fuzz.FORMATS)
+    assert "60 files, seed 0" in out and all(format in out for format in FORMATS)
 
 
 def test_odd_attachments_of_all_formats():
@@ -174,6 +179,44 @@ def test_odd_attachments_of_all_formats():
     kind, _ = fuzz.opened_with_attachments(wrong.data, 9 - wrong.orientation)
     assert kind == fuzz.TURNED
     assert fuzz.opened_with_attachments(b"no picture", 1)[0] == fuzz.LOST
+
+
+def test_masks_open_as_what_was_drawn():
+    for index in range(140):
+        case = drawn_mask(0, index)
+        assert fuzz.opened_as_drawn(case) == (fuzz.OPENED, ""), (index, case.format)
+    other = dataclasses.replace(case, meant=~case.meant)
+    assert fuzz.opened_as_drawn(other)[0] == fuzz.WRONG
+    assert fuzz.opened_as_drawn(dataclasses.replace(case, data=b"no picture"))[0] == fuzz.LOST
+
+
+def test_label_maps_open_as_what_was_drawn_or_not_at_all():
+    for index in range(100):
+        case = drawn_map(0, index)
+        kind, text = fuzz.opened_as_label_map(case)
+        assert kind == (fuzz.REJECTED if case.meant is None else fuzz.OPENED), (index, text)
+    sound = next(case for index in range(9) if (case := drawn_map(0, index)).meant is not None)
+    for meant in (None, sound.meant + 1):
+        assert fuzz.opened_as_label_map(dataclasses.replace(sound, meant=meant))[0] == fuzz.WRONG
+    assert fuzz.opened_as_label_map(dataclasses.replace(sound, data=b"no map"))[0] == fuzz.LOST
+
+
+def test_odd_requests_are_the_same_each_time():
+    endpoints = {"/view": [{"path": "a"}, 1], "/fill": [{"path": "a"}, {"path": "b"}]}
+    bodies = [odd_body(0, index, endpoints) for index in range(200)]
+    assert bodies == [odd_body(0, index, endpoints) for index in range(200)]
+    assert bodies != [odd_body(1, index, endpoints) for index in range(200)]
+    assert {body.endpoint for body in bodies} == set(endpoints)
+    assert {b"null"} & {body.data for body in bodies} and len({body.data for body in bodies}) > 150
+
+
+def test_the_orientation_of_an_avif_file_is_that_of_its_own_property():
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    for said, options in ((6, {"exif": exif}), (1, {"xmp": XMP % 6})):
+        buffer = io.BytesIO()
+        Image.new("RGB", (20, 10)).save(buffer, "AVIF", **options)
+        assert load_photo(buffer.getvalue()).orientation == said
 
 
 def test_the_fuzzer_sees_what_it_looks_for(capsys, monkeypatch):

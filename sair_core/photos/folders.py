@@ -118,7 +118,7 @@ def read_classes(folder: str | Path) -> Classes:
             tuple(tuple(map(str, c.get("synonyms", ()))) for c in classes),
             tuple(map(str, content.get("partial_sources", ()))),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no list of classes ({error}). Write one: {CLASSES_EXAMPLE}.") from error
 
 

@@ -34,7 +34,7 @@ def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.nd
     source: PIL image, path or file bytes, turned upright as a photo is; an array of bool, integers (0..255,
     or only 0 and 1) or floats in [0, 1], `(H, W)` or `(H, W, C)`, where NaN counts as 0. A colour is as light
     as its strongest channel; hole is what is lighter than the middle. On a transparent ground the paint is
-    hole: all of it, unless it is black in places and lighter in others. size_px: `(height, width)` of the
+    hole: all of it, unless it is black in places and light in others. size_px: `(height, width)` of the
     photo; a mask of another size but the same shape (sides within 1 %) is resized, nearest. Returns bool
     `(H, W)`.
 
@@ -220,8 +220,8 @@ def _paint_to_mask(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     paint = alpha >= THRESHOLD
     if paint.all():
         return _array_to_mask(lightness)
-    light = paint & (lightness >= DARK)
-    # Black beside a lighter paint says what stays; black alone is what the hole was painted with.
-    if light.any() and (paint & ~light).any():
-        return paint & (lightness >= THRESHOLD)
+    light = paint & (lightness >= THRESHOLD)
+    # Black beside a light paint says what stays; dark paint alone is what the hole was painted with.
+    if light.any() and (paint & (lightness < DARK)).any():
+        return light
     return paint

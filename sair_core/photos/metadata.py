@@ -37,6 +37,8 @@ MAX_NUMBERS = 8
 MAX_PROFILE_BYTES = 16 * 2**20
 BYTE, SRATIONAL = 1, 10
 RESOLUTION = X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+# A property of the picture says how these are turned, and neither EXIF nor XMP.
+TURNED_BY_PROPERTY = ("AVIF", "HEIF")
 UNITS_PER_INCH = {2: 1.0, 3: 2.54}
 
 
@@ -124,7 +126,10 @@ def read_metadata(
     block = attached.exif or (_exif_of(info) if made is None else _exif_of(info) or _exif_made(made))
     exif = None if block is None else TiffBlock.open(block)
     xmp = attached.xmp or info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    orientation = _orientation(exif) or find_xmp_orientation(xmp) or 1
+    if format in TURNED_BY_PROPERTY:
+        orientation = _property_orientation(block)
+    else:
+        orientation = _orientation(exif) or find_xmp_orientation(xmp) or 1
     profile = attached.icc_profile or info.get("icc_profile")
     metadata = Metadata(
         icc_profile=profile if isinstance(profile, bytes) and 0 < len(profile) <= MAX_PROFILE_BYTES else None,
@@ -236,6 +241,18 @@ def _exif_made(image: Image.Image) -> bytes | None:
 def _orientation(exif: TiffBlock | None) -> int | None:
     value = 0 if exif is None else exif.directory(exif.first).integer(ORIENTATION)
     return value if 1 <= value <= 8 else None
+
+
+def _property_orientation(exif: Buffer | None) -> int:
+    """Return the orientation that Pillow has put into the EXIF block of an AVIF file where the file's own
+    property said another; read as Pillow does, which leaves the block alone where it reads the same there."""
+    tags = Image.Exif()
+    try:
+        tags.load(bytes(exif or b""))
+        value = tags.get(ORIENTATION, 1)
+    except Exception:  # of an odd block whatever it brings up
+        return 1
+    return value if value in range(1, 9) else 1
 
 
 def _exif_dpi(exif: TiffBlock | None) -> tuple[float, float] | None:
