@@ -57,30 +57,25 @@ def build(bench: Workbench, examples: Path) -> None:
 def canvas(examples: list[dict[str, str]]) -> gr.HTML:
     """The stage with its tools. Its value is a Request going in and an Answer coming out (see `handler`); it
     fires the events "open", "upload_mask", "touch", "take" when one of several variations is chosen, and for
-    what the browser has kept "restore" and "discard".
+    the settings that the browser has kept "restore".
 
     examples: `{"name", "label", "thumbnail"}` each, the thumbnail as a data URI.
     """
     return widget(
         "edit/editor",
         "canvas",
-        ["open", "upload_mask", "take", "touch", "restore", "discard"],
+        ["open", "upload_mask", "take", "touch", "restore"],
         examples=examples,
     )
 
 
 def keep_settings(stage: gr.HTML, settings: Sequence[Component], engines: Sequence[str]) -> None:
-    """Keep what is set in the browser, until the stage fires "restore" or "discard"."""
-    # What was set where other engines are to choose from is something else.
-    key = f"sair-settings {' '.join(engines)}"
-    # Gradio enciphers it, which would need a secret that the page does not hold; this one it does.
-    kept = gr.BrowserState(storage_key=key, secret="sair")
+    """Keep what is set in the browser, until the stage fires "restore"."""
+    # gr.BrowserState throws where a browser forbids its storage, as in the frame of another site.
+    page = f"async (...values) => (await window.sair).commands.%s({json.dumps(' '.join(engines))}, values)"
     for setting in settings:
-        in_browser(setting.change, "(...values) => [values]", *settings, outputs=kept)  # type: ignore[attr-defined]
-    in_browser(stage.restore, "(kept, ...now) => kept ?? now", kept, *settings, outputs=list(settings))
-    # A value that is null stays where it was kept before.
-    forget = f"() => {{ localStorage.removeItem({json.dumps(key)}); return null; }}"
-    in_browser(stage.discard, forget, outputs=kept)
+        in_browser(setting.change, page % "keepSettings", *settings)  # type: ignore[attr-defined]
+    in_browser(stage.restore, page % "restoreSettings", *settings, outputs=list(settings))
 
 
 def prior_view() -> gr.HTML:

@@ -1,5 +1,5 @@
 // The work that this browser keeps, so that neither a reload nor a server that ended takes it: the photo and what is
-// painted on it. The settings beside it are kept by the page's gr.BrowserState.
+// painted on it, and what is set beside it.
 
 import { create } from "../../widgets/static/dom.js";
 import { getConfig, ORIGINAL } from "../../widgets/static/protocol.js";
@@ -11,6 +11,7 @@ import { CARD_HEIGHT, CARD_WIDTH } from "./history.js";
 /** @import { Editor } from "./editor.js" */
 
 /** @typedef {{ file?: File, example?: string }} Source where a photo comes from */
+/** @typedef {{ engines: string, values: unknown[] }} Settings engines: those to choose from */
 
 /**
  * @typedef {object} Work
@@ -18,6 +19,7 @@ import { CARD_HEIGHT, CARD_WIDTH } from "./history.js";
  * @property {string | null} user who was logged in
  * @property {Source} source
  * @property {string} picture of the photo, small, a data URI
+ * @property {Settings | null} [settings]
  * @property {[Layer, Painted][]} [marks] what is to go: what was filled on the way to what is edited, too, as results
  *   are not kept
  */
@@ -30,8 +32,10 @@ export class Keeper {
   /** @param {Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    /** What is to be opened. @type {Pick<Work, "source" | "marks">} */
+    /** What is to be opened. @type {Pick<Work, "source" | "marks" | "settings">} */
     this.work = { source: {} };
+    /** @type {Settings | null} */
+    this.settings = null;
     /** Of the open photo. @type {Source} */
     this.source = {};
     this.id = 0;
@@ -41,7 +45,7 @@ export class Keeper {
   /**
    * Open a photo; with the marks that were kept of it, if any.
    *
-   * @param {Pick<Work, "source" | "marks">} work
+   * @param {Pick<Work, "source" | "marks" | "settings">} work
    */
   open(work) {
     this.work = work;
@@ -65,6 +69,7 @@ export class Keeper {
       const cleared = store.clear();
       if (size > MAX_BYTES) return cleared;
       if (marks) store.put(marks, "marks");
+      if (this.settings) store.put(this.settings, "settings");
       store.put(kept, "photo");
       return cleared;
     }).catch(discard);
@@ -85,6 +90,22 @@ export class Keeper {
   keepMarks() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.writeMarks().catch(discard), REST_MS);
+  }
+
+  /** @param {Settings} settings */
+  keepSettings(settings) {
+    this.settings = settings;
+    if (this.id) void transact("readwrite", (store) => store.put(settings, "settings")).catch(discard);
+  }
+
+  /**
+   * Return the values that were kept, or the present ones where there are none or other engines to choose from.
+   *
+   * @param {Settings} now
+   */
+  restoreSettings(now) {
+    const kept = this.work.settings;
+    return kept?.engines === now.engines ? kept.values : now.values;
   }
 
   async writeMarks() {
@@ -124,7 +145,11 @@ export async function findWork() {
     const photo = await transact("readonly", (store) => store.get("photo"));
     if (!photo) return null;
     if (Date.now() - photo.id < MAX_AGE_MS && photo.user === getUser())
-      return { ...photo, marks: (await transact("readonly", (store) => store.get("marks"))) ?? [] };
+      return {
+        ...photo,
+        marks: (await transact("readonly", (store) => store.get("marks"))) ?? [],
+        settings: await transact("readonly", (store) => store.get("settings")),
+      };
     await discard();
   } catch {
     // this browser keeps nothing

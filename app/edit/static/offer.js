@@ -24,11 +24,10 @@ export async function offerWork(editor, component) {
   find(frame, ".name").textContent = file?.name ?? example ?? "";
   frame.prepend(create("img", { src: work.picture, alt: "" }));
   find(frame, ".go-on").addEventListener("click", () => {
-    component.trigger("restore"); // the settings
     editor.keeper.open(work);
+    component.trigger("restore"); // the settings
   });
   find(frame, ".discard").addEventListener("click", () => {
-    component.trigger("discard");
     void discard();
     frame.hidden = true;
   });

@@ -24,6 +24,10 @@ export function editTab(bench) {
       invertMask: () => bench.editor.invertMask(),
       clearMask: () => bench.editor.clearMarks(),
       setEngine: (/** @type {string} */ engine) => bench.editor.setEngine(engine),
+      keepSettings: (/** @type {string} */ engines, /** @type {unknown[]} */ values) =>
+        bench.editor.keeper.keepSettings({ engines, values }),
+      restoreSettings: (/** @type {string} */ engines, /** @type {unknown[]} */ values) =>
+        bench.editor.keeper.restoreSettings({ engines, values }),
       chooseMask: () => bench.editor.chooseMask(),
       useAsPhoto: () => bench.editor.useAsPhoto(),
     },
