@@ -25,8 +25,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
+from benchmarks.machine import limit_cores, square_mask, synthetic_photo  # noqa: E402
 from benchmarks.serving import ask, new_client, running_app  # noqa: E402
-from benchmarks.speed import align, limit_cores, machine_facts, square_mask, synthetic_photo  # noqa: E402
+from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 
 BAR = 2.5
 SIDE_PX, HOLE_PX = 512, 162

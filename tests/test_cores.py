@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from app.cli import COMMANDS
+from benchmarks import contention
 from sair_core import cores
 
 
@@ -80,3 +81,11 @@ print(torch.get_num_threads(), os.environ["OMP_WAIT_POLICY"])
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP", "MKL"))}
     done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True)
     assert done.stdout.split() == [str(cores.count_usable_cores()), "PASSIVE"], done.stderr
+
+
+def test_the_benchmark_asks_for_what_there_is(capsys):
+    with pytest.raises(SystemExit):
+        contention.main(["--help"])
+    assert "--spin" in capsys.readouterr().out
+    with contention.busy_core():
+        pass
