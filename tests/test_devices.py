@@ -1,8 +1,22 @@
+import numpy as np
 import pytest
 import torch
 
+from benchmarks import gpu_smoke
 from sair_core.devices import autocast, has_bf16, pick_device
 from sair_core.errors import DeviceError
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_cuda_computes_what_the_processor_does(tmp_path):
+    for name, seconds, difference in gpu_smoke.compare("cuda", tmp_path):
+        assert seconds > 0 and difference.mean() <= gpu_smoke.MEAN_BAR, name
+        assert np.quantile(difference, 0.999) <= gpu_smoke.MOST_BAR, name
+
+
+def test_the_smoke_test_ends_where_there_is_no_such_device(capsys):
+    assert gpu_smoke.main(["--device", "cuda:99"]) == 2
+    assert "no device" in capsys.readouterr().err
 
 
 def test_auto_takes_the_best_there_is():
