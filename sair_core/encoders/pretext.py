@@ -168,8 +168,6 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
     Raises ConfigError for a tower that is none of timm's, or without such maps, and what
     `build_semantic_encoder` raises.
     """
-    from timm.models import FeatureListNet
-
     encoder = build_semantic_encoder(SemanticConfig(name))
     trunk: Any = getattr(encoder.visual, "trunk", None)
     require(
@@ -179,8 +177,7 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
     every = [level["reduction"] for level in trunk.feature_info]
     indices = _indices(name, reductions or every, every, range(len(every)))
     channels = [trunk.feature_info[i]["num_chs"] for i in indices]
-    network = FeatureListNet(trunk, out_indices=indices)
-    return FrozenFeatures(network, channels, encoder.image_mean, encoder.image_std)
+    return FrozenFeatures(Stages(trunk, indices), channels, encoder.image_mean, encoder.image_std)
 
 
 def packaged_features(name: str, reductions: Sequence[int]) -> FrozenFeatures:
