@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from app.page import build_app, forget_files, launch_options
 from app.serving.service import FillService
+from sair_core.progress import Progress
 from tests.app.fakes import GreyPainter, MeanPipeline
 
 
@@ -19,8 +20,9 @@ class EndlessPipeline(MeanPipeline):
         super().__init__()
         self.begun = begun
 
-    def fill(self, *args: Any, **options: Any) -> NoReturn:
+    def fill(self, *args: Any, progress: Progress, **options: Any) -> NoReturn:
         self.begun.touch()
+        progress(0.1, "Filling")
         while True:
             threading.Event().wait()
 
