@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,25 @@ def peak_memory_gb() -> float:
     return (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
     )
+
+
+@contextmanager
+def extra_memory(device: str = "cpu") -> Iterator[list[float]]:
+    """Append the GB that the block takes at its peak: of the GPU's memory, or of the process."""
+    taken: list[float] = []
+    gc.collect()
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        before_gb = torch.cuda.memory_allocated(device) / 1e9
+        yield taken
+        taken.append(torch.cuda.max_memory_allocated(device) / 1e9 - before_gb)
+        return
+    clear_peak()
+    before_gb = memory_gb()
+    yield taken
+    taken.append(max(0.0, peak_memory_gb() - before_gb))
 
 
 def _read_status(name: str) -> float:

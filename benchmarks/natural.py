@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere, installed or not
 
+from benchmarks.machine import peak_memory_gb  # noqa: E402
 from sair_core.evaluation.patchmatch import PatchMatch  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 from sair_core.evaluation.samples import list_samples  # noqa: E402
@@ -59,8 +59,8 @@ def main() -> None:
         seconds = measure(fills, photos, (height, width), hole_px, runs)
         limit = seconds["patchmatch"] if bar is None else bar
         times = (f"{seconds[name]:.2f}" for name in fills)
-        rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_gb():.2f}"))
-        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_gb()})
+        rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_memory_gb():.2f}"))
+        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_memory_gb()})
     print(align(rows, left_columns=1))
     growth = {px: measure(fills, photos, (768, 1024), px, 3) for px in GROWTH_PX}
     exponents = {
@@ -95,11 +95,6 @@ def measure(
                 if run:
                     seconds[name].append(time.perf_counter() - start)
     return {name: median(times) for name, times in seconds.items()}
-
-
-def peak_gb() -> float:
-    """Largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform != "darwin" else 1e9)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Networks of others have random weights: this is about cost alone.
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.machine import (  # noqa: E402
-    clear_peak,
+    extra_memory,
     limit_cores,
-    memory_gb,
-    peak_memory_gb,
     square_mask,
     synthetic_photo,
     write_section,
@@ -131,11 +128,11 @@ class Clock:
         if name not in self._loaded:
             self._loaded[name] = load()
             self._loaded[name](*arguments)  # what is loaded at first need is not what it costs
-        gc.collect()
-        clear_peak()
-        before_gb, began = memory_gb(), time.perf_counter()
-        self._loaded[name](*arguments)
-        return time.perf_counter() - began, max(0.0, peak_memory_gb() - before_gb)
+        with extra_memory() as taken:
+            began = time.perf_counter()
+            self._loaded[name](*arguments)
+            seconds = time.perf_counter() - began
+        return seconds, taken[0]
 
     def _leave_out(self, before: Figure, case: Case) -> str:
         if before.seconds is None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -18,14 +16,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.widgets.pictures import encode_map, encode_mask, encode_patches, encode_rgb
-from benchmarks.machine import (
-    as_markdown,
-    clear_peak,
-    memory_gb,
-    peak_memory_gb,
-    square_mask,
-    synthetic_photo,
-)
+from benchmarks.machine import as_markdown, extra_memory, square_mask, synthetic_photo
 from sair_core import InpaintPipeline
 from sair_core.devices import has_bf16, pick_device
 from sair_core.photos.photo import load_photo
@@ -124,7 +115,7 @@ def measure(works: Mapping[str, Work], photos: Sequence[Path], device: torch.dev
     paths = iter(photos)
     for _ in range(len(photos) // len(works) - 1):
         for name, work in works.items():
-            with extra_memory(device) as taken, listen(synchronise) as found:
+            with extra_memory(str(device)) as taken, listen(synchronise) as found:
                 work(next(paths))
             stages[name].append(dict(found.seconds))
             extra[name] += taken
@@ -136,23 +127,6 @@ def measure(works: Mapping[str, Work], photos: Sequence[Path], device: torch.dev
         total = median(sum(run.values()) for run in runs)
         budgets.append(Budget(name, seconds, total, count_gflop(work, next(paths)), max(extra[name][1:])))
     return budgets
-
-
-@contextmanager
-def extra_memory(device: torch.device) -> Iterator[list[float]]:
-    """Append the GB that the block takes at its peak: of the GPU's memory, or of the process."""
-    taken: list[float] = []
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before_gb = torch.cuda.memory_allocated(device) / 1e9
-        yield taken
-        taken.append(torch.cuda.max_memory_allocated(device) / 1e9 - before_gb)
-        return
-    clear_peak()
-    before_gb = memory_gb()
-    yield taken
-    taken.append(max(0.0, peak_memory_gb() - before_gb))
 
 
 def count_gflop(work: Work, path: Path) -> float:

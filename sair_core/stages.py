@@ -73,7 +73,7 @@ def log_stages(log: logging.Logger, what: str) -> Iterator[None]:
     log.debug("%s: %s", what, found)
 
 
-class stage(ContextDecorator):  # noqa: N801: used as a function is, in `with stage("plan"):` and as a decorator
+class stage(ContextDecorator):  # noqa: N801 (used as a function is, in `with stage("plan"):` and as a decorator)
     """A named stage of a request. Costs next to nothing while nobody listens."""
 
     def __init__(self, name: str):

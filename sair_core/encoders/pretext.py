@@ -174,10 +174,7 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
         isinstance(getattr(trunk, "feature_info", None), list),
         f'the image tower of {name} has no feature pyramid. Choose "{BUNDLED_ENCODER}" or a timm model.',
     )
-    every = [level["reduction"] for level in trunk.feature_info]
-    indices = _indices(name, reductions or every, every, range(len(every)))
-    channels = [trunk.feature_info[i]["num_chs"] for i in indices]
-    return FrozenFeatures(Stages(trunk, indices), channels, encoder.image_mean, encoder.image_std)
+    return _freeze_stages(name, trunk, reductions, encoder.image_mean, encoder.image_std)
 
 
 def packaged_features(name: str, reductions: Sequence[int]) -> FrozenFeatures:
@@ -187,15 +184,21 @@ def packaged_features(name: str, reductions: Sequence[int]) -> FrozenFeatures:
     ConfigError without such maps.
     """
     network = load_classifier(name)
-    levels: Any = network.feature_info
-    every = [level["reduction"] for level in levels]
-    indices = _indices(name, reductions, every, range(len(every)))
     statistics: Any = network.pretrained_cfg
-    channels = [levels[i]["num_chs"] for i in indices]
-    return FrozenFeatures(Stages(network, indices), channels, statistics["mean"], statistics["std"])
+    return _freeze_stages(name, network, reductions, statistics["mean"], statistics["std"])
 
 
-class Stages(nn.Module):
+def _freeze_stages(
+    name: str, network: Any, reductions: Sequence[int] | None, mean: Sequence[float], std: Sequence[float]
+) -> FrozenFeatures:
+    """Return maps after the stages of a timm network with these reductions; None = all of its stages."""
+    levels = network.feature_info
+    every = [level["reduction"] for level in levels]
+    indices = _indices(name, reductions or every, every, range(len(every)))
+    return FrozenFeatures(StageMaps(network, indices), [levels[i]["num_chs"] for i in indices], mean, std)
+
+
+class StageMaps(nn.Module):
     """Maps after some stages of a network of timm's; what comes after the last one is not computed."""
 
     def __init__(self, network: nn.Module, indices: Sequence[int]):

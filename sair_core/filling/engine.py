@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from sair_core.filling.adapters import Filler, Guide
-from sair_core.filling.fill import MAX_HOLE_WORK_PX, fill_hole
+from sair_core.filling.fill import fill_hole
 from sair_core.filling.natural import Sources, fill_natural
 from sair_core.filling.texture import TextureConfig
 from sair_core.photos.photo import Photo
@@ -40,26 +41,25 @@ def fill_photo(
     Raises CancelledError.
     """
 
-    def fill_with_model(max_hole_work_px: int, told: Progress) -> np.ndarray:
-        return fill_hole(
-            filler,
-            photo,
-            hole,
-            seeds if filler.draws else seeds[:1],
-            guide,
-            device=device,
-            bf16=bf16,
-            remove_seams=remove_seams,
-            max_hole_work_px=max_hole_work_px,
-            progress=told,
-            cancelled=cancelled,
-        )
-
+    fill_with_model = partial(
+        fill_hole,
+        filler,
+        photo,
+        hole,
+        seeds if filler.draws else seeds[:1],
+        guide,
+        device=device,
+        bf16=bf16,
+        remove_seams=remove_seams,
+        cancelled=cancelled,
+    )
     if texture is None:
-        fills01 = fill_with_model(MAX_HOLE_WORK_PX, progress)
+        fills01 = fill_with_model(progress=progress)
         return [(photo.composite(fill01, hole), "") for fill01 in fills01]
-    for most_px in (GUIDE_HOLE_WORK_PX, MAX_HOLE_WORK_PX):
-        guides01 = fill_with_model(most_px, lambda done, text: progress(GUIDE_SHARE * done, text))
+    for most_px in (GUIDE_HOLE_WORK_PX, None):
+        guides01 = fill_with_model(
+            max_hole_work_px=most_px, progress=lambda done, text: progress(GUIDE_SHARE * done, text)
+        )
         filled = fill_natural(
             photo,
             hole,

@@ -57,19 +57,19 @@ def fill_hole(
     device: torch.device,
     bf16: bool,
     remove_seams: bool = True,
-    max_hole_work_px: int = MAX_HOLE_WORK_PX,
+    max_hole_work_px: int | None = None,
     progress: Progress = no_progress,
     cancelled: Cancelled = never_cancelled,
 ) -> np.ndarray:
     """Let a model fill the hole of a photo once for every seed.
 
     hole: bool `(H, W)` with known pixels beside it. remove_seams: False leaves the model's own colours as
-    they are. max_hole_work_px: thickness to which thicker holes are reduced for it. progress: reports after
-    every crop of every fill. Raises CancelledError, asked as often.
+    they are. max_hole_work_px: thickness to which thicker holes are reduced for it; None: MAX_HOLE_WORK_PX.
+    progress: reports after every crop of every fill. Raises CancelledError, asked as often.
     Returns float32 `(seeds, N, 3)` in [0, 1], the colours of the hole's N pixels in the order of np.nonzero.
     """
     with stage("plan"):
-        crops = plan_crops(hole, max_hole_work_px=max_hole_work_px)
+        crops = plan_crops(hole, max_hole_work_px=max_hole_work_px or MAX_HOLE_WORK_PX)
     fills01 = np.empty((len(seeds), np.count_nonzero(hole), 3), np.float32)
     places = np.flatnonzero(hole)
     steps = len(crops) * len(seeds)
@@ -123,7 +123,7 @@ def _fill_crops(
                 with stage("seam"):
                     filled01 = remove_seam(filled01, known01, open_hole)
             values[i] = filled01[rows, columns].clip(0, 1)
-            yield i, (rows + crop.top) * hole.shape[1] + columns + crop.left, values[i]
+            yield i, crop.places(part, hole.shape[1]), values[i]
         if len(crops) > 1:
             done.append((rows + crop.top, columns + crop.left, values))
 

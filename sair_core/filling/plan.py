@@ -53,6 +53,11 @@ class Crop:
         """Rows and columns of the crop: `photo.rgb[crop.slices]`."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
+    def places(self, part: np.ndarray, photo_width: int) -> np.ndarray:
+        """Return where the pixels of a part, bool `(height, width)`, are in the flattened photo: `(N,)`."""
+        rows, columns = np.nonzero(part)
+        return (rows + self.top) * photo_width + columns + self.left
+
 
 @dataclass(frozen=True)
 class _Rules:

@@ -184,17 +184,17 @@ class Generator(nn.Module):
 
         x from `encode`; priors finest first; noise `(B, 1, h, w)` of each scale, finest first, or none.
         """
-        waiting, adding = list(priors), list(zip(self.noise, reversed(noise)))
+        waiting, drawn = list(priors), iter(list(zip(self.noise, reversed(noise))))
+
+        def add_noise(x: Tensor) -> Tensor:
+            """Add what is next of it, if there is any."""
+            return next((add(x, one) for add, one in drawn), x)
+
         prior = waiting.pop()
-        if adding:
-            add, drawn = adding.pop(0)
-            x = add(x, drawn)
+        x = add_noise(x)
         for block in self.blocks:
             x = block(x, prior)
         for block in self.rise:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-            if adding:
-                add, drawn = adding.pop(0)
-                x = add(x, drawn)
+            x = add_noise(F.interpolate(x, scale_factor=2.0, mode="nearest"))
             x = block(x, waiting.pop() if waiting else None)
         return F.pixel_shuffle(self.leave(F.leaky_relu(x, SLOPE)), self.fold).float().sigmoid()

@@ -29,7 +29,6 @@ def refine(
         _Board(canvas, colours, (free & ((y + x) % 2 == colour)).nonzero()[:, 0], config.joint, fragment)
         for colour in (0, 1)
     ]
-    reach = canvas.steps.new_tensor([stride * step for stride in STRIDES_PX for step in _steps(canvas)])
     # What depends on a pixel that has changed is tried again, and nothing else: the rest would stay.
     stale = canvas.is_painted.clone()
     for _ in range(config.coherence_sweeps):
@@ -37,24 +36,23 @@ def refine(
             some = stale[board.places].nonzero()[:, 0]
             stale[board.places[some]] = False
             changed = board.settle(targets, sources, found, some)
-            stale[(board.places[changed, None] + reach).clamp_(0, canvas.size - 1)] = True
+            stale[(board.places[changed, None] + board.reach).clamp_(0, canvas.size - 1)] = True
     return found
-
-
-def _steps(canvas: Canvas) -> tuple[int, ...]:
-    return 1, -1, canvas.width, -canvas.width
 
 
 class _Board:
     """Targets none of which are neighbours.
 
-    rows: `(B,)`, of the targets; places: `(B,)`, their positions.
+    rows: `(B,)`, of the targets; places: `(B,)`, their positions. reach: `(8,)`, the steps to pixels whose
+    offsets each of them may take over.
     """
 
     def __init__(self, canvas: Canvas, colours: Tensor, rows: Tensor, weight: float, fragment: Tensor):
         self.rows, self.places = rows, canvas.targets[rows]
-        self._canvas, self._steps = canvas, _steps(canvas)
-        self._joints = [_Joint(canvas, colours, self.places, step, weight, fragment) for step in self._steps]
+        self._canvas = canvas
+        steps = (1, -1, canvas.width, -canvas.width)
+        self.reach = self.places.new_tensor([stride * step for stride in STRIDES_PX for step in steps])
+        self._joints = [_Joint(canvas, colours, self.places, step, weight, fragment) for step in steps]
 
     def settle(self, targets: Tensor, sources: Tensor, found: Matches, some: Tensor) -> Tensor:
         """Give some of the board, `(M,)` places among its rows, the best of the offsets near each.
@@ -82,9 +80,8 @@ class _Board:
     def _candidates(self, found: Matches, some: Tensor) -> Tensor:
         """`(M, 8)`: the sources that continue the pieces of the pixels near each, -1 for none."""
         canvas = self._canvas
-        reach = self.places.new_tensor([stride * step for stride in STRIDES_PX for step in self._steps])
-        near = canvas.row_of_target(self.places[some, None] + reach)
-        place = canvas.sources[found.rows[near.clamp_min(0)]] - reach
+        near = canvas.row_of_target(self.places[some, None] + self.reach)
+        place = canvas.sources[found.rows[near.clamp_min(0)]] - self.reach
         return torch.where(near >= 0, canvas.row_of_source(place), -1)
 
     def _joined(self, found: Matches, candidates: Tensor, some: Tensor) -> Tensor:
@@ -105,8 +102,8 @@ class _Joint:
         self._canvas, self._colours, self._step = canvas, colours, step
         self._weight, self._fragment = weight, fragment
         beside = places + step
-        self._rows = canvas.row_of_target(beside).clamp_min(0)
-        self._free = canvas.is_painted[beside] & (canvas.row_of_target(beside) >= 0)
+        rows = canvas.row_of_target(beside)
+        self._rows, self._free = rows.clamp_min(0), canvas.is_painted[beside] & (rows >= 0)
         self._known = ~canvas.is_painted[beside]
         self._seen = colours[beside]
 

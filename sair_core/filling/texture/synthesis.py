@@ -119,9 +119,7 @@ def synthesize(
         if copied_yx is not None:
             blended = blend(copied_yx, wanted, cells, has_colour & ~wanted, config.screening)
             colours[window][part] = blended.clip(0, 1)
-            rows, columns = np.nonzero(part)
-            at = np.searchsorted(places, (rows + crop.top) * hole.shape[1] + columns + crop.left)
-            source_yx[at] = sheet.photo_yx(copied_yx)
+            source_yx[np.searchsorted(places, crop.places(part, hole.shape[1]))] = sheet.photo_yx(copied_yx)
         known[window] |= part
     progress(1.0, "Copying texture")
     return TextureResult(colours[hole], source_yx)
