@@ -173,7 +173,7 @@ def test_under_the_mask(meaning):
     meaning.tab("edit")
     meaning.editor.stroke((20, 20), (300, 20))
     meaning.tab("semantics")
-    assert meaning.page.is_visible("#hole-panel")
+    meaning.page.wait_for_selector("#hole-panel", state="visible")
     meaning.show("sky, road, car")
     sky = meaning.colour((160, 20))
     meaning.page.click("#map-hole label:has-text('Completed')")
