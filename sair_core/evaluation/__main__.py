@@ -14,23 +14,24 @@ from tqdm import tqdm
 
 from sair_core.command_line import DONE, INTERRUPTED, SOME_FAILED, Option, run_command
 from sair_core.config import require, strict_dataclass
-from sair_core.errors import MissingDependencyError, SairError
+from sair_core.errors import SairError
 from sair_core.evaluation import report
 from sair_core.evaluation.baselines import BASELINES, OPENCV_RADIUS_PX, FillMethod, require_opencv
 from sair_core.evaluation.features import PACKAGE as FEATURES_PACKAGE
-from sair_core.evaluation.features import load_features
 from sair_core.evaluation.holes import ELLIPSES, OBJECTS, hole_source
+from sair_core.evaluation.inception import PACKAGE as FID_PACKAGE
 from sair_core.evaluation.manifest import Manifest, make_manifest
-from sair_core.evaluation.measure import Ruler
+from sair_core.evaluation.measure import Ruler, load_ruler
 from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod, build_methods
-from sair_core.evaluation.perceptual import load_lpips
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import list_samples
 from sair_core.evaluation.summary import Tally, gains, summarise
+from sair_core.photos.masks import share_bins
 from sair_core.semantics.reader import SemanticReader
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
 SIZE_PX = 256
+BIN_PERCENT = (20, 10)
 
 
 @strict_dataclass
@@ -52,6 +53,8 @@ class FillsOptions:
     of PNG masks, white = hole"""
     seed: int = 0
     """of the drawn masks"""
+    bin_percent: int = 20
+    """width of the bins of hole shares: 20, or 10 as in the SPN paper"""
     size_px: Annotated[int | None, Option("--size", metavar="PX")] = None
     """side of the photos; 256, but with objects and ellipses they keep their own size"""
     limit: int | None = None
@@ -69,6 +72,8 @@ class FillsOptions:
     """photos at a time; above 1, s/fill is no fair timing"""
     lpips: bool = True
     """measure LPIPS, where its weights can be had"""
+    fid: bool = True
+    """measure FID of the whole pictures, where its weights can be had"""
     agreement: bool = False
     """measure how often fills are named as the truth is labelled, where label maps lie beside the photos"""
     save_masks: Annotated[Path | None, Option(metavar="FOLDER")] = None
@@ -89,6 +94,10 @@ class FillsOptions:
     def __post_init__(self) -> None:
         for name in ("samples", "workers"):
             require(getattr(self, name) >= 1, f"--{name} must be at least 1, got {getattr(self, name)}.")
+        require(
+            self.bin_percent in BIN_PERCENT,
+            f"--bin-percent must be one of {', '.join(map(str, BIN_PERCENT))}, got {self.bin_percent}.",
+        )
         require(
             not self.resume or self.save_fills is not None,
             "--resume needs --save-fills. Give it, too.",
@@ -117,7 +126,8 @@ def compare_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> i
     """Measure, print and write what was asked for; the exit status. Raises SairError before it measures."""
     manifest = None if options.manifest is None else Manifest.read(options.manifest)
     if manifest is not None:
-        options = replace(options, masks=manifest.masks, seed=manifest.seed, size_px=manifest.size_px)
+        names = ("masks", "seed", "size_px", "bin_percent")
+        options = replace(options, **{name: getattr(manifest, name) for name in names})
     elif options.size_px is None and options.masks not in (OBJECTS, ELLIPSES):
         options = replace(options, size_px=SIZE_PX)
     benchmark, missing = prepare(options, manifest, given)
@@ -132,13 +142,13 @@ def compare_methods(options: FillsOptions, given: Mapping[str, FillMethod]) -> i
 def prepare(
     options: FillsOptions, manifest: Manifest | None, given: Mapping[str, FillMethod]
 ) -> tuple[Benchmark, dict[str, str]]:
-    """The benchmark, and by measure ("lpips", "features") why it is missing. Raises SairError."""
+    """The benchmark, and by measure why it is missing (see `load_ruler`). Raises SairError."""
     # First what fails at once, then what takes seconds to load.
     if manifest is None:
         samples, digests = list_samples(options.data, options.limit), None
     else:
         samples, digests = manifest.find_photos(options.data), manifest.hole_digests
-    holes = hole_source(options.masks, options.seed, options.size_px)
+    holes = hole_source(options.masks, options.seed, options.size_px, share_bins(options.bin_percent))
     require_opencv(set(options.methods) - set(given))
     measured = options.engine is not None and not {"engine", "engine-natural"} & set(options.methods)
     methods = build_methods(
@@ -167,24 +177,13 @@ def prepare(
 
 def make_ruler(options: FillsOptions) -> tuple[Ruler, dict[str, str]]:
     """What to measure with, and by measure why it is missing."""
-    ruler, missing = Ruler(), {}
+    reader = None
     if options.agreement:
         require(
             options.size_px is None, "--agreement is for photos of their own size. Give --masks ellipses."
         )
-        ruler.reader = SemanticReader.from_pretrained(device=options.device)
-    if options.lpips:
-        try:
-            ruler.lpips = load_lpips()
-        except MissingDependencyError as error:
-            missing["lpips"] = f"LPIPS unavailable: {error}"
-    else:
-        missing["lpips"] = "LPIPS left out (--no-lpips)"
-    try:
-        ruler.features = load_features()
-    except MissingDependencyError as error:
-        missing["features"] = f"Fréchet and distance unavailable: {error}"
-    return ruler, missing
+        reader = SemanticReader.from_pretrained(device=options.device)
+    return load_ruler(reader, lpips=options.lpips, fid=options.fid)
 
 
 def run(benchmark: Benchmark, workers: int) -> tuple[Tally, int]:
@@ -265,6 +264,7 @@ def write_manifest(options: FillsOptions, benchmark: Benchmark, tally: Tally) ->
         masks=options.masks,
         seed=options.seed,
         size_px=options.size_px,
+        bin_percent=options.bin_percent,
         hole_digests=tally.hole_digests,
     ).write(options.save_manifest)
 
@@ -284,11 +284,13 @@ def describe(
         "masks": options.masks,
         "seed": options.seed,
         "size_px": options.size_px,
+        "bin_percent": options.bin_percent,
         "limit": options.limit,
         "workers": options.workers,
         "photos": len({record.photo_index for record in tally.records}),
         "opencv_radius_px": OPENCV_RADIUS_PX,
         "lpips": missing.get("lpips", "alex, v0.1"),
+        "fid": missing.get("inception", f"Inception-v3, {FID_PACKAGE}"),
         "features": missing.get("features", f"EfficientNet-Lite0, {FEATURES_PACKAGE}"),
         "seconds_per_fill": report.seconds_per_fill(tally.records),
     }

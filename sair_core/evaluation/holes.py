@@ -42,46 +42,49 @@ class IrregularHoles:
     """A mask of strokes and shapes for each bin, drawn from the seed, the photo's index and the bin."""
 
     seed: int
+    bins: masks.Bins = masks.BINS
 
     @property
     def settings(self) -> dict[str, object]:
-        return {"masks": IRREGULAR, "seed": self.seed, "bins": [masks.bin_name(one) for one in masks.BINS]}
+        return {"masks": IRREGULAR, "seed": self.seed, "bins": [masks.bin_name(one) for one in self.bins]}
 
     def __call__(self, sample: Sample, size_px: tuple[int, int]) -> Iterator[Hole]:
-        for i, bin_range in enumerate(masks.BINS):
-            yield Hole(masks.bin_name(bin_range), drawn_mask(self.seed, sample.index, i, size_px))
+        for i, bin_range in enumerate(self.bins):
+            yield Hole(masks.bin_name(bin_range), drawn_mask(self.seed, sample.index, i, size_px, self.bins))
 
 
 class FolderHoles:
-    """PNG masks of a folder (>= 128 = hole), each in its share's bin; photo i takes mask i, in a cycle.
+    """PNG masks in a folder and below (>= 128 = hole), each in its share's bin.
 
+    Of a bin's masks photo i takes number i, in a cycle. They are opened again for every photo, so that Liu's
+    12,000 need no memory.
     Raises DataError if the folder holds no usable mask, MaskError for a file that cannot be read.
     """
 
-    def __init__(self, folder: str | Path, size_px: int):
+    def __init__(self, folder: str | Path, size_px: int, bins: masks.Bins = masks.BINS):
         """size_px: the side of the photos, which are square; a mask of another shape is squeezed."""
         folder = Path(folder)
-        paths = sorted(folder.glob("*.png")) if folder.is_dir() else []
+        paths = sorted(folder.rglob("*.png")) if folder.is_dir() else []
         if not paths:
             drawn = f"'{IRREGULAR}', '{OBJECTS}' or '{ELLIPSES}'"
             raise DataError(f"{folder} holds no PNG mask: give --masks a folder of them, {drawn}.")
-        binned: list[list[np.ndarray]] = [[] for _ in masks.BINS]
+        binned: list[list[Path]] = [[] for _ in bins]
         for path in paths:
-            mask = _read_mask(path, size_px)
-            bin_index = bin_of(masks.hole_ratio(mask))
+            bin_index = bin_of(masks.hole_ratio(_read_mask(path, size_px)), bins)
             if bin_index is not None:
-                binned[bin_index].append(mask)
+                binned[bin_index].append(path)
         if not any(binned):
             raise DataError(
-                f"No mask in {folder} hides between 0 and {masks.BINS[-1][1]:.0%} of the picture."
-                " Give others."
+                f"No mask in {folder} hides between 0 and {bins[-1][1]:.0%} of the picture. Give others."
             )
-        self.settings: Mapping[str, object] = {"masks": str(folder)}
-        self._binned = {masks.bin_name(one): found for one, found in zip(masks.BINS, binned) if found}
+        self.size_px = size_px
+        self.binned = {masks.bin_name(one): found for one, found in zip(bins, binned) if found}
+        counts = {name: len(found) for name, found in self.binned.items()}
+        self.settings: Mapping[str, object] = {"masks": str(folder), "count": counts}
 
     def __call__(self, sample: Sample, size_px: tuple[int, int]) -> Iterator[Hole]:
-        for name, choices in self._binned.items():
-            yield Hole(name, choices[sample.index % len(choices)])
+        for name, choices in self.binned.items():
+            yield Hole(name, _read_mask(choices[sample.index % len(choices)], self.size_px))
 
 
 @dataclass(frozen=True)
@@ -112,9 +115,10 @@ class ObjectHoles:
             yield Hole(OBJECTS, objects.ellipse_mask(rng, size_px))
 
 
-def hole_source(source: str, seed: int, size_px: int | None) -> HoleSource:
+def hole_source(source: str, seed: int, size_px: int | None, bins: masks.Bins = masks.BINS) -> HoleSource:
     """source: "irregular", "objects", "ellipses" or a folder of PNG masks.
 
+    bins: of irregular masks and those of a folder.
     size_px: the side of photos that are cut to a square; None: they keep their own size.
     Raises ConfigError, DataError, MaskError.
     """
@@ -126,12 +130,12 @@ def hole_source(source: str, seed: int, size_px: int | None) -> HoleSource:
         return ObjectHoles(seed, outlines=source == OBJECTS)
     if size_px is None or size_px < MIN_SIZE_PX:
         raise ConfigError(f"The size must be at least {MIN_SIZE_PX} px, got {size_px}.")
-    return IrregularHoles(seed) if source == IRREGULAR else FolderHoles(source, size_px)
+    return IrregularHoles(seed, bins) if source == IRREGULAR else FolderHoles(source, size_px, bins)
 
 
-def bin_of(hole_share: float) -> int | None:
-    """Index in `masks.BINS` of a hole share in [0, 1], upper bound included; None for 0 and larger holes."""
-    for index, (low, high) in enumerate(masks.BINS):
+def bin_of(hole_share: float, bins: masks.Bins = masks.BINS) -> int | None:
+    """Index in `bins` of a hole share in [0, 1], upper bound included; None for 0 and larger holes."""
+    for index, (low, high) in enumerate(bins):
         if low < hole_share <= high:
             return index
     return None

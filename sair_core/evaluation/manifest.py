@@ -28,8 +28,8 @@ class PhotoEntry:
 class Manifest:
     """What repeats an evaluation.
 
-    masks, seed, size_px: as they were asked for. holes: all that these depend on, to be read by people.
-    hole_digests: by name of a hole, of its pixels.
+    masks, seed, size_px, bin_percent: as they were asked for. holes: all that these depend on, to be
+    read by people. hole_digests: by name of a hole, of its pixels.
     """
 
     masks: str
@@ -38,6 +38,7 @@ class Manifest:
     holes: dict[str, Any]
     photos: tuple[PhotoEntry, ...]
     hole_digests: dict[str, str]
+    bin_percent: int = 20
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -79,10 +80,10 @@ def make_manifest(
     masks: str,
     seed: int,
     size_px: int | None,
+    bin_percent: int,
     hole_digests: dict[str, str],
 ) -> Manifest:
     """The manifest of an evaluation that was done: of photos in `folder` that gave `hole_digests`."""
     entries = [PhotoEntry(s.index, s.path.relative_to(folder).as_posix(), digest(s.path)) for s in samples]
-    return Manifest(
-        masks, seed, size_px, dict(holes.settings), tuple(entries), dict(sorted(hole_digests.items()))
-    )
+    digests = dict(sorted(hole_digests.items()))
+    return Manifest(masks, seed, size_px, dict(holes.settings), tuple(entries), digests, bin_percent)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 
+from sair_core.errors import MissingDependencyError
 from sair_core.evaluation import metrics
 from sair_core.evaluation.baselines import composite
-from sair_core.evaluation.features import LiteFeatures, Maps
-from sair_core.evaluation.perceptual import PerceptualMetric
+from sair_core.evaluation.features import LiteFeatures, Maps, load_features
+from sair_core.evaluation.inception import PictureFeatures, load_inception
+from sair_core.evaluation.perceptual import PerceptualMetric, load_lpips
 from sair_core.evaluation.realism import (
     Texture,
     feature_distance,
@@ -23,7 +26,7 @@ from sair_core.evaluation.realism import (
     texture,
 )
 from sair_core.evaluation.samples import Sample
-from sair_core.evaluation.summary import Drawn, Figures, Record, Tally, Textures, sample_name
+from sair_core.evaluation.summary import Drawn, Figures, Pictures, Record, Tally, Textures, sample_name
 from sair_core.photos.folders import VOID, Classes
 from sair_core.photos.masks import hole_ratio
 from sair_core.semantics.reader import SemanticReader
@@ -38,7 +41,7 @@ class Case:
     """One photo with one hole: uint8 (H, W, 3) and bool (H, W), True = hole.
 
     true_maps: features of the photo; labels: class ids of its pixels, uint8 (H, W), 255 = void, and what they
-    mean. None leaves out what needs them.
+    mean; true_picture: the features of the whole photo that FID compares. None leaves out what needs them.
     """
 
     sample: Sample
@@ -47,6 +50,7 @@ class Case:
     mask: np.ndarray
     true_maps: Maps | None = None
     labels: tuple[np.ndarray, Classes] | None = None
+    true_picture: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -79,9 +83,10 @@ class Ruler:
         lpips: PerceptualMetric | None = None,
         features: LiteFeatures | None = None,
         reader: SemanticReader | None = None,
+        inception: PictureFeatures | None = None,
     ):
-        """None leaves LPIPS, the figures of features, or the agreement with labels out."""
-        self.lpips, self.features, self.reader = lpips, features, reader
+        """None leaves LPIPS, the figures of features, the agreement with labels, or FID out."""
+        self.lpips, self.features, self.reader, self.inception = lpips, features, reader, inception
 
     def measure(
         self, case: Case, method: str, samples: np.ndarray, seconds: float | None, tally: Tally
@@ -95,6 +100,8 @@ class Ruler:
         whole, hole = self._compare(case, method, result, tally)
         for number, sample in enumerate(results[1:], 1):
             self._add_textures(case, sample_name(method, number), sample, tally)
+        if self.inception is not None and case.true_picture is not None:
+            tally.add_pictures((case.bin, method), [Pictures(self.inception(result), case.true_picture)])
         record = Record(
             photo=case.sample.path.name,
             photo_index=case.sample.index,
@@ -165,6 +172,28 @@ class Ruler:
             diversity_l1=fmean(metrics.l1_inside(a, b, case.mask) for a, b in pairs),
             diversity_lpips=None if lpips is None else fmean(lpips(a, b) for a, b in pairs),
         )
+
+
+def load_ruler(
+    reader: SemanticReader | None = None, *, lpips: bool = True, fid: bool = True
+) -> tuple[Ruler, dict[str, str]]:
+    """What to measure with, and by measure ("lpips", "inception", "features") why it is missing."""
+    wanted: dict[str, tuple[bool, str, Callable[[], object]]] = {
+        "lpips": (lpips, "LPIPS", load_lpips),
+        "inception": (fid, "FID", load_inception),
+        "features": (True, "Fréchet and distance", load_features),
+    }
+    found: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, (chosen, title, load) in wanted.items():
+        if not chosen:
+            missing[name] = f"{title} left out (--no-{title.lower()})"
+            continue
+        try:
+            found[name] = load()
+        except MissingDependencyError as error:
+            missing[name] = f"{title} unavailable: {error}"
+    return Ruler(**found, reader=reader), missing
 
 
 def _share_right(named: np.ndarray | None, case: Case, mask: np.ndarray) -> float | None:

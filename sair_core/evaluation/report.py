@@ -50,6 +50,7 @@ def fill_table(
                 "SSIM": f"{part.ssim:.4f}",
                 "L1": f"{part.l1:.4f}",
                 "LPIPS": _known(row.lpips) if with_lpips and not inside else UNKNOWN,
+                "FID": UNKNOWN if inside else _known(row.fid, 2),
                 **features,
                 "gradients": _known(part.gradients, 2),
                 "agreement": _known(part.agreement, 3),

@@ -93,9 +93,11 @@ def evaluate_photo(benchmark: Benchmark, sample: Sample) -> Tally:
     size_px = (photo.shape[0], photo.shape[1])
     features = benchmark.ruler.features
     true_maps = None if features is None else features(photo)
+    inception = benchmark.ruler.inception
+    true_picture = None if inception is None else inception(photo)
     labels = None if benchmark.ruler.reader is None else read_labels(sample.path, size_px)
     for bin_name, mask in benchmark.holes(sample, size_px):
-        case = Case(sample, bin_name, photo, mask, true_maps, labels)
+        case = Case(sample, bin_name, photo, mask, true_maps, labels, true_picture)
         _check_digest(benchmark, case)
         tally.hole_digests[case.name] = case.digest
         if benchmark.mask_folder is not None:

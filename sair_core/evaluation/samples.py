@@ -48,7 +48,9 @@ def centre_square(rgb: np.ndarray, size_px: int) -> np.ndarray:
     return np.asarray(square.resize((size_px, size_px), Image.Resampling.LANCZOS))
 
 
-def drawn_mask(seed: int, photo_index: int, bin_index: int, size_px: tuple[int, int]) -> np.ndarray:
-    """An irregular mask, bool `size_px` (height, width), of a bin of `masks.BINS`."""
+def drawn_mask(
+    seed: int, photo_index: int, bin_index: int, size_px: tuple[int, int], bins: masks.Bins = masks.BINS
+) -> np.ndarray:
+    """An irregular mask, bool `size_px` (height, width), of a bin among `bins`."""
     rng = hole_generator(seed, photo_index, bin_index)
-    return masks.irregular_mask(rng, size_px, masks.BINS[bin_index])
+    return masks.irregular_mask(rng, size_px, bins[bin_index])

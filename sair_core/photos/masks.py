@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 
@@ -15,12 +16,22 @@ from sair_core.photos.reader import call_decoder, read_picture, turn_upright
 
 MaskFile = Image.Image | str | os.PathLike[str] | bytes
 MaskSource = MaskFile | np.ndarray
+Bins = tuple[tuple[float, float], ...]
 
-BINS = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6))  # share of the picture that is hole, as the field reports it
+LARGEST_PERCENT = 60  # share of the picture that is hole, as the field reports it
 THRESHOLD = 128  # a grey mask is hole from here up
 DARK = 32  # below, paint counts as black
 OVERSHOOT = 2.0  # floats up to here are meant in [0, 1]: resampling passes its ends
 SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the photo
+
+
+def share_bins(width_percent: int) -> Bins:
+    """Return the bins of hole shares from 0 to 60 %, each so wide: `(low, high)`, shares in [0, 1]."""
+    edges = range(0, LARGEST_PERCENT + 1, width_percent)
+    return tuple((low / 100, high / 100) for low, high in itertools.pairwise(edges))
+
+
+BINS = share_bins(20)
 
 
 def bin_name(ratio_range: tuple[float, float]) -> str:

@@ -9,7 +9,7 @@ from sair_core.errors import ConfigError, DataError
 from sair_core.evaluation.holes import FolderHoles, IrregularHoles, ObjectHoles, bin_of, hole_source
 from sair_core.evaluation.objects import OBJECT_SHARE, SHARE
 from sair_core.evaluation.samples import Sample, drawn_mask
-from sair_core.photos.masks import BINS, hole_ratio, mask_to_image
+from sair_core.photos.masks import BINS, hole_ratio, mask_to_image, share_bins
 
 SIZE = (64, 64)
 
@@ -57,6 +57,15 @@ def test_masks_of_a_folder_go_by_their_share_not_their_name(tmp_path):
     assert found[3]["0-20"].shape == (50, 50)
     assert set(found[0]) == {"0-20", "40-60"}
     assert hole_ratio(found[7]["40-60"]) == pytest.approx(0.5)
+
+
+def test_masks_below_a_folder_go_into_bins_of_ten_percent(tmp_path):
+    for share in (0.05, 0.15, 0.55):
+        (tmp_path / f"{share}").mkdir()
+        save_mask(tmp_path / f"{share}" / "mask.png", share)
+    source = FolderHoles(tmp_path, 50, share_bins(10))
+    assert [hole.bin for hole in source(photo(0), (50, 50))] == ["0-10", "10-20", "50-60"]
+    assert source.settings["count"] == {"0-10": 1, "10-20": 1, "50-60": 1}
 
 
 def test_masks_are_cut_at_128_and_resized_without_grey(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 
 from sair_core.errors import MissingDependencyError, SairError
 from sair_core.evaluation import __main__ as cli
+from sair_core.evaluation import measure
 from sair_core.evaluation.baselines import BASELINES, mean
 from sair_core.filling.result import FillResult
 from sair_core.photos.photo import load_photo
@@ -23,8 +24,8 @@ def no_networks(monkeypatch):
     def unavailable() -> None:
         raise MissingDependencyError("no weights here.")
 
-    monkeypatch.setattr(cli, "load_lpips", unavailable)
-    monkeypatch.setattr(cli, "load_features", unavailable)
+    for name in ("load_lpips", "load_inception", "load_features"):
+        monkeypatch.setattr(measure, name, unavailable)
 
 
 def arguments(photo_folder, *more: str) -> list[str]:
@@ -68,6 +69,23 @@ def test_same_seed_same_figures_and_a_limit_changes_no_mask(photo_folder, tmp_pa
     limited = fills("limited.json", "--limit", "2")
     assert limited == {key: whole[key] for key in limited} and len(limited) == 6
     assert fills("other.json", "--seed", "1") != whole
+
+
+def test_bins_of_ten_percent_are_repeated_by_the_manifest(photo_folder, tmp_path, capsys):
+    manifest, first, again = (tmp_path / f"{name}.json" for name in ("manifest", "first", "again"))
+    options = ("--methods", "mean", "--json")
+    whole = (*options, str(first), "--bin-percent", "10", "--save-manifest", str(manifest))
+    assert cli.main(arguments(photo_folder, *whole)) == 0
+    assert cli.main(arguments(photo_folder, *options, str(again), "--manifest", str(manifest))) == 0
+    runs = [json.loads(path.read_text()) for path in (first, again)]
+    assert [row["bin"] for row in runs[0]["summary"]] == [*(f"{n}-{n + 10}" for n in range(0, 60, 10)), "all"]
+    shares = {fill["bin"]: fill["hole_share"] for fill in runs[0]["fills"]}
+    assert all(int(b.split("-")[0]) <= 100 * share <= int(b.split("-")[1]) for b, share in shares.items())
+    for run in runs:
+        for one in (*run["fills"], *run["summary"]):
+            one.pop("seconds")
+    assert runs[0]["fills"] == runs[1]["fills"] and runs[0]["summary"] == runs[1]["summary"]
+    assert cli.main(arguments(photo_folder, "--bin-percent", "7")) == 2
 
 
 def test_ctrl_c_prints_what_is_done(photo_folder, tmp_path, capsys):

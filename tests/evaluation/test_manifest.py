@@ -13,7 +13,7 @@ def manifest(photo_folder) -> Manifest:
     (photo_folder / "below").mkdir()
     (photo_folder / "c.png").rename(photo_folder / "below" / "c.png")
     samples = list_samples(photo_folder, 2)
-    settings = {"masks": "objects", "seed": 7, "size_px": None}
+    settings = {"masks": "objects", "seed": 7, "size_px": None, "bin_percent": 20}
     digests = {"00001_b_objects": "22", "00000_a_objects": "11"}
     return make_manifest(photo_folder, samples, ObjectHoles(7), **settings, hole_digests=digests)
 

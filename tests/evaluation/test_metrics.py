@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from sair_core.errors import PhotoError
 from sair_core.evaluation import l1, psnr, ssim
@@ -52,6 +53,17 @@ def test_ssim_uses_the_gaussian_window():
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = (2 * mx * my + c1) * (2 * covariance + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     assert ssim(a, b) == pytest.approx(expected, abs=1e-6)
+
+
+def test_figures_are_those_of_scikit_image():
+    rng = np.random.default_rng(2)
+    a = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    b = np.clip(a + rng.normal(0, 20, a.shape), 0, 255).astype(np.uint8)
+    assert psnr(a, b) == pytest.approx(peak_signal_noise_ratio(a, b), abs=1e-9)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    assert ssim(a, b) == pytest.approx(structural_similarity(a, b, channel_axis=2, **window), abs=1e-9)
+    hole = rng.random((40, 50)) < 0.3
+    assert psnr_inside(a, b, hole) == pytest.approx(peak_signal_noise_ratio(a[hole], b[hole]), abs=1e-9)
 
 
 @pytest.mark.parametrize("measure", [psnr, l1, ssim])
