@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import PhotoError
-from sair_core.photos.containers import PNG_SIGNATURE, strip_attachments
+from sair_core.photos.containers import strip_attachments
 from sair_core.photos.pages import PHOTOMETRIC, Page
+from sair_core.photos.png import PNG_SIGNATURE
 
 BITS, SAMPLES, EXTRA, SAMPLE_FORMAT = 258, 277, 338, 339
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED = 0, 1, 2, 5

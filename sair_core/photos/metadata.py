@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from PIL import ExifTags, Image
 
-from sair_core.photos.containers import Attachments, find_xmp_orientation, read_attachments
+from sair_core.photos.attachments import Attachments, find_xmp_orientation
+from sair_core.photos.containers import read_attachments
 from sair_core.photos.tiff import (
     ASCII,
     EXIF_POINTER,
@@ -119,15 +120,16 @@ def read_metadata(
     info: what Pillow has read, or `Metadata.to_info` said. data: the file. made: an image in memory instead.
     """
     attached = None if data is None else read_attachments(data, format)
+    turned = _exif_of(info)
     if attached is None:
         attached = Attachments()
-    else:
+    elif format not in TURNED_BY_PROPERTY:
         info = {}  # what Pillow has read of the same file, or made up where that failed
-    block = attached.exif or (_exif_of(info) if made is None else _exif_of(info) or _exif_made(made))
+    block = attached.exif or _exif_of(info) or (None if made is None else _exif_made(made))
     exif = None if block is None else TiffBlock.open(block)
     xmp = attached.xmp or info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
     if format in TURNED_BY_PROPERTY:
-        orientation = _property_orientation(block)
+        orientation = _property_orientation(turned)
     else:
         orientation = _orientation(exif) or find_xmp_orientation(xmp) or 1
     profile = attached.icc_profile or info.get("icc_profile")

@@ -10,11 +10,12 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import ConfigError, PhotoTooLargeError
-from sair_core.photos.containers import attach_to_png, attach_to_tiff
+from sair_core.photos.containers import attach_to_tiff
 from sair_core.photos.deep import encode_png
 from sair_core.photos.formats import WRITABLE_FORMATS, flatten_on_white, format_size, to_8_bit, to_photo_mode
 from sair_core.photos.metadata import Metadata, exif_with_dpi, read_metadata, tiff_order
 from sair_core.photos.photo import Photo
+from sair_core.photos.png import attach_to_png
 
 JPEG_EXIF_BYTES = 65_533
 PNG_LEVEL = 3  # three times as fast as the default, files hardly larger
