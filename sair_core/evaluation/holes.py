@@ -14,6 +14,7 @@ from sair_core.errors import ConfigError, DataError
 from sair_core.evaluation import objects
 from sair_core.evaluation.samples import MIN_SIZE_PX, Sample, drawn_mask
 from sair_core.photos import masks
+from sair_core.photos.datasets import find_dataset, list_and_log
 from sair_core.seeds import hole_generator
 
 IRREGULAR, OBJECTS, ELLIPSES = "irregular", "objects", "ellipses"
@@ -64,7 +65,11 @@ class FolderHoles:
     def __init__(self, folder: str | Path, size_px: int, bins: masks.Bins = masks.BINS):
         """size_px: the side of the photos, which are square; a mask of another shape is squeezed."""
         folder = Path(folder)
-        paths = sorted(folder.rglob("*.png")) if folder.is_dir() else []
+        dataset = find_dataset(folder)
+        if dataset is not None:
+            paths = list_and_log(dataset, "test")
+        else:
+            paths = sorted(folder.rglob("*.png")) if folder.is_dir() else []
         if not paths:
             drawn = f"'{IRREGULAR}', '{OBJECTS}' or '{ELLIPSES}'"
             raise DataError(f"{folder} holds no PNG mask: give --masks a folder of them, {drawn}.")

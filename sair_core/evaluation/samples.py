@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from sair_core.photos import masks
-from sair_core.photos.folders import list_photos, spread
+from sair_core.photos.datasets import list_photos_for
+from sair_core.photos.folders import spread
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import hole_generator
 
@@ -32,9 +33,10 @@ class Sample:
 def list_samples(folder: str | Path, limit: int | None = None) -> list[Sample]:
     """Photos in `folder` and below, by path; with `limit`, that many spread evenly over the list.
 
-    A PNG beside a JPEG of the same name is a label map, not a photo. Raises DataError if nothing is left.
+    Of a set that `datasets` knows, those for testing. A PNG beside a JPEG of its name is a label map, not
+    a photo. Raises DataError if nothing is left.
     """
-    paths = list_photos([folder], recursive=True)
+    paths = list_photos_for("test", folder)
     samples = [Sample(i, path) for i, path in enumerate(paths)]
     return [samples[i] for i in spread(len(samples), limit)]
 

@@ -20,14 +20,8 @@ from sair_core.config import strict_dataclass
 from sair_core.evaluation import report
 from sair_core.evaluation.clicks import Select, innermost_point, simulate_clicks
 from sair_core.evaluation.objects import list_objects
-from sair_core.photos.folders import (
-    Classes,
-    list_labelled_photos,
-    list_photos,
-    read_classes,
-    read_label_map,
-    spread,
-)
+from sair_core.photos.datasets import list_labelled
+from sair_core.photos.folders import Classes, list_photos, spread
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.selector import PointSelector
@@ -70,7 +64,7 @@ def _evaluate(options: SelectionOptions) -> None:
     if options.sheet is not None:
         draw_sheet(selector, options.data, options.photos, options.seed).save(options.sheet)
         return
-    classes, started = read_classes(options.data), time.perf_counter()
+    (_, classes), started = list_labelled(options.data), time.perf_counter()
     ious, labels = measure(selector, reader, options.data, classes, limit=options.limit)
     rows = [["method", "", *(f"{n} click{'s' * (n > 1)}" for n in CLICKS)]]
     rows += [[name, "all", *(f"{v:.3f}" for v in of.mean(axis=0))] for name, of in ious.items()]
@@ -101,11 +95,10 @@ def measure(
     """
     ious: dict[str, list[list[float]]] = {POINTS: [], CLASS: [], FLOOD: []}
     labels = []
-    pairs = list_labelled_photos(folder)
-    for index in tqdm(spread(len(pairs), limit), unit="photo", disable=None):
-        photo, label_map = pairs[index]
-        rgb = load_photo(photo).rgb
-        objects = list_objects(read_label_map(label_map, rgb.shape[:2], len(classes.names)), classes)
+    photos, _ = list_labelled(folder)
+    for index in tqdm(spread(len(photos), limit), unit="photo", disable=None):
+        rgb = load_photo(photos[index].path).rgb
+        objects = list_objects(photos[index].read_ids(rgb.shape[:2], classes), classes)
         if not objects:
             continue
         ids = reader.name(reader.read(rgb), list(classes.names)).ids

@@ -22,14 +22,8 @@ from sair_core.evaluation.samples import drawn_mask
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
-from sair_core.photos.folders import (
-    Classes,
-    list_labelled_photos,
-    read_classes,
-    read_ids,
-    read_label_map,
-    spread,
-)
+from sair_core.photos.datasets import find_dataset, list_labelled
+from sair_core.photos.folders import Classes, spread
 from sair_core.photos.masks import BINS
 from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
@@ -77,11 +71,13 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.
 
 
 def _evaluate(options: SemanticsOptions) -> None:
-    classes = read_classes(options.data)
+    _, classes = list_labelled(options.data)
     readers = _readers(options)
     started = time.perf_counter()
     tables = measure(readers, options.data, classes, seed=options.seed, limit=options.limit)
-    common = common_classes(options.train or options.data.parent / "train", classes)
+    known = find_dataset(options.data) is not None  # which holds the photos to train on, too
+    train = options.train or (options.data if known else options.data.parent / "train")
+    common = common_classes(train, classes)
     _show(tables, classes, common)
     naming = {}
     if options.named is not None:
@@ -108,15 +104,14 @@ def measure(
     In view, the photo is whole. Under a hole only its hidden pixels are scored. The masks depend on the
     seed, the photo's place and the bin. Raises DataError, PhotoError.
     """
-    pairs = list_labelled_photos(folder)
+    photos, _ = list_labelled(folder)
     parts = [IN_VIEW, *(bin_name(i) for i in HOLE_BINS)]
     tables = {part: {name: Confusion(len(classes.names)) for name in readers} for part in parts}
     labels = list(classes.names)
-    for index in tqdm(spread(len(pairs), limit), unit="photo", disable=None):
-        path, label_map = pairs[index]
-        photo = load_photo(path)
+    for index in tqdm(spread(len(photos), limit), unit="photo", disable=None):
+        photo = load_photo(photos[index].path)
         rgb = photo.rgb
-        true = read_label_map(label_map, photo.size_px, len(labels), orientation=photo.orientation)
+        true = photos[index].read_ids(photo.size_px, classes, photo.orientation)
         holes = {bin_name(i): drawn_mask(seed, index, i, rgb.shape[:2]) for i in HOLE_BINS}
         for name, reader in readers.items():
             for part, hole in {IN_VIEW: None, **holes}.items():
@@ -134,8 +129,9 @@ def bin_name(index: int) -> str:
 def common_classes(train: Path, classes: Classes) -> list[int]:
     """Ids of the classes that 20 or more photos of a folder show. Raises DataError."""
     shown = np.zeros(len(classes.names), int)
-    for _, label_map in list_labelled_photos(train):
-        ids = np.unique(read_ids(label_map))
+    photos, _ = list_labelled(train, "train")
+    for photo in photos:
+        ids = photo.list_ids()
         shown[ids[ids < len(shown)]] += 1
     return np.flatnonzero(shown >= MANY).tolist()
 

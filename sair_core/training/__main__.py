@@ -1,4 +1,4 @@
-"""Train on a flat folder of photos:
+"""Train on a folder of photos:
 
 python -m sair_core.training --data PHOTOS --output runs/mine
 """

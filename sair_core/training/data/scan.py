@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sair_core.errors import DataError
+from sair_core.photos.datasets import find_dataset, list_and_log
 from sair_core.photos.folders import CLASSES_NAME, Classes, find_label_map, sort_files
 from sair_core.progress import Progress, no_progress
 from sair_core.training.data.photos import TrainPhoto, open_photos
@@ -66,7 +68,7 @@ def scan(
     keep: Callable[[TrainPhoto], None] | None = None,
     progress: Progress = no_progress,
 ) -> Scan:
-    """Open every photo of flat folders.
+    """Open every photo of folders and of those below; of a set that `datasets` knows, those to train on.
 
     Left out are files that are damaged or no photo at all, tiny ones, and all but the first of files with the
     same content (a copy with a label map goes before one without). classes: of the label maps, which are
@@ -103,20 +105,26 @@ def _list_files(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, in
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder. Give a folder that holds photos.")
+        dataset = find_dataset(folder)
+        if dataset is not None:
+            files += list_and_log(dataset, "train")
+            continue
         try:
-            photos, left_out = sort_files(folder.iterdir())
+            os.listdir(folder)  # what is below is passed over where it cannot be read
+            photos, left_out = sort_files(folder.rglob("*"))
         except OSError as error:
             raise DataError(
                 f"{folder} cannot be read ({error.strerror}). Change its permissions, or give another folder."
             ) from error
         files += photos
         maps = {label_map for photo in photos if (label_map := find_label_map(photo)) is not None}
+        holding = {parent for photo in photos for parent in photo.parents}
         for entry in left_out:
             if entry.is_dir():
-                others["folders"] += 1
+                others["folders"] += entry not in holding
             elif entry.name != CLASSES_NAME and entry not in maps:
                 others[entry.suffix.lower() or "without suffix"] += 1
-    return files, dict(others)
+    return files, {suffix: count for suffix, count in others.items() if count}
 
 
 def _find_copies(files: Sequence[Path]) -> dict[Path, Path]:
