@@ -10,6 +10,7 @@ what the pooling sees at position j, `dense_j` what this module returns there.
 - ModifiedResNet: `dense_j = c_proj(v_proj(x_j))`, as MaskCLIP does. The pooled output for an attention that
   looks at j only is `c_proj(v_proj(x_j + p_j))`, p_j the pool's position embedding. Both are equal for
   p_j = 0; otherwise they differ by `C V p_j` (the two weight matrices), which does not depend on the image.
+- timm trunk without words (`trunk.Trunk`): its last map as it is.
 - timm tower with average pooling: everything after the pooling (norm, projection or MLP) at every position.
   `dense_j` is the pooled output of the 1 x 1 map `x_j`; where the head is affine (timm's ResNets with a
   linear projection) the mean of `dense` over the map is the pooled output.
@@ -28,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sair_core.encoders.dense_vit import dense_vit
+from sair_core.encoders.trunk import Trunk, trunk_form
 from sair_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class DenseClip(nn.Module):
     The input is `rgb01 * (1 - hole01)`: holes are black before the tower's own mean and standard deviation
     are applied. Where needed it is resized (bilinear, the whole image onto the whole grid, so that cells stay
     cell-centred) to `(h, w) * tower stride`, h = ceil(H / stride), w = ceil(W / stride): any size of at least
-    one pixel works. In ViT towers, tokens whose patch is more than half hole are never keys; they do attend.
+    one pixel works. In ViT towers, tokens whose patch is more than half hole are never keys
+    (unless `mask_keys` is off); they do attend.
 
     Attributes: `embed_dim`; `stride` (input pixels per cell: the tower's stride / upsample); `visual` (the
     tower itself); `logit_scale` (buffer, the logarithm, as open_clip keeps it); `text` (the model without its
@@ -63,6 +66,7 @@ class DenseClip(nn.Module):
         trainable: bool = False,
         keep_text: bool = False,
         key_smoothing: bool = False,
+        mask_keys: bool = True,
     ):
         """Wrap an open_clip model (anything with an image tower in `model.visual`); the tower is shared.
 
@@ -71,6 +75,7 @@ class DenseClip(nn.Module):
         from further away. trainable: False freezes the tower (no gradients, always in evaluation mode).
         keep_text: keep the text tower, always frozen.
         key_smoothing: average each token's output with those of tokens like it (`refine.smooth_by_keys`).
+        mask_keys: False lets tokens of holes be keys, as in MaskCLIP and the SAIR paper.
         Raises ConfigError for a tower without a dense form, for an `upsample` that does not give a stride of
         whole pixels and for `key_smoothing` of a tower that is no ViT.
         """
@@ -78,6 +83,7 @@ class DenseClip(nn.Module):
         self.visual: nn.Module = model.visual
         self.trainable = trainable
         self.context_scale = context_scale
+        self.mask_keys = mask_keys
         self.text = _without_image_tower(model) if keep_text else None
         if not trainable:
             self.visual.requires_grad_(False)
@@ -139,7 +145,7 @@ class DenseClip(nn.Module):
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
         mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.image_mean, self.image_std))
         image = ((x[:, :3] - mean) / std).to(next(self.visual.parameters()).dtype)
-        return image, None if hole01 is None else x[:, 3:]
+        return image, x[:, 3:] if hole01 is not None and self.mask_keys else None
 
 
 DenseForward = Callable[[nn.Module, Tensor, "Tensor | None"], Tensor]
@@ -155,7 +161,12 @@ def dense_form(tower: nn.Module, *, key_smoothing: bool = False) -> tuple[DenseF
     from open_clip.timm_model import TimmModel
     from open_clip.transformer import VisionTransformer
 
-    forms = {VisionTransformer: _vit_form, ModifiedResNet: _resnet_form, TimmModel: _timm_form}
+    forms = {
+        VisionTransformer: _vit_form,
+        ModifiedResNet: _resnet_form,
+        TimmModel: _timm_form,
+        Trunk: trunk_form,
+    }
     for kind, form in forms.items():
         if isinstance(tower, kind):
             dense, stride, embed_dim = form(tower)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -22,6 +23,7 @@ from sair_core.encoders.imagenet import PACKAGES, load_classifier
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED_ENCODER
+from sair_core.weights.network import hub_or_cache
 
 EDGES = "edges"
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -223,14 +225,15 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
         # Which maps it has is known once it is built; layers above the last one wanted are then left out.
         found: Any = timm.create_model(config.name, features_only=True).feature_info
         indices = _indices(config.name, reductions, found.reduction(), found.out_indices)
-        network: Any = timm.create_model(
-            config.name, pretrained=config.pretrained, features_only=True, out_indices=indices
-        )
+        with hub_or_cache() if config.pretrained else nullcontext():
+            network: Any = timm.create_model(
+                config.name, pretrained=config.pretrained, features_only=True, out_indices=indices
+            )
     except (OSError, RuntimeError) as error:
         raise ModelNotFoundError(
             f"The pretext model {config.name} has no feature pyramid, or its weights are not on this machine "
-            f'and could not be fetched ({error}). Connect to the network, or choose "{BUNDLED_ENCODER}" or '
-            f'"{EDGES}", which need none.'
+            f"and could not be fetched ({error}). Connect to the network, or choose one that needs none: "
+            f"--pretext {BUNDLED_ENCODER} or --pretext {EDGES}."
         ) from error
     statistics = network.pretrained_cfg
     return FrozenFeatures(network, network.feature_info.channels(), statistics["mean"], statistics["std"])

@@ -13,17 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sair_core.config import require, strict_dataclass
 from sair_core.encoders.dense_clip import DenseClip, dense_form
 from sair_core.encoders.folding import fold_batch_norms
+from sair_core.encoders.trunk import TIMM_PREFIX, build_trunk
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED, BUNDLED_ENCODER
 from sair_core.weights.network import hub_or_cache
 
 if TYPE_CHECKING:
     from open_clip import CLIP
+
+T = TypeVar("T")
 
 HUB_PREFIX = "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
@@ -37,7 +41,8 @@ _TINY_TEXT = {"context_length": 8, "vocab_size": 8, "width": 8, "heads": 1, "lay
 class SemanticConfig:
     """Which CLIP is the semantic encoder.
 
-    name: a bundled encoder ("sair-clip"), an open_clip model ("ViT-B-16"), "hf-hub:org/repository", or a
+    name: a bundled encoder ("sair-clip"), an open_clip model ("ViT-B-16"), "hf-hub:org/repository",
+        "timm:NETWORK", which knows no words ("timm:samvit_base_patch16", SAM's), or a
         folder that holds an open_clip config (`open_clip_config.json`, or one JSON file with embed_dim,
         vision_cfg and text_cfg) beside its weights.
     pretrained: for open_clip models, the tag of the weights ("laion2b_s34b_b88k") or a file; None = random
@@ -47,6 +52,8 @@ class SemanticConfig:
         of both are averaged: what is large is named better from further away. None: it is seen once.
     trainable: False keeps the tower frozen. keep_text: keep the text tower beside the image tower.
     key_smoothing: average each token with those like it, as MaskCLIP does; ViT towers only.
+    mask_keys: tokens that are mostly hole are no keys; False is plain dense CLIP, as in the paper. ViT towers
+        only.
 
     Raises ConfigError.
     """
@@ -58,6 +65,7 @@ class SemanticConfig:
     trainable: bool = False
     keep_text: bool = False
     key_smoothing: bool = False
+    mask_keys: bool = True
 
     def __post_init__(self) -> None:
         require(bool(self.name.strip()), "name must be an open_clip model name or a folder, got ''.")
@@ -66,8 +74,12 @@ class SemanticConfig:
             f"pretrained must be a tag, a file or None, got {self.pretrained!r}.",
         )
         require(
-            not self.name.startswith(HUB_PREFIX) or self.pretrained is None,
+            not self.name.startswith((HUB_PREFIX, TIMM_PREFIX)) or self.pretrained is None,
             f"{self.name} carries its weights: leave pretrained={self.pretrained!r} out.",
+        )
+        require(
+            not (self.keep_text and self.name.startswith(TIMM_PREFIX)),
+            f"{self.name} knows no words: leave keep_text out.",
         )
         require(
             MIN_UPSAMPLE <= self.upsample <= MAX_UPSAMPLE,
@@ -92,15 +104,21 @@ def build_semantic_encoder(config: SemanticConfig, *, load_weights: bool = True)
     weights damaged), ConfigError (no dense form, or no keys to smooth by), MissingDependencyError (text tower
     of transformers).
     """
-    source = _find(config)
-    fetch = source.fetch_weights if load_weights else None
-    model = _instantiate(source, full=config.keep_text or fetch is not None)
-    if fetch is not None:
-        # Refuses an unfit tower before hundreds of megabytes are fetched.
-        dense_form(model.visual, key_smoothing=config.key_smoothing)
-        _load(model, fetch())
-        if not config.trainable:
-            fold_batch_norms(model.visual)
+    if config.name.startswith(TIMM_PREFIX):
+        name = config.name.removeprefix(TIMM_PREFIX)
+        model: Any = SimpleNamespace(visual=build_trunk(name, _fetch if load_weights else None))
+        loaded = load_weights
+    else:
+        source = _find(config)
+        fetch = source.fetch_weights if load_weights else None
+        model = _instantiate(source, full=config.keep_text or fetch is not None)
+        if fetch is not None:
+            # Refuses an unfit tower before hundreds of megabytes are fetched.
+            dense_form(model.visual, key_smoothing=config.key_smoothing)
+            _load(model, fetch())
+        loaded = fetch is not None
+    if loaded and not config.trainable:
+        fold_batch_norms(model.visual)
     return DenseClip(
         model,
         upsample=config.upsample,
@@ -108,6 +126,37 @@ def build_semantic_encoder(config: SemanticConfig, *, load_weights: bool = True)
         trainable=config.trainable,
         keep_text=config.keep_text,
         key_smoothing=config.key_smoothing,
+        mask_keys=config.mask_keys,
+    )
+
+
+def find_encoder(name: str) -> SemanticConfig:
+    """Return how the encoder of a name that a person types is used, with its words where it knows any.
+
+    name: a bundled encoder, a folder, "hf-hub:org/repository", an open_clip model ("ViT-B-16", or with the
+    tag of its weights "ViT-B-16:laion2b_s34b_b88k"; without, the first of open_clip's list), or a network of
+    timm.
+    Raises ModelNotFoundError.
+    """
+    if name == BUNDLED_ENCODER:
+        return BUNDLED_CONFIG
+    if encoder_folder(name) is not None or name.startswith(HUB_PREFIX):
+        return SemanticConfig(name, keep_text=True)
+    if name.startswith(TIMM_PREFIX):
+        return SemanticConfig(name)
+    import open_clip
+    import timm
+
+    model, _, tag = name.replace("/", "-").partition(":")
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tags:
+        return SemanticConfig(model, tag or tags[0], keep_text=True)
+    if timm.is_model(name):
+        return SemanticConfig(TIMM_PREFIX + name)
+    near = difflib.get_close_matches(name, [*open_clip.list_models(), *timm.list_models()], n=5)
+    hint = f"Did you mean {', '.join(near)}?" if near else "Give a name of open_clip or of timm."
+    raise ModelNotFoundError(
+        f"There is no encoder {name!r}. {BUNDLED_ENCODER} is bundled, a folder may hold one. {hint}"
     )
 
 
@@ -197,11 +246,11 @@ def _find_in_open_clip(config: SemanticConfig) -> _Source:
     )
 
 
-def _fetch(label: str, fetch: Callable[[], str]) -> str:
+def _fetch(label: str, fetch: Callable[[], T]) -> T:
     """Run a download; every way it fails becomes a ModelNotFoundError that says what to do."""
     try:
         with hub_or_cache():
-            return str(fetch())
+            return fetch()
     except (OSError, RuntimeError) as error:
         raise ModelNotFoundError(
             f"{label} is not on this machine and could not be fetched ({error}). Connect to the network and "

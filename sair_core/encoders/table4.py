@@ -11,10 +11,12 @@ from sair_core.encoders.blocks import ResBlock, pad_to_multiple
 
 @strict_dataclass
 class Table4Config:
-    """Width of the output (64 in the paper) and number of ResNet blocks (8 in the paper)."""
+    """Width of the output (64 in the paper), number of ResNet blocks (8 in the paper), and whether the last
+    layer has a ReLU, as the table has it."""
 
     out_channels: int = 64
     blocks: int = 8
+    last_relu: bool = False
 
     def __post_init__(self) -> None:
         require(self.out_channels > 0, f"out_channels must be positive, got {self.out_channels}")
@@ -39,7 +41,7 @@ class Table4Encoder(nn.Module):
             nn.Conv2d(4 * width, 4 * width, 3, 1, 1), nn.ReLU(),
             nn.Conv2d(4 * width, 4 * width, 3, 1, 1), nn.ReLU(),
             nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1), nn.ReLU(),
-            nn.ConvTranspose2d(2 * width, width, 4, 2, 1),
+            nn.ConvTranspose2d(2 * width, width, 4, 2, 1), *([nn.ReLU()] if config.last_relu else []),
         )  # fmt: skip
 
     def forward(self, rgb01: Tensor, hole01: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class SairFiller:
     def __init__(self, model: Sair, mirror: bool):
         """mirror: average what it says with what it says of the mirrored crop."""
         self.model, self.mirror = model, mirror
-        self.listens = model.semantic_encoder is not None
+        self.listens = model.semantic_encoder is not None and model.semantic_encoder.text is not None
 
     def encode(self, rgb01: Tensor, hole01: Tensor, guide: Guide | None = None) -> SairFeatures:
         if self.mirror:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from sair_core.coords import sample
 from sair_core.decoders import Decoder
+from sair_core.encoders.blocks import ChannelNorm
 
 
 class Air(nn.Module):
@@ -14,18 +15,22 @@ class Air(nn.Module):
     decoder: an implicit function from `decoders.DECODERS` over the channels of z and c together, z first.
     long_skip: the decoder predicts what is missing from the encoder's input sampled bilinearly, instead of
     the colour itself.
+    normalised_channels: of z, whose entries then are about 1 at each place, as those of c; 0 = as it comes.
     """
 
-    def __init__(self, decoder: Decoder, long_skip: bool):
+    def __init__(self, decoder: Decoder, long_skip: bool, normalised_channels: int = 0):
         super().__init__()
         self.decoder = decoder
         self.long_skip = long_skip
+        self.norm = ChannelNorm(normalised_channels) if normalised_channels else None
 
     def project(self, z: Tensor | None, c: Tensor | None) -> Tensor:
         """Compute what is needed of z `(B, C, h, w)` and c `(B, D, h', w')` for any query, computed once.
 
         On z's grid. Either is None where the model has only the other.
         """
+        if z is not None and self.norm is not None:
+            z = self.norm(z)
         return self.decoder.project(*(part for part in (z, c) if part is not None))
 
     def forward(self, projected: Tensor, start01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:

@@ -16,13 +16,40 @@ from sair_core.models.sir import SirConfig
 from sair_core.models.spade import GeneratorConfig
 from sair_core.models.spn import SpnConfig
 
-PRESETS = {
-    # The SAIR paper: CLIP ViT-B/16 (512-d), Table 4's encoder, MLPs of 4 x 256.
-    "paper": SairConfig(
-        appearance=Part("table4"),
-        decoder=Part("liif", {"hidden": 256, "layers": 4, "use_cell": False}),
-        semantic=SemanticConfig(name="ViT-B-16", pretrained="openai", keep_text=True),
+# The SAIR paper: plain dense CLIP ViT-B/16 (512-d), Table 4's encoder, MLPs of 4 x 256, holes that are zero.
+# Where a training begins the entries of Table 4's z are about 0.01, those of c about 1: without a norm AIR
+# would first learn from c alone.
+PAPER = SairConfig(
+    appearance=Part("table4", {"last_relu": True}),
+    decoder=Part("liif", {"hidden": 256, "layers": 4, "use_cell": False}),
+    semantic=SemanticConfig(name="ViT-B-16", pretrained="openai", keep_text=True, mask_keys=False),
+    normalise=True,
+)
+EDSR, LTE = Part("edsr"), Part("lte")  # 16 blocks of width 64; 256 components
+
+# The paper's tables, each row a change of what it is compared with.
+PAPERS = {
+    "paper": PAPER,
+    # Tables 1 and 2, a model of its own: LIIF as published (EDSR, five layers, cells), but for its unfolding.
+    "liif": SairConfig(
+        appearance=EDSR,
+        decoder=Part("liif", {"hidden": 256, "layers": 5, "use_cell": True}),
+        semantics="none",
+        semantic=None,
     ),
+    # Table 5: another encoder and another implicit function, without semantics and with them.
+    "edsr": dataclasses.replace(PAPER, appearance=EDSR, semantics="none", semantic=None),
+    "sem-edsr": dataclasses.replace(PAPER, appearance=EDSR),
+    "lte": dataclasses.replace(PAPER, decoder=LTE, semantics="none", semantic=None),
+    "sem-lte": dataclasses.replace(PAPER, decoder=LTE),
+    # Table 6: semantics not filled, only semantics, SAM's image encoder in the place of CLIP.
+    "nfs": dataclasses.replace(PAPER, semantics="unfilled"),
+    "ous": dataclasses.replace(PAPER, semantics="only"),
+    "sam": dataclasses.replace(PAPER, semantic=SemanticConfig("timm:samvit_base_patch16")),
+}
+
+PRESETS = {
+    **PAPERS,
     # For tests and first steps: everything in seconds.
     "tiny": SairConfig(
         appearance=Part(

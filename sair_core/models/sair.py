@@ -48,6 +48,7 @@ class SairConfig:
     grid is that of the tokens.
     initial_fill: what the encoder finds in the hole, a name from `INITIAL_FILLS`; the paper uses "zero".
     long_skip: the decoder adds to that picture instead of predicting colour alone.
+    normalise: z enters AIR normalised over its channels, so that its entries are about 1, as those of c.
     detail: what draws between the pixels of a photo that has no hole (left), for views. None: the function
     that fills does this, too.
     """
@@ -60,6 +61,7 @@ class SairConfig:
     semantic_stride_px: int | None = None
     initial_fill: str = "zero"
     long_skip: bool = False
+    normalise: bool = False
     detail: DetailConfig | None = None
 
     def __post_init__(self) -> None:
@@ -123,7 +125,8 @@ class Sair(CheckpointModel):
             embed_dim = self.semantic_encoder.embed_dim
         if config.semantics in ("full", "only"):
             self.sir = Sir(embed_dim, config.sir, channels)
-        self.air = Air(build(config.decoder, DECODERS, channels + embed_dim, 3), config.long_skip)
+        decoder = build(config.decoder, DECODERS, channels + embed_dim, 3)
+        self.air = Air(decoder, config.long_skip, channels if config.normalise else 0)
         self.initial_fill = INITIAL_FILLS[config.initial_fill]
         self.detail = None if config.detail is None else Detail(config.detail)
 

@@ -93,9 +93,9 @@ class SemanticReader:
     def from_model(
         cls, model: Sair, *, device: str = "auto", bf16: bool = True, mirror: bool = False
     ) -> SemanticReader:
-        """Build a reader with a SAIR's own encoder, or where it has none with the bundled one."""
+        """Build a reader with a SAIR's own encoder, or with the bundled one where that knows no words."""
         encoder, config = model.semantic_encoder, model.config.semantic
-        if encoder is None or config is None:
+        if encoder is None or encoder.text is None or config is None:
             return cls.from_pretrained(device=device, bf16=bf16, mirror=mirror)
         completing = None if model.sir is None else model
         text = build_text_encoder(encoder, config)

@@ -88,8 +88,8 @@ class Backend:
         """Take one step on a batch (backward, clip, step) and return the loss, averaged over the processes.
 
         loss: prepared; called with (a part of) the batch and the arguments. clip_norm: largest norm of the
-        gradient. Where the loss or a gradient of any process is not finite, no process takes the step, and
-        NaN is returned.
+        gradient, 0 for any. Where the loss or a gradient of any process is not finite, no process takes the
+        step, and NaN is returned.
         """
         optimiser.zero_grad(set_to_none=True)
         parts = list(_split(batch, self.accumulate))
@@ -101,7 +101,7 @@ class Backend:
                 self._accelerator.backward(value)
             total += value.detach()
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
+        norm = nn.utils.clip_grad_norm_(parameters, clip_norm or math.inf)
         value = self.mean(total)
         if not (math.isfinite(value) and math.isfinite(norm.item())):
             return math.nan

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
 from sair_core.training.schedule import cosine, halving, warmup
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FOLDERS = Option(metavar="FOLDER")
 MODEL = Option("--model", metavar="{sair,detail,spn}")
@@ -28,7 +33,8 @@ class RunConfig:
     kind: Annotated[str, MODEL] = ""
     """what is trained: sair, detail (a SAIR's views) or spn"""
     preset: str | None = None
-    """model configuration: lite, paper or tiny; default: that of --from, or lite"""
+    """model configuration, with the recipe of its paper where it is of one: lite, tiny, paper, and for a SAIR
+    liif, edsr, sem-edsr, lte, sem-lte, nfs, ous, sam, for an SPN spl; default: that of --from, or lite"""
     start: Annotated[str | None, Option("--from", metavar="MODEL")] = None
     """model whose weights to begin with: bundled name, folder or hub id"""
     val: Annotated[tuple[str, ...], FOLDERS] = ()
@@ -49,6 +55,8 @@ class RunConfig:
     """length of the run in optimiser steps"""
     minutes: float | None = None
     """length of the run in minutes of training instead"""
+    epochs: float | None = None
+    """length of the run in epochs (each photo once, at --size-px) instead"""
     patience_minutes: float | None = None
     """end once no validation was better for so many minutes of training; default: never"""
     learning_rate: float = 1.2e-3
@@ -58,7 +66,7 @@ class RunConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     """decay rates of Adam's moments"""
     clip_norm: float = 1.0
-    """largest gradient norm"""
+    """largest gradient norm; 0: any"""
     ema: float = 0.999
     """decay of the weights' moving average"""
     bf16: bool = True
@@ -79,9 +87,16 @@ class RunConfig:
         self._require_positive("size_px", "final_size_px", "batch", "steps", "validate_every", "save_every")
         self._require_positive("accumulate", "learning_rate")
         self._require_shares("final_share", "val_share", "ema")
-        for name in ("minutes", "patience_minutes"):
+        for name in ("minutes", "epochs", "patience_minutes"):
             value = getattr(self, name)
             require(value is None or value > 0, f"{name} must be positive, got {value}")
+
+    def with_epochs(self, photos: int, processes: int) -> Self:
+        """Return the configuration of a run on so many photos: its epochs, where it has any, as steps."""
+        if self.epochs is None:
+            return self
+        steps = math.ceil(self.epochs * photos / (self.batch * processes))
+        return dataclasses.replace(self, steps=steps)
 
     def rate(self, step: int, share: float) -> float:
         """Return the learning rate: linear warm-up, then cosine to zero. share: of the run, in [0, 1]."""
@@ -118,12 +133,18 @@ class TrainConfig(RunConfig):
     kind: Annotated[Literal["sair"], MODEL] = "sair"
     semantics: str | None = None
     """full, none (LIIF), unfilled (NFS) or only (OUS); default: as it is configured"""
+    encoder: Annotated[str | None, Option(metavar="NAME")] = None
+    """semantic encoder: sair-clip, a folder, an open_clip model (ViT-B-16, or ViT-B-16:TAG), hf-hub:ORG/NAME,
+    or a network of timm (samvit_base_patch16 is SAM's); default: as it is configured"""
     sir_only: bool = False
     """train what completes the semantics under a hole and nothing else, for another semantic encoder"""
     queries: int = 1536
     """pixels asked for a photo at --size-px; they grow where the batch shrinks"""
-    hole_share: float = 0.8
-    """share of these inside the hole: the weight of the hole in the loss"""
+    hole_share: float | Literal["even"] = 0.8
+    """share of these inside the hole: the weight of the hole in the loss; even: pixels alike, wherever they
+    are"""
+    masks: Annotated[str | None, Option(metavar="FOLDER")] = None
+    """folder of masks to train with, white = hole, the bins in equal parts; default: they are drawn"""
     scale_share: float = 0.0
     """share of the steps where finer pixels than the picture's are asked for, of 4 or 16 smaller pictures in
     the place of each"""
@@ -152,7 +173,9 @@ class TrainConfig(RunConfig):
         super().__post_init__()
         self._require_positive("queries", "semantic_queries")
         self._require_not_negative("semantic_weight", "label_weight", "squared_weight")
-        self._require_shares("hole_share", "scale_share", "halve_every", "guide_share")
+        self._require_shares("scale_share", "halve_every", "guide_share")
+        if self.hole_share != "even":
+            self._require_shares("hole_share")
         require(self.scale_max >= 1, f"scale_max must be at least 1, got {self.scale_max}")
 
     def queries_of(self, phase: int) -> int:
@@ -203,6 +226,18 @@ class SpnTrainConfig(RunConfig):
     """several fills for one hole; default: as the model to begin with, or yes"""
     adversary: Literal["projected", "patch"] = "projected"
     """what judges the fills: maps of an ImageNet classifier, or the paper's patch discriminator"""
+    scales: int | None = None
+    """priors that are learnt and used, 1 (SPL) to 3; default: as it is configured"""
+    blocks: int | None = None
+    """SPADE ResBlocks at the coarsest scale (the paper's Table 4: 4, 8 and 12)"""
+    fusion: Literal["spade", "concat"] | None = None
+    """how a prior enters the generator; concat: the paper's "w/o SPADE\""""
+    pretext: Annotated[str | None, Option(metavar="NAME")] = None
+    """what the priors are distilled from: a network of timm, sair-clip, a folder, edges, or none"""
+    random_pretext: bool = False
+    """leave that network with random weights, the paper's "SPN w / rand\""""
+    masks: Annotated[str | None, Option(metavar="FOLDER")] = None
+    """folder of masks to train with, white = hole, the bins in equal parts; default: they are drawn"""
     judge: str = "tf_efficientnet_lite2"
     """classifier whose maps the projected adversary sees: tf_efficientnet_lite0, 1 or 2"""
     image_steps: int = 0
@@ -223,11 +258,15 @@ class SpnTrainConfig(RunConfig):
     """lambda 4, Eq. (14)"""
     kl_weight: float | None = None
     """lambda 5, Eq. (6)"""
+    # With the paper's 1e-5 two equal fills, as all are at first, cost 100,000.
+    epsilon: float = 0.02
+    """of Eq. (14), which keeps the loss of two equal fills finite"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_shares("twice_share", "object_share")
         self._require_not_negative("image_steps")
+        self._require_positive("epsilon")
 
     def rate(self, step: int, share: float) -> float:
         """Return the learning rate: linear warm-up, and a tenth in the last quarter."""

@@ -66,7 +66,7 @@ def train_task(
         task = task_class(config, backend, resume is not None)
     if backend.is_main:
         write_configuration(folder, **task.facts)
-    run(task, config, folder, resume=resume, show_progress=show_progress)
+    run(task, task.config, folder, resume=resume, show_progress=show_progress)
     return folder / MODEL
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sair_core.command_line import exit_status, make_parser, read_values
 from sair_core.config import from_dict
 from sair_core.errors import CheckpointError, ConfigError
+from sair_core.training.recipes import LENGTHS, find_recipe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -74,9 +75,19 @@ def _configuration(config_class: type[C], args: argparse.Namespace, resume: bool
         missing = [f"--{f.name}" for f in needed if f.name not in typed]
         if missing:
             raise ConfigError(f"{' and '.join(missing)} must be given, unless --resume continues a run.")
-        return config_class(**typed)
+        recipe = find_recipe(getattr(config_class, "kind", ""), typed.get("preset"))
+        return config_class(**{**recipe, **_other_lengths(config_class, typed), **typed})
     folder = typed.get("output") or newest_run(part)
     before = saved(Path(folder), part) if folder else {}
     if not before:
         raise CheckpointError(f"There is nothing to resume in {folder or RUNS}. Name a run with --output.")
-    return dataclasses.replace(from_dict(config_class, before), **{**typed, "output": folder})
+    changes = {**_other_lengths(config_class, typed), **typed, "output": folder}
+    return dataclasses.replace(from_dict(config_class, before), **changes)
+
+
+def _other_lengths(config_class: type[C], typed: dict[str, Any]) -> dict[str, None]:
+    """Return the fields that say how long a run is in another way than what was typed, unset."""
+    if not set(LENGTHS) & typed.keys():
+        return {}
+    optional = (field.name for field in dataclasses.fields(config_class) if field.default is None)
+    return {name: None for name in optional if name in LENGTHS}

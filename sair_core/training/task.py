@@ -42,9 +42,13 @@ class TaskConfig(Schedule, Protocol):
 class Task(Protocol):
     """Networks, their data and their losses.
 
-    The first learner's model is the one that is averaged, validated and exported. facts: entries of
-    `train.json`; at least the configurations of the run and, as "model", of the model.
+    config: that of the run, with its length in steps or minutes. The first learner's model is the one that is
+    averaged, validated and exported. facts: entries of `train.json`; at least the configurations of the run
+    and, as "model", of the model.
     """
+
+    @property
+    def config(self) -> TaskConfig: ...
 
     @property
     def backend(self) -> Backend: ...

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from sair_core.config import from_dict, to_dict
 from sair_core.coords import cell_of, grid_coords, sample
 from sair_core.errors import ConfigError
-from sair_core.models.presets import PRESETS, preset
+from sair_core.models.presets import PAPERS, PRESETS, preset
 from sair_core.models.sair import SEMANTICS, Part, Sair, SairConfig
 from sair_core.models.sir import Sir, SirConfig
 
@@ -117,8 +117,13 @@ def test_checkpoints_come_back_and_keep_the_bundled_name(
 
 def test_configurations_older_than_these_options_are_still_read():
     older = to_dict(PRESETS["paper"])
-    del older["semantic_stride_px"], older["sir"]["edge_aware"]
-    assert from_dict(SairConfig, older) == PRESETS["paper"]
+    del older["semantic_stride_px"], older["sir"]["edge_aware"], older["normalise"]
+    del older["semantic"]["mask_keys"], older["appearance"]["arguments"]["last_relu"]
+    read = from_dict(SairConfig, older)
+    assert not read.normalise and read.semantic.mask_keys and not read.appearance.arguments["last_relu"]
+    assert (
+        replace(PRESETS["paper"], normalise=False, semantic=read.semantic, appearance=read.appearance) == read
+    )
 
 
 def test_unfilled_semantics_are_the_encoders_tokens(semantic_config, tiny_semantic_encoder, photo_and_hole):
@@ -311,7 +316,7 @@ def test_shape_errors_say_what_is_wanted(small_config):
 
 
 def test_presets():
-    assert set(PRESETS) == {"paper", "lite", "tiny"}
+    assert set(PRESETS) == {*PAPERS, "lite", "tiny"}
     paper = preset("paper")
     assert paper.semantic.name == "ViT-B-16" and paper.appearance.name == "table4"
     assert paper.decoder.arguments["hidden"] == 256 and paper.decoder.arguments["layers"] == 4
@@ -352,9 +357,27 @@ def test_paper_preset_builds_and_runs():
     hole[..., :16, :16] = 1
     coords, cell = coords_of((4, 4), batch=1)
     with torch.inference_mode():
-        features = model.encode(torch.rand(1, 3, 48, 64), hole)
+        rgb = torch.rand(1, 3, 48, 64)
+        features = model.encode(rgb, hole)
         assert features.tokens.shape == (1, 512, 3, 4)
+        z = model.appearance_encoder(rgb * (1 - hole), hole)
+        assert z.min() == 0  # Table 4 ends with a ReLU
         assert model.decode(features, coords, cell).shape == (1, 16, 3)
+
+
+def test_appearance_and_semantics_enter_air_at_one_scale(tiny_semantic_encoder, photo_and_hole):
+    """Without the norm Table 4's features begin at a small fraction of the semantics."""
+    rgb, hole = photo_and_hole
+    scales = {}
+    for normalise in (False, True):
+        torch.manual_seed(0)
+        model = Sair(preset("paper", normalise=normalise), tiny_semantic_encoder)
+        entered = []
+        model.air.decoder.project = lambda z, c, entered=entered: entered.extend((z, c))
+        model.encode(rgb, hole)
+        z, c = (part.detach().square().mean().sqrt().item() for part in entered)
+        scales[normalise] = c / z
+    assert scales[False] > 50 and 0.5 < scales[True] < 2
 
 
 @pytest.mark.parametrize(

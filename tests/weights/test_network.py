@@ -6,6 +6,7 @@ import pytest
 from huggingface_hub import constants
 from open_clip import pretrained
 
+from sair_core.encoders.pretext import PretextConfig, build_pretext
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights import network
@@ -34,6 +35,38 @@ def test_without_a_hub_an_encoder_is_refused_at_once(monkeypatch, nowhere):
     with pytest.raises(ModelNotFoundError, match="bundled encoder"):
         build_semantic_encoder(SemanticConfig("hf-hub:somebody/some-clip"))
     assert offline == [True] and constants.HF_HUB_OFFLINE == before
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: build_semantic_encoder(SemanticConfig("timm:samvit_base_patch16")),
+        lambda: build_semantic_encoder(SemanticConfig("ViT-B-16", "openai")),
+        lambda: build_pretext(PretextConfig("test_resnet", upsample=2), (1, 2, 4)),
+    ],
+    ids=["timm", "open_clip", "pretext"],
+)
+def test_a_hub_that_never_answers_is_asked_once(monkeypatch, tmp_path, build):
+    """The libraries by themselves ask again for three quarters of a minute."""
+    connections = []
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+
+        def accept():
+            while True:
+                try:
+                    connections.append(silent.accept())
+                except OSError:  # closed
+                    return
+
+        threading.Thread(target=accept, daemon=True).start()
+        assert network.TIMEOUT_SECONDS <= 2
+        with pytest.raises(ModelNotFoundError, match="could not be fetched"):
+            build()
+    assert len(connections) == 1
 
 
 def test_a_hub_that_answers_is_asked(monkeypatch):

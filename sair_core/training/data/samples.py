@@ -18,6 +18,7 @@ from sair_core.evaluation.objects import ellipse_mask
 from sair_core.photos.folders import VOID
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.seeds import Stream, stream_generator
+from sair_core.training.data.masks import MaskFolder
 from sair_core.training.data.photos import TrainPhoto
 
 FINER_PARTS = (2, 4)  # pictures a side in the place of one, where finer pixels are asked for
@@ -60,8 +61,9 @@ class FillSamples(PictureSamples):
 
     In most batches a sample is one picture whose target is as fine as it. In `scale_share` of them it is
     k * k pictures of side `size_px / k` whose targets are up to `scale_max` times finer; half of those have
-    no hole. hole_share: share of the `queries` of a picture that lie in its hole. object_share: share of the
-    batches whose holes are one to three ellipses, as large as objects; others have irregular ones.
+    no hole. hole_share: share of the `queries` of a picture that lie in its hole; None draws them evenly.
+    object_share: share of the batches whose holes are one to three ellipses, as large as objects; others have
+    those of `masks`, or without them irregular ones.
     """
 
     def __init__(
@@ -70,17 +72,18 @@ class FillSamples(PictureSamples):
         *,
         size_px: int,
         queries: int,
-        hole_share: float,
+        hole_share: float | None,
         batch: int = 1,
         scale_share: float = 0.0,
         scale_max: float = 1.0,
         object_share: float = 0.0,
+        masks: MaskFolder | None = None,
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.hole_share, self.seed = hole_share, seed
         self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
-        self.object_share = object_share
+        self.object_share, self.masks = object_share, masks
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = stream_generator(self.seed, Stream.SAMPLE, index)
@@ -114,10 +117,11 @@ class FillSamples(PictureSamples):
         count = round(self.queries * (size_px / self.size_px) ** 2)
         return replace(spec, queries=self._draw_queries(rng, spec.fine_mask, count))
 
-    @staticmethod
-    def _draw_mask(rng: np.random.Generator, size_px: int, objects: bool) -> np.ndarray:
+    def _draw_mask(self, rng: np.random.Generator, size_px: int, objects: bool) -> np.ndarray:
         if objects:
             return ellipse_mask(rng, (size_px, size_px))
+        if self.masks is not None:
+            return self.masks.draw(rng, size_px)
         return irregular_mask(rng, (size_px, size_px), BINS[rng.integers(len(BINS))])
 
     def _photo_index(self, number: int) -> int:
@@ -128,6 +132,8 @@ class FillSamples(PictureSamples):
 
     def _draw_queries(self, rng: np.random.Generator, mask: np.ndarray, queries: int) -> np.ndarray:
         flat = mask.ravel()
+        if self.hole_share is None:
+            return rng.choice(flat.size, queries)
         hole, known = np.flatnonzero(flat), np.flatnonzero(~flat)
         inside = round(queries * self.hole_share) if len(hole) else 0
         return np.concatenate([rng.choice(hole, inside), rng.choice(known, queries - inside)])

@@ -53,10 +53,11 @@ class DetailTask:
 
     def __init__(self, config: DetailTrainConfig, backend: Backend, resume: bool = False):
         """resume: no weights are needed to begin with, those of the run will be loaded."""
-        self.config, self.backend = config, backend
+        self.backend = backend
         torch.manual_seed(config.seed)
         self.model = _build_model(config, resume)
         self.photos, held = load_split(config, None, backend)
+        self.config = config = config.with_epochs(len(self.photos), backend.processes)
         self.pixels = self.photos.load_pixels(backend.device)
         backend.place(self.model).requires_grad_(False)
         detail = self.model.detail

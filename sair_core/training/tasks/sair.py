@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from sair_core.config import to_dict
 from sair_core.coords import cell_of, pixel_coords
-from sair_core.errors import ConfigError, DataError
+from sair_core.encoders.semantic import find_encoder
+from sair_core.errors import ConfigError, DataError, ModelNotFoundError
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.folders import Classes, find_classes_file, read_classes
@@ -23,12 +24,14 @@ from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import TrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
+from sair_core.training.data.masks import MaskFolder
 from sair_core.training.data.samples import FillSamples
 from sair_core.training.data.store import load_split
 from sair_core.training.optimisers import Learner, adamw
 from sair_core.training.start import choose_model_config, load_start_weights
 from sair_core.training.tasks.semantics import SemanticSupervision
 from sair_core.training.tasks.validation import Validation, paste_fill, to_tensors
+from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -39,15 +42,15 @@ class SairTask:
 
     def __init__(self, config: TrainConfig, backend: Backend, resume: bool = False):
         """resume: no weights are needed to begin with, those of the run will be loaded."""
-        self.config, self.backend = config, backend
+        self.backend = backend
         torch.manual_seed(config.seed)
         chosen = choose_model_config(config, SairConfig, preset, resume)
-        if config.semantics:
-            chosen = dataclasses.replace(chosen, semantics=config.semantics)
-        self.model = Sair(chosen)
-        has_semantics = self.model.semantic_encoder is not None
-        classes = _read_classes(config.data) if has_semantics else None
+        self.model = _build_model(_change_model(chosen, config))
+        encoder = self.model.semantic_encoder
+        has_words = encoder is not None and encoder.text is not None
+        classes = _read_classes(config.data) if has_words else None
         self.photos, held = load_split(config, classes, backend)
+        self.config = config = config.with_epochs(len(self.photos), backend.processes)
         self.pixels = self.photos.load_pixels(backend.device)
         if config.start and not resume:
             load_start_weights(self.model, config.start)
@@ -62,8 +65,9 @@ class SairTask:
             self.model.requires_grad_(False)
             self.model.sir.requires_grad_(True)
         self.semantics = (
-            SemanticSupervision(self.model, classes, config.semantic_queries) if has_semantics else None
+            None if encoder is None else SemanticSupervision(self.model, classes, config.semantic_queries)
         )
+        self.masks = None if config.masks is None else MaskFolder(config.masks)
         self.validation = Validation(held, config.final_size_px, config.seed)
         self.loss = backend.prepare(SairLoss(self.model, self.semantics, config))
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
@@ -79,7 +83,8 @@ class SairTask:
             self.photos,
             size_px=size_px,
             queries=self.config.queries_of(phase),
-            hole_share=self.config.hole_share,
+            hole_share=None if self.config.hole_share == "even" else self.config.hole_share,
+            masks=self.masks,
             batch=batch * self.backend.processes,
             scale_share=self.config.scale_share,
             scale_max=self.config.scale_max,
@@ -107,7 +112,7 @@ class SairTask:
             coords = pixel_coords(rows, columns, mask.shape)[None]
             cell = cell_of(mask.shape, device=rgb01.device)[None]
             filled = paste_fill(photo, mask, self.model.decode(features, coords, cell)[0])
-            found = [] if self.semantics is None else [self.semantics.draw_map(features, mask.shape)]
+            found = [] if self.semantics is None else self.semantics.draw_maps(features, mask.shape)
         return [filled, *found]
 
     def export(self, folder: Path) -> None:
@@ -130,7 +135,7 @@ class SairLoss(nn.Module):
         config = self.config
         rng = stream_generator(config.seed, Stream.GUIDANCE, first_sample)
         semantics, target, words = self.semantics, None, None
-        if semantics is not None:
+        if semantics is not None and (config.semantic_weight or config.label_weight or config.guide_share):
             target = semantics.embed(batch["rgb01"])
             if rng.random() < config.guide_share:
                 words = semantics.draw_guidance(rng, target, batch)
@@ -142,6 +147,28 @@ class SairLoss(nn.Module):
             distance, labels = semantics.losses(features, target, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
         return loss
+
+
+def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:
+    """Return a model's configuration with what the run's options change of it."""
+    if config.semantics is not None:
+        model = dataclasses.replace(model, semantics=config.semantics)
+    if config.encoder is not None:
+        semantic = find_encoder(config.encoder)
+        if model.semantic is not None:
+            semantic = dataclasses.replace(semantic, mask_keys=model.semantic.mask_keys)
+        model = dataclasses.replace(model, semantic=semantic)
+    return model
+
+
+def _build_model(config: SairConfig) -> Sair:
+    """Build a model. Raises ModelNotFoundError that names the option for another encoder."""
+    try:
+        return Sair(config)
+    except ModelNotFoundError as error:
+        raise ModelNotFoundError(
+            f"{error} In a training that is --encoder {BUNDLED_ENCODER} (bundled), or --encoder FOLDER."
+        ) from error
 
 
 def _read_classes(folders: Sequence[str]) -> Classes | None:

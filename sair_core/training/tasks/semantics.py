@@ -22,13 +22,16 @@ class SemanticSupervision:
     """Targets for the semantics: the unmasked picture's, from the model's own encoder, and known classes."""
 
     def __init__(self, model: Sair, classes: Classes | None, queries: int):
-        """queries: pixels a photo at which losses are taken. classes: None where no photo has a label map."""
+        """queries: pixels a photo at which losses are taken. classes: None where no photo has a label map,
+        and for an encoder that knows no words."""
         assert model.semantic_encoder is not None  # there is something to supervise
         self.model, self.encoder, self.queries = model, model.semantic_encoder, queries
-        text = build_text_encoder(self.encoder, model.config.semantic)
-        self.names = None if classes is None else text.embed(classes.names).clone()  # (classes, D)
-        preset_words = dict.fromkeys(word for words in label_presets().values() for word in words)
-        self.shown = text.embed(tuple(preset_words)).clone() if self.names is None else self.names
+        self.names = self.shown = None  # (classes, D), (words, D)
+        if self.encoder.text is not None and model.config.semantic is not None:
+            text = build_text_encoder(self.encoder, model.config.semantic)
+            preset_words = dict.fromkeys(word for words in label_presets().values() for word in words)
+            self.names = None if classes is None else text.embed(classes.names).clone()
+            self.shown = text.embed(tuple(preset_words)).clone() if self.names is None else self.names
 
     @torch.no_grad()
     def embed(self, rgb01: Tensor) -> Tensor:
@@ -54,12 +57,17 @@ class SemanticSupervision:
         known = most.values > KNOWN_SHARE * batch["ids"].shape[1]
         return torch.where(known[:, None], self.names.to(words)[most.indices], words)
 
-    def draw_map(self, features: SairFeatures, size_px: tuple[int, int]) -> np.ndarray:
-        """Draw the completed semantics of one picture in colours of the nearest names, uint8 `(H, W, 3)`."""
+    def draw_maps(self, features: SairFeatures, size_px: tuple[int, int]) -> list[np.ndarray]:
+        """Draw the completed semantics of one picture in colours of the nearest names, uint8 `(H, W, 3)`.
+
+        None for an encoder that knows no words.
+        """
+        if self.shown is None:
+            return []
         coords = grid_coords(size_px, device=features.projected.device).flatten(0, 1)[None]
         found = F.normalize(self.model.decode_semantics(features, coords).float(), dim=-1)
         ids = (found[0] @ self.shown.to(found).T).argmax(dim=-1)
-        return palette(len(self.shown))[ids.cpu().numpy()].reshape(*size_px, 3)
+        return [palette(len(self.shown))[ids.cpu().numpy()].reshape(*size_px, 3)]
 
     def losses(
         self, features: SairFeatures, target: Tensor, batch: dict[str, Tensor]

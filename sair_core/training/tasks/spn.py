@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sair_core.config import to_dict
-from sair_core.encoders.pretext import Pretext, build_pretext, packaged_features
+from sair_core.encoders.pretext import Pretext, PretextConfig, build_pretext, packaged_features
 from sair_core.evaluation.samples import centre_square
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
@@ -27,6 +28,7 @@ from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import SpnTrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
+from sair_core.training.data.masks import MaskFolder
 from sair_core.training.data.samples import FillSamples
 from sair_core.training.data.store import PhotoStore, load_split
 from sair_core.training.optimisers import Learner, adam
@@ -52,7 +54,6 @@ from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
 
-EPSILON = 0.02  # of Eq. (14): with the paper's 1e-5 two equal fills, as all are at first, cost 100,000
 SHOWN_SEEDS = (1, 2)
 MEASURED = 32  # photos by whose maps the projected adversary's are normalised
 
@@ -62,15 +63,16 @@ class SpnTask:
 
     def __init__(self, config: SpnTrainConfig, backend: Backend, resume: bool = False):
         """resume: no weights are needed to begin with, those of the run will be loaded."""
-        self.config, self.backend = config, backend
+        self.backend = backend
         torch.manual_seed(config.seed)
         chosen = choose_model_config(config, SpnConfig, partial(spn_preset, probabilistic=True), resume)
-        if config.probabilistic is not None:
-            chosen = dataclasses.replace(chosen, probabilistic=config.probabilistic)
+        chosen = _change_model(chosen, config)
         self.model = Spn(chosen)
         pretext, heads = _build_pretext_and_heads(self.model)
         self.photos, held = load_split(config, None, backend)
+        self.config = config = config.with_epochs(len(self.photos), backend.processes)
         self.pixels = self.photos.load_pixels(backend.device)
+        self.masks = None if config.masks is None else MaskFolder(config.masks)
         adversary, name = _build_adversary(config, chosen.probabilistic, self.photos, backend)
         self.facts = {"train": to_dict(config), "model": to_dict(chosen), "perceptual": name}
         generator = Generator(self.model, heads)
@@ -101,6 +103,7 @@ class SpnTask:
             hole_share=1.0,
             batch=batch * self.backend.processes,
             object_share=self.config.object_share,
+            masks=self.masks,
             seed=self.config.seed,
         )
         share, workers = self.backend.share, self.config.workers
@@ -162,6 +165,28 @@ class SpnTask:
 
     def export(self, folder: Path) -> None:
         save_checkpoint(folder, self.average.to_half("model."), self.model.model_type, self.model.config)
+
+
+def _change_model(model: SpnConfig, config: SpnTrainConfig) -> SpnConfig:
+    """Return a model's configuration with what the run's options change of it."""
+    generator = {name: getattr(config, name) for name in ("blocks", "fusion")}
+    whole = {name: getattr(config, name) for name in ("probabilistic", "scales")}
+    model = dataclasses.replace(
+        model,
+        generator=dataclasses.replace(model.generator, **_without_none(generator)),
+        **_without_none(whole),
+    )
+    pretext = model.pretext
+    if config.pretext is not None:
+        named = dataclasses.replace(pretext or PretextConfig(), name=config.pretext)
+        pretext = None if config.pretext == "none" else named
+    if pretext is not None and config.random_pretext:
+        pretext = dataclasses.replace(pretext, pretrained=False)
+    return dataclasses.replace(model, pretext=pretext)
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _build_pretext_and_heads(model: Spn) -> tuple[Pretext | None, DistillationHeads | None]:
@@ -264,5 +289,5 @@ class SpnLoss(nn.Module):
             again = composite(again, batch["rgb01"][:twice], batch["hole01"][:twice])
             # Halved, because noise from pixel to pixel would be the cheapest way to differ.
             first, second = (adversary.perceive(F.avg_pool2d(one, 2)) for one in (shown[:twice], again))
-            terms["diverse"] = diversity_loss(first, second, batch["hole01"][:twice], EPSILON)
+            terms["diverse"] = diversity_loss(first, second, batch["hole01"][:twice], self.config.epsilon)
         return terms

@@ -1,18 +1,23 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 
 from sair_core.config import to_dict
+from sair_core.encoders import semantic
 from sair_core.encoders.semantic import SemanticConfig
-from sair_core.errors import ConfigError, DataError
+from sair_core.errors import ConfigError, DataError, LabelError
 from sair_core.models import presets
 from sair_core.models.load import load_model
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.sir import SirConfig
 from sair_core.photos.folders import Classes
+from sair_core.pipeline import InpaintPipeline
+from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train
 from sair_core.training.tasks.sair import SairTask
@@ -147,3 +152,27 @@ def test_label_maps_are_used_where_the_folder_has_classes(
     with pytest.raises(DataError, match="other classes"):
         run = tiny_run(preset="tiny", data=(str(photo_folder), str(other)))
         SairTask(run, Backend("cpu", bf16=False))
+
+
+def test_an_encoder_that_knows_no_words_trains_and_fills(tiny_run, monkeypatch, config):
+    monkeypatch.setattr(semantic, "_fetch", lambda *_: timm.create_model("test_resnet", num_classes=0))
+    monkeypatch.setitem(presets.PRESETS, "tiny", dataclasses.replace(config, semantics="full"))
+    folder = train(tiny_run(preset="tiny", encoder="test_resnet"), show_progress=False)
+    model = load_model(folder)
+    assert model.config.semantic == SemanticConfig("timm:test_resnet") and model.sir.embed_dim == 96
+    pipe = InpaintPipeline(model, device="cpu", texture=False)
+    photo, mask = np.full((64, 64, 3), 90, np.uint8), np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    assert pipe.fill(photo, mask).photo.size_px == (64, 64)
+    with pytest.raises(LabelError, match="cannot be told to fill with 'sky'"):
+        pipe.fill(photo, mask, words="sky")
+    assert pipe.reader.encoder.text is not None  # words are read by the bundled encoder
+
+
+def test_an_encoder_that_cannot_be_had_names_the_option(photo_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sair_core.weights.network._is_there", lambda url: False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    for name in ("samvit_base_patch16", "ViT-B-16"):
+        arguments = ["--preset", "paper", "--encoder", name, "--output", str(tmp_path / name)]
+        assert main(["--data", str(photo_folder), "--device", "cpu", *arguments]) == 2
+        assert "--encoder sair-clip" in capsys.readouterr().err

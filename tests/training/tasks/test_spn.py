@@ -184,3 +184,27 @@ def test_without_its_package_the_extra_is_named(spn_run, monkeypatch):
     monkeypatch.setattr(imagenet.importlib, "import_module", lambda name: __import__("no_such_module"))
     with pytest.raises(MissingDependencyError, match=r"pip install sair-studio\[train\]"):
         SpnTask(spn_run(adversary="projected"), Backend("cpu", bf16=False))
+
+
+def test_every_ablation_of_the_paper_is_an_option(spn_run):
+    def config(**changes):
+        return SpnTask(spn_run(**changes), Backend("cpu", bf16=False)).model.config
+
+    plain = config()
+    assert (plain.scales, plain.generator.blocks, plain.generator.fusion) == (3, 1, "spade")
+    changed = config(scales=2, blocks=4, fusion="concat", probabilistic=False, pretext="none")
+    assert (changed.scales, changed.generator.blocks, changed.generator.fusion) == (2, 4, "concat")
+    assert not changed.probabilistic and changed.pretext is None
+    random = config(pretext="test_resnet", random_pretext=True).pretext
+    assert (random.name, random.pretrained) == ("test_resnet", False)
+
+
+def test_epsilon_bounds_the_loss_of_equal_fills(spn_run):
+    """Before any training two fills are nearly the same: the paper's epsilon makes that cost far more."""
+    costs = []
+    for epsilon in (1e-5, 0.5):
+        task = SpnTask(spn_run(epsilon=epsilon, probabilistic=True), Backend("cpu", bf16=False))
+        numbers, batch = next(task.loader(0, 0))
+        task.step(batch, numbers.start)
+        costs.append(task.terms["diverse"][0])
+    assert costs[0] > 5 * costs[1] and costs[1] <= 2
