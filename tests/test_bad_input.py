@@ -53,7 +53,7 @@ def test_a_damaged_second_frame_does_not_matter():
 
 
 def test_values_of_a_float_tiff_are_refused_with_a_way_out():
-    values = Image.fromarray(np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4))
+    values = Image.fromarray(np.linspace(0, 255, 12, dtype=np.float32).reshape(3, 4))
     with pytest.raises(PhotoError, match="save it with 8 or 16 bits"):
         load_photo(file_of(values, "TIFF"))
 

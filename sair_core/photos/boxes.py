@@ -63,7 +63,7 @@ def strip_jp2(view: memoryview) -> bytes:
                 view[part.start : part.end]
                 for part in _boxes(view, box.body, box.end)
                 if part.kind in JP2_HEADER
-                or (part.kind == b"colr" and view[part.body : part.body + 1] == bytes([ENUMERATED]))
+                or (part.kind == b"colr" and bytes(view[part.body : part.body + 1]) == bytes([ENUMERATED]))
             ]
             parts += [struct.pack(">I4s", 8 + sum(map(len, inner)), b"jp2h"), *inner]
     return b"".join(parts)
@@ -98,7 +98,7 @@ def _items(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
         return
     count_bytes = 2 if view[info.body] == 0 else 4
     for entry in _boxes(view, info.body + FULL + count_bytes, info.end):
-        number_bytes = 2 if view[entry.body : entry.body + 1] == b"\2" else 4
+        number_bytes = 2 if bytes(view[entry.body : entry.body + 1]) == b"\2" else 4
         at = entry.body + FULL
         place = at + number_bytes + 2  # behind the number and how it is protected
         if entry.kind == b"infe" and place + 4 <= entry.end:

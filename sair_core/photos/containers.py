@@ -30,6 +30,7 @@ JPEG_ICC, JPEG_XMP = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0"
 WEBP_PICTURE = (b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF")
 WEBP_FLAGS = 0x2C  # of VP8X: a colour profile, EXIF, XMP
 GIF_CONTROL, GIF_CONTROL_BYTES = 0xF9, 4  # the extension that says which colour is transparent
+GIF_DISPOSAL = 0x1C  # bits of it: what is done with the picture before the next one
 # Of TIFF: what says how the pixels are stored.
 TIFF_PICTURE = frozenset(
     [254, *range(256, 260), 262, 266, 273, *range(277, 282), 284, 292, 293, 317, 320, *range(322, 326), 332]
@@ -152,10 +153,10 @@ def _strip_webp(view: memoryview) -> bytes:
 
 
 def _strip_gif(view: memoryview) -> bytes:
-    """Return the file without the extensions before its first picture, but for what is transparent."""
+    """Return the file without the extensions before its first picture, but for what is transparent in it."""
     colours = view[10] if len(view) > 10 else 0
     at = 13 + (3 * 2 ** (1 + (colours & 7)) if colours & 0x80 else 0)
-    parts = [view[:at]]
+    parts: list[Buffer] = [view[:at]]
     while at + 2 < len(view) and view[at] == 0x21:
         start, size = at, view[at + 2]
         at += 2
@@ -163,7 +164,9 @@ def _strip_gif(view: memoryview) -> bytes:
             at += 1 + view[at]
         at += 1
         if view[start + 1] == GIF_CONTROL and size == GIF_CONTROL_BYTES and at - start == 8:
-            parts.append(view[start:at])
+            control = bytearray(view[start:at])
+            control[3] &= ~GIF_DISPOSAL & 0xFF
+            parts.append(control)
     return b"".join([*parts, view[at:]])
 
 

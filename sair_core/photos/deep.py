@@ -1,4 +1,4 @@
-"""Pixels of 16 bits a channel, for which Pillow has no modes, from PNG and TIFF files and into PNG."""
+"""Pixels for which Pillow has no modes, mostly of 16 bits a channel, from PNG and TIFF and into PNG."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from PIL import Image
 
 from sair_core.errors import PhotoError
 from sair_core.photos.containers import strip_attachments
+from sair_core.photos.formats import to_8_bit, to_photo_depth
 from sair_core.photos.pages import PHOTOMETRIC, Page
 from sair_core.photos.png import PNG_SIGNATURE
 
-BITS, SAMPLES, EXTRA, SAMPLE_FORMAT = 258, 277, 338, 339
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED = 0, 1, 2, 5
+BITS, COMPRESSION, SAMPLES, COLOUR_MAP, EXTRA, SAMPLE_FORMAT = 258, 259, 277, 320, 338, 339
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, SEPARATED, YCBCR = 0, 1, 2, 3, 5, 6
+COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, SEPARATED: 4}  # channels of each, as they are stored
 ASSOCIATED = 1  # alpha that the colours are multiplied with
-UNSIGNED = 1
-MAX_CHANNELS = 16
+UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
+JPEG = 7
+# None, LZW, JPEG, deflate under both of its numbers, PackBits, LZMA, Zstandard.
+COMPRESSIONS = (1, 5, JPEG, 8, 32946, 32773, 34925, 50000)
+MAX_PIXEL_BYTES = 32
 
 
 def png_is_deep(data: bytes) -> bool:
@@ -33,53 +38,73 @@ def decode_png(data: bytes) -> np.ndarray:
     return np.asarray(imagecodecs.png_decode(strip_attachments(data) or data))
 
 
-def tiff_is_deep(page: Page) -> bool:
-    """Whether a page holds whole numbers of 9 to 16 bits a channel, in colours that can be read here."""
+def is_beyond_pillow(page: Page) -> bool:
+    """Whether a TIFF page holds numbers that Pillow has no modes for, or more pixels than it decodes."""
     tags = page.directory.tags
     bits = tags[BITS].integers if BITS in tags else ()
-    plain = page.directory.integer(PHOTOMETRIC, -1) in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, SEPARATED)
-    unsigned = page.directory.integer(SAMPLE_FORMAT, UNSIGNED) == UNSIGNED
-    return bool(bits) and plain and unsigned and all(8 < b <= 16 for b in bits)
+    plain = page.directory.integer(PHOTOMETRIC, -1) in COLOURS
+    unsigned = page.directory.integer(SAMPLE_FORMAT, UNSIGNED) in (UNSIGNED, UNDEFINED)
+    if plain and bits and (not unsigned or any(b > 8 for b in bits)):
+        return True
+    limit = Image.MAX_IMAGE_PIXELS
+    return is_readable(page) and limit is not None and page.size_px[0] * page.size_px[1] > limit
+
+
+def is_readable(page: Page) -> bool:
+    """Whether `decode_tiff` may be tried on a TIFF page."""
+    compression = page.directory.integer(COMPRESSION, 1)
+    photometric = page.directory.integer(PHOTOMETRIC, -1)
+    known = photometric in (*COLOURS, PALETTE) or (photometric == YCBCR and compression == JPEG)
+    return known and compression in COMPRESSIONS
 
 
 def decode_tiff(page: Page) -> np.ndarray | Image.Image:
-    """Return uint16 `(H, W)` or `(H, W, 2 to 4)`, black = 0, alpha last and not multiplied; a Pillow image of
-    print colours (CMYK)."""
+    """Return `(H, W)` or `(H, W, 2 to 4)`, black = 0, alpha last and not multiplied: uint8, uint16 (also of 9
+    to 15 bits), or else the numbers that the file holds; a Pillow image of print colours (CMYK)."""
     import tifffile
 
-    if page.directory.integer(SAMPLES, 1) > MAX_CHANNELS:
+    bits = page.directory.integer(BITS, 1)
+    if page.directory.integer(SAMPLES, 1) * bits > 8 * MAX_PIXEL_BYTES:
         raise PhotoError("The photo has more channels than colours and transparency: save it as RGB.")
+    if page.directory.integer(SAMPLE_FORMAT, UNSIGNED) not in (UNSIGNED, SIGNED, FLOAT, UNDEFINED):
+        raise PhotoError("A photo of complex numbers cannot be used: save it with 8 or 16 bits.")
     with tifffile.TiffFile(io.BytesIO(page.data)) as file:
         tiff = file.pages.first
         pixels = tiff.asarray()
         height, width = page.size_px
         if tiff.axes.startswith("S"):
             pixels = np.moveaxis(pixels, 0, -1)
-        bits = page.directory.integer(BITS)
         kinds = tuple(int(kind) for kind in tiff.extrasamples)
+        colour_map = tiff.colormap
     pixels = pixels.reshape(height, width, -1)
-    if bits < 16:
-        pixels = np.rint(pixels * (65535 / (2**bits - 1)))
-    pixels = pixels.astype(np.uint16)
     photometric = page.directory.integer(PHOTOMETRIC)
+    if colour_map is not None:
+        return np.ascontiguousarray((colour_map.T >> 8).astype(np.uint8)[pixels[..., 0]])
+    if bits < 8 * pixels.dtype.itemsize and pixels.dtype.kind in "bu":  # 9 to 15 bits, or less than 8
+        pixels = np.rint(pixels * ((65535 if bits > 8 else 255) / (2**bits - 1)))
+        pixels = pixels.astype(np.uint16 if bits > 8 else np.uint8)
     if photometric == SEPARATED:
-        return Image.fromarray(np.ascontiguousarray((pixels[..., :4] // 257).astype(np.uint8)), "CMYK")
-    colours = 3 if photometric == RGB else 1
+        return Image.fromarray(np.ascontiguousarray(to_8_bit(to_photo_depth(pixels[..., :4]))), "CMYK")
+    top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
     if photometric == WHITE_IS_ZERO:
-        pixels[..., 0] = 65535 - pixels[..., 0]
+        pixels[..., 0] = top - pixels[..., 0]
     # As Pillow: an extra channel that nothing is said of is no transparency, one that is not mentioned is.
+    colours = COLOURS.get(photometric, 3)
     alpha = pixels.shape[2] > colours and (not kinds or kinds[0] in (1, 2))
     if not alpha:
         return pixels[..., 0] if colours == 1 else np.ascontiguousarray(pixels[..., :3])
     pixels = np.ascontiguousarray(pixels[..., : colours + 1])
-    return divide_by_alpha(pixels) if kinds and kinds[0] == ASSOCIATED else pixels
+    return divide_by_alpha(pixels, top) if kinds and kinds[0] == ASSOCIATED else pixels
 
 
-def divide_by_alpha(pixels: np.ndarray) -> np.ndarray:
-    """Undo the multiplication of uint16 colours with their alpha."""
+def divide_by_alpha(pixels: np.ndarray, top: float) -> np.ndarray:
+    """Undo the multiplication of colours, alpha last, with their alpha. top: the number that is all of it."""
     alpha = pixels[..., -1:].astype(np.float64)
-    colours = pixels[..., :-1] * (65535 / np.maximum(alpha, 1))
-    return np.concatenate([np.rint(colours.clip(0, 65535)).astype(np.uint16), pixels[..., -1:]], axis=-1)
+    whole = pixels.dtype.kind in "ui"
+    colours = (pixels[..., :-1] * (top / np.maximum(alpha, 1 if whole else 1e-6))).clip(0, top)
+    if whole:
+        colours = np.rint(colours)
+    return np.concatenate([colours.astype(pixels.dtype), pixels[..., -1:]], axis=-1)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:

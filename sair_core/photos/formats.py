@@ -39,6 +39,7 @@ FORMAT_BY_SUFFIX = {suffix: format for format in WRITABLE_FORMATS.values() for s
 PHOTO_SUFFIXES = frozenset(FORMAT_BY_SUFFIX)
 JPEG_SUFFIXES = frozenset(WRITABLE_FORMATS["JPEG"].suffixes)
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by channels of 8 bits
+OVERSHOOT = 1e-3  # of colours in [0, 1], by rounding errors
 # Readers that decode pixels only, and none before they are asked to. Pillow knows others that start programs
 # (EPS), decode before their size can be checked (ICO) or hold no photos.
 READABLE_FORMATS = (
@@ -116,12 +117,34 @@ def to_photo_mode(image: Image.Image, icc_profile: bytes | None = None) -> tuple
     return (image if image.mode == mode else image.convert(mode)), icc_profile
 
 
+def to_photo_depth(numbers: np.ndarray) -> np.ndarray:
+    """Return uint8 or uint16 of the numbers that a file holds: 16 bits of floats, and of 16 bits held in 32.
+
+    Raises PhotoError for floats beyond [0, 1], larger numbers and signed ones.
+    """
+    kind, size = numbers.dtype.kind, numbers.dtype.itemsize
+    if kind == "f":
+        return floats_to(np.uint16, numbers)
+    if numbers.dtype == np.uint8:
+        return numbers
+    if (kind == "i" and size < 4) or numbers.min() < 0 or numbers.max() > 65535:
+        raise PhotoError("A photo of signed or 32-bit values cannot be used: save it with 8 or 16 bits.")
+    return numbers.astype(np.uint16)
+
+
+def floats_to(type: type[np.uint8] | type[np.uint16], colours: np.ndarray) -> np.ndarray:
+    """Convert floats in [0, 1], clipped where rounding overshoots, to whole numbers. Raises PhotoError."""
+    colours = colours.astype(np.promote_types(colours.dtype, np.float32), copy=False)  # 16 bits overflow
+    if not (colours.min() >= -OVERSHOOT and colours.max() <= 1 + OVERSHOOT):  # NaN fails both, too
+        raise PhotoError(
+            "A photo of floats must lie in [0, 1]: divide 8-bit values by 255, or save it with 8 or 16 bits."
+        )
+    return np.rint(np.clip(colours, 0, 1) * np.iinfo(type).max).astype(type)
+
+
 def _to_16_bit_grey(image: Image.Image) -> Image.Image:
     """Convert every flavour of 16-bit grey (byte orders, 16 bits held in 32) to "I;16"."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise PhotoError("A photo of 32-bit values cannot be used: save it with 8 or 16 bits.")
-    return Image.fromarray(values.astype(np.uint16))
+    return Image.fromarray(to_photo_depth(np.asarray(image)))
 
 
 def _to_srgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

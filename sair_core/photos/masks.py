@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from sair_core.errors import MaskError, MaskSizeError, PhotoError
-from sair_core.photos.formats import to_8_bit, to_photo_mode
+from sair_core.photos.formats import to_photo_mode
 from sair_core.photos.reader import call_decoder, read_picture, turn_upright
 
 MaskFile = Image.Image | str | os.PathLike[str] | bytes
@@ -21,6 +21,9 @@ Bins = tuple[tuple[float, float], ...]
 LARGEST_PERCENT = 60  # share of the picture that is hole, as the field reports it
 THRESHOLD = 128  # a grey mask is hole from here up
 DARK = 32  # below, paint counts as black
+FAINT = 16  # alpha below which nothing counts as painted
+GREYISH = 32  # the strongest channel less the weakest, below which a colour counts as grey
+STRAY = 0.002  # of the pixels, which a lossy format makes
 OVERSHOOT = 2.0  # floats up to here are meant in [0, 1]: resampling passes its ends
 SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the photo
 
@@ -42,12 +45,11 @@ def bin_name(ratio_range: tuple[float, float]) -> str:
 def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.ndarray:
     """Read a mask: white, a light colour or True is hole, black is not.
 
-    source: PIL image, path or file bytes, turned upright as a photo is; an array of bool, integers (0..255,
-    or only 0 and 1) or floats in [0, 1], `(H, W)` or `(H, W, C)`, where NaN counts as 0. A colour is as light
-    as its strongest channel; hole is what is lighter than the middle. On a transparent ground the paint is
-    hole: all of it, unless it is black in places and light in others. size_px: `(height, width)` of the
-    photo; a mask of another size but the same shape (sides within 1 %) is resized, nearest. Returns bool
-    `(H, W)`.
+    source: PIL image, path or file bytes, turned upright as a photo is; an array `(H, W)` of bool, integers
+    (0..255, or only 0 and 1) or floats in [0, 1], where NaN counts as 0; a picture as an array `(H, W, 1 to
+    4)`. Of numbers, hole is what is above the middle; what counts of a picture says `_picture_to_mask`.
+    size_px: `(height, width)` of the photo; a mask of another size but the same shape (sides within 1 %) is
+    resized, nearest. Returns bool `(H, W)`.
 
     Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo; for a
     file far larger than it before anything is decoded.
@@ -195,8 +197,10 @@ def _read_file(source: MaskFile, size_px: tuple[int, int] | None) -> np.ndarray:
         ) from None
     upright = turn_upright(picture.pixels, picture.orientation)
     if isinstance(upright, Image.Image):
-        return _array_to_mask(call_decoder(_to_array, upright))
-    return _array_to_mask(to_8_bit(upright) if upright.ndim == 3 else upright)
+        upright = call_decoder(_to_array, upright)
+    if upright.ndim == 3 or upright.dtype == np.uint8:
+        return _picture_to_mask(_to_bytes(upright))
+    return _array_to_mask(upright)
 
 
 def _to_array(image: Image.Image) -> np.ndarray:
@@ -207,16 +211,14 @@ def _to_array(image: Image.Image) -> np.ndarray:
 
 
 def _array_to_mask(array: np.ndarray) -> np.ndarray:
-    if array.ndim == 3 and array.dtype == np.uint8 and array.shape[2] in (2, 4):
-        return _paint_to_mask(array[..., :-1].max(axis=2), array[..., -1])
-    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
-        array = array[..., :3].max(axis=2)
+    channels = array.shape[2] if array.ndim == 3 else 0
+    if array.size and (channels in (1, 3, 4) or (channels == 2 and array.dtype == np.uint8)):
+        return _picture_to_mask(_to_bytes(array))
     if array.ndim != 2 or array.size == 0:
         raise MaskError(f"A mask must be (height, width), got shape {array.shape}.")
     if array.dtype == bool:
         return array.copy()
-    if array.dtype.kind not in "uif":
-        raise MaskError(f"A mask must hold booleans or numbers, got {array.dtype}.")
+    _check_numbers(array)
     if array.dtype.kind == "f":
         array = np.nan_to_num(array, nan=0.0)
         return array >= (0.5 if array.max() < OVERSHOOT else THRESHOLD)
@@ -226,11 +228,69 @@ def _array_to_mask(array: np.ndarray) -> np.ndarray:
     return array >= (THRESHOLD if top <= 255 else 2**15)
 
 
+def _check_numbers(array: np.ndarray) -> None:
+    if array.dtype.kind not in "buif":
+        raise MaskError(f"A mask must hold booleans or numbers, got {array.dtype}.")
+
+
+def _to_bytes(picture: np.ndarray) -> np.ndarray:
+    """Return a picture of numbers of any type as uint8."""
+    _check_numbers(picture)
+    if picture.dtype == np.uint8:
+        return picture
+    if picture.dtype.kind == "f":
+        picture = np.nan_to_num(picture, nan=0.0)
+        top = 1 if picture.max() < OVERSHOOT else 255
+    else:
+        top = next((top for top in (1, 255) if picture.max() <= top), 65535)
+    return np.rint((picture / top * 255).clip(0, 255)).astype(np.uint8)
+
+
+def _picture_to_mask(picture: np.ndarray) -> np.ndarray:
+    """Read what is painted, uint8 `(H, W)` or `(H, W, 1 to 4)`, alpha last.
+
+    A colour is as light as its strongest channel. Hole is what is lighter than the middle, or than half of
+    the lightest where all is darker; where the ground is white and the paint has a colour, the paint. On a
+    transparent ground the paint is hole, at least half as opaque as its most opaque part: all of it, unless
+    it is black in places and light in others.
+    """
+    channels = np.atleast_3d(picture)
+    colours = channels[..., :-1] if channels.shape[2] in (2, 4) else channels
+    lightness = colours.max(axis=2)
+    if channels.shape[2] in (2, 4):
+        alpha = channels[..., -1]
+        if alpha.min() < alpha.max() or alpha.max() < FAINT:
+            return _paint_to_mask(lightness, alpha)
+    if colours.shape[2] == 3:
+        chroma = lightness - colours.min(axis=2)
+        if _is_coloured_paint_on_white(lightness, chroma):
+            return chroma > chroma.max() // 2
+    return _light_to_mask(lightness)
+
+
+def _is_coloured_paint_on_white(lightness: np.ndarray, chroma: np.ndarray) -> bool:
+    coloured = chroma > chroma.max() // 2
+    dark = (lightness < THRESHOLD) & (chroma < GREYISH)  # as a ground that is not white
+    return bool(chroma.max() > 2 * GREYISH and not coloured.all() and dark.mean() < STRAY)
+
+
+def _light_to_mask(lightness: np.ndarray) -> np.ndarray:
+    top = int(lightness.max())
+    if top <= 1:
+        return lightness > 0
+    if DARK <= top < THRESHOLD and lightness.min() < top // 2:
+        return lightness > top // 2
+    return lightness >= THRESHOLD
+
+
 def _paint_to_mask(lightness: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Read what is painted on a transparent ground, both uint8 `(H, W)`."""
-    paint = alpha >= THRESHOLD
+    strongest = int(alpha.max())
+    if strongest < FAINT:
+        return np.zeros(alpha.shape, bool)
+    paint = alpha > strongest // 2
     if paint.all():
-        return _array_to_mask(lightness)
+        return _light_to_mask(lightness)
     light = paint & (lightness >= THRESHOLD)
     # Black beside a light paint says what stays; dark paint alone is what the hole was painted with.
     if light.any() and (paint & (lightness < DARK)).any():

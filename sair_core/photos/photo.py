@@ -17,7 +17,7 @@ from PIL import Image
 
 from sair_core.errors import MaskSizeError, PhotoError
 from sair_core.photos.alpha import extend_colours
-from sair_core.photos.formats import MODES, format_size, to_8_bit, to_photo_mode
+from sair_core.photos.formats import MODES, floats_to, format_size, to_8_bit, to_photo_depth, to_photo_mode
 from sair_core.photos.metadata import Metadata
 from sair_core.photos.reader import call_decoder, check_size, read_picture, turn_upright
 from sair_core.stages import stage
@@ -30,7 +30,7 @@ class Photo:
     """A photo, upright. Its arrays are read-only.
 
     rgb: uint8 (H, W, 3), what the model sees: grey repeated, 16 bits reduced to 8, alpha left out. Where
-        nothing of a colour shows (alpha 0), the visible ones around it go on instead.
+        little of a colour shows (`photos.alpha`), the visible ones around it go on instead.
     mode: the Pillow mode in which results come back, one of "RGB", "RGBA", "L", "LA", "I;16".
     pixels: the photo's own: uint8 or uint16, (H, W) or (H, W, 2 to 4), alpha last.
     colours: of the pixels' type, (H, W) or (H, W, 3): alpha left out as in rgb.
@@ -141,8 +141,8 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
     """Read a photo from a file, its bytes, an image or an array.
 
     Args:
-        source: a path; a file's bytes; a Pillow image; an array: uint8 (H, W) or (H, W, 1 to 4), float in
-            [0, 1] of the same shapes, uint16 (H, W) or bool (H, W). A Photo is returned as it is.
+        source: a path; a file's bytes; a Pillow image; an array: uint8 or uint16 (H, W) or (H, W, 1 to 4),
+            bool, or float in [0, 1], of which 8 bits are kept. A Photo is returned as it is.
         max_megapixels: limit on width x height, checked on the file's header before any pixel is decoded.
 
     Returns:
@@ -167,12 +167,16 @@ def load_photo(source: PhotoSource, *, max_megapixels: float = 50.0) -> Photo:
         )
     picture = read_picture(source, partial(check_size, max_megapixels=max_megapixels))
     pixels, metadata = picture.pixels, picture.metadata
+    if isinstance(pixels, Image.Image) and pixels.mode == "F":
+        pixels = np.asarray(pixels)
     if isinstance(pixels, Image.Image):
         recoloured = pixels.mode in ("CMYK", "LAB")
         pixels, icc_profile = call_decoder(to_photo_mode, pixels, metadata.icc_profile)
         metadata = (
             metadata.recoloured() if recoloured else dataclasses.replace(metadata, icc_profile=icc_profile)
         )
+    else:
+        pixels = to_photo_depth(pixels)
     upright = np.asarray(turn_upright(pixels, picture.orientation))
     photo = _build_photo(upright, metadata, picture.format)
     return dataclasses.replace(
@@ -195,20 +199,15 @@ def _from_array(array: np.ndarray, max_megapixels: float) -> Photo:
         )
     check_size(pixels.shape[1], pixels.shape[0], max_megapixels)
     if np.issubdtype(pixels.dtype, np.floating):
-        # Resampling overshoots by rounding errors; NaN fails both comparisons.
-        if not (pixels.min() >= -1e-3 and pixels.max() <= 1 + 1e-3):
-            raise PhotoError("A float photo array must lie in [0, 1]: divide 8-bit values by 255.")
-        pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        pixels = floats_to(np.uint8, pixels)
     elif pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint8) * 255
-    if np.issubdtype(pixels.dtype, np.uint16) and channels == 1:  # in either byte order
-        return _build_photo(np.array(pixels, dtype=np.uint16, order="C"))
-    if pixels.dtype != np.uint8 or channels < 1:
+    if channels < 1 or not (pixels.dtype == np.uint8 or np.issubdtype(pixels.dtype, np.uint16)):
         raise PhotoError(
             f"A photo array of type {array.dtype} and shape {array.shape} cannot be used: give uint8,"
-            " float in [0, 1], or uint16 for grey."
+            " float in [0, 1], or uint16."
         )
-    return _build_photo(np.array(pixels, order="C"))
+    return _build_photo(np.array(pixels, dtype=pixels.dtype.newbyteorder("="), order="C"))
 
 
 def _build_photo(pixels: np.ndarray, metadata: Metadata = Metadata(), format: str | None = None) -> Photo:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,13 +19,12 @@ from PIL import Image
 
 from sair_core.errors import PhotoError, PhotoTooLargeError, SairError
 from sair_core.photos.containers import strip_attachments
-from sair_core.photos.deep import decode_png, decode_tiff, png_is_deep, tiff_is_deep
+from sair_core.photos.deep import decode_png, decode_tiff, is_beyond_pillow, is_readable, png_is_deep
 from sair_core.photos.formats import explain_unreadable, list_readable_formats
 from sair_core.photos.metadata import Metadata, read_metadata
-from sair_core.photos.pages import find_main_page
+from sair_core.photos.pages import Page, find_main_page
 
 T = TypeVar("T")
-LIMIT_LIFTED = threading.Lock()
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,7 +40,7 @@ UPRIGHT = {
 class Picture:
     """A decoded picture as it is stored.
 
-    pixels: a Pillow image of any mode; uint16 `(H, W, 2 to 4)` or `(H, W)` where Pillow has no mode for it.
+    pixels: a Pillow image of any mode; where Pillow has none, numbers, `(H, W)` or `(H, W, 2 to 4)`.
     orientation: 1 to 8, how to turn it upright. format: as Pillow names it, None for what came from memory.
     first_of_several: the file is an animation or has pages, and this is the first.
     """
@@ -139,12 +137,27 @@ def _decode(data: bytes, check: SizeCheck) -> Decoded:
     if page is None:
         image = _open_and_load(data, check)
         return image, image.info, _plain_format(image), _holds_several(image)
-    if tiff_is_deep(page):
-        check(*page.size_px[::-1])
-        return call_decoder(decode_tiff, page), {}, "TIFF", page.several
-    # Pillow turns TIFF files by itself, and only those.
-    image = _open_and_load(page.as_stored(), check)
+    if is_beyond_pillow(page):
+        return _decode_page(page, check)
+    try:
+        image = _open_and_load(page.as_stored(), check)  # Pillow turns TIFF files by itself, and only those
+    except PhotoTooLargeError:
+        raise
+    except PhotoError as error:
+        if not is_readable(page):
+            raise
+        try:
+            return _decode_page(page, check)
+        except PhotoTooLargeError:
+            raise
+        except PhotoError:
+            raise error from None
     return image, image.info, image.format, page.several
+
+
+def _decode_page(page: Page, check: SizeCheck) -> Decoded:
+    check(*page.size_px[::-1])
+    return call_decoder(decode_tiff, page), {}, "TIFF", page.several
 
 
 def _open_and_load(data: bytes, check: SizeCheck) -> Image.Image:
@@ -169,7 +182,7 @@ def _open_and_load(data: bytes, check: SizeCheck) -> Image.Image:
 def _open(data: bytes, check: SizeCheck) -> Image.Image:
     """Read the header of a file, and decode nothing yet.
 
-    As `Image.open`, without its own limit of the size: ours is checked instead, and can be raised.
+    As `Image.open`, without its own limit of the size, which is one for all threads: ours is checked instead.
     """
     damage: Exception | None = None
     for name in list_readable_formats():
@@ -190,16 +203,7 @@ def _open(data: bytes, check: SizeCheck) -> Image.Image:
 
 def _load(image: Image.Image) -> Image.Image:
     """Decode an image whose size has been checked."""
-    own_limit = Image.MAX_IMAGE_PIXELS
-    if own_limit is None or image.width * image.height <= own_limit:
-        call_decoder(image.load)
-        return image
-    with LIMIT_LIFTED:  # some decoders check Pillow's own limit once more, which is one for all threads
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            call_decoder(image.load)
-        finally:
-            Image.MAX_IMAGE_PIXELS = own_limit
+    call_decoder(image.load)
     return image
 
 

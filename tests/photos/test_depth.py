@@ -7,8 +7,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from sair_core.errors import PhotoError
+from sair_core.errors import ConfigError, PhotoError
+from sair_core.filling.result import FillResult
 from sair_core.photos.deep import encode_png
+from sair_core.photos.masks import as_mask
 from sair_core.photos.photo import load_photo
 from sair_core.photos.write import encode_image
 from sair_core.pipeline import _digest
@@ -90,10 +92,82 @@ def test_print_colours_of_sixteen_bits_become_rgb():
     assert load_photo(tiff(red, photometric="separated")).rgb[0, 0].tolist() == [255, 0, 0]
 
 
-def test_floats_are_refused_with_a_sentence():
-    for shape in ((8, 8), (8, 8, 3)):
-        with pytest.raises(PhotoError, match="save it"):
-            load_photo(tiff(np.zeros(shape, np.float32), photometric="rgb" if len(shape) == 3 else None))
+FLOATS = {
+    "grey": ("I;16", {"photometric": "minisblack"}),
+    "white is zero": ("I;16", {"photometric": "miniswhite"}),
+    "with alpha": ("LA", {"photometric": "minisblack", "extrasamples": ["unassalpha"]}),
+    "colours": ("RGB", {"photometric": "rgb"}),
+    "colours predicted": ("RGB", {"photometric": "rgb", "compression": "zlib", "predictor": 3}),
+    "colours with alpha": ("RGBA", {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+    "multiplied with alpha": ("RGBA", {"photometric": "rgb", "extrasamples": ["assocalpha"]}),
+}
+
+
+@pytest.mark.parametrize("type", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats_in_0_to_1_open_with_sixteen_bits_and_as_a_mask(name, type):
+    mode, options = FLOATS[name]
+    if type == np.float16 and "predictor" in options:
+        pytest.skip("tifffile writes no such file")
+    pixels = deep(mode).astype(np.float64) / 65535
+    if mode.endswith("A"):
+        pixels[..., -1] = 0.5 if options["extrasamples"] == ["assocalpha"] else 1
+    stored = pixels.copy()
+    if options["photometric"] == "miniswhite":
+        stored = 1 - stored
+    if options.get("extrasamples") == ["assocalpha"]:
+        stored[..., :3] *= 0.5
+    data = tiff(stored.astype(type), **options)
+    photo = load_photo(data)
+    assert (photo.mode, photo.bits) == (mode, 16)
+    np.testing.assert_allclose(photo.pixels / 65535, pixels, atol=2e-3 if type == np.float16 else 2e-5)
+    sure = (
+        np.abs((pixels if pixels.ndim == 2 else pixels[..., : 3 if mode != "LA" else 1].max(axis=2)) - 0.5)
+        > 0.01
+    )
+    bright = photo.rgb.max(axis=2) >= 128
+    np.testing.assert_array_equal(as_mask(data)[sure], bright[sure])
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.full((8, 8), 200.0, np.float32),
+        np.full((8, 8, 3), 4.0, np.float32),
+        np.full((8, 8), np.nan, np.float32),
+        np.full((8, 8), 3, np.int16),
+        np.full((8, 8, 3), 3, np.int8),
+        np.full((8, 8, 3), 2**31, np.uint32),
+        np.full((8, 8), 1j, np.complex64),
+    ],
+    ids=lambda pixels: f"{pixels.dtype} {pixels.shape}",
+)
+def test_numbers_that_are_no_colours_are_refused_with_what_to_do(pixels):
+    with pytest.raises(PhotoError, match="save it with 8 or 16 bits"):
+        load_photo(tiff(pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack"))
+
+
+@pytest.mark.parametrize("type", [np.uint8, np.uint16])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+@pytest.mark.parametrize("alpha", ["unassalpha", "assocalpha"])
+def test_grey_with_alpha_opens_as_it_looks(type, photometric, alpha):
+    top = np.iinfo(type).max
+    pixels = (deep("LA") // (65535 // top)).astype(type)
+    pixels[..., 1] = top
+    stored = pixels.copy()
+    if photometric == "miniswhite":
+        stored[..., 0] = top - stored[..., 0]
+    photo = load_photo(tiff(stored, photometric=photometric, planarconfig="contig", extrasamples=[alpha]))
+    np.testing.assert_array_equal(photo.pixels, pixels)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_an_array_of_sixteen_bits_is_a_photo_in_either_byte_order(channels):
+    pixels = deep("RGBA")[..., :channels]
+    for order in "<>":
+        photo = load_photo(pixels.astype(f"{order}u2"))
+        assert photo.bits == 16
+        np.testing.assert_array_equal(photo.pixels, pixels)
 
 
 @pytest.mark.parametrize("mode", SHAPES)
@@ -144,3 +218,18 @@ def test_photos_that_differ_in_their_low_bits_are_not_taken_for_each_other(tiny_
         np.testing.assert_allclose(one.rgb.astype(int), photo.rgb, atol=1)
         assert len({_digest(p, hole) for p in (photo, one, other)}) == 3
         assert _digest(photo, hole) == _digest(load_photo(photo), hole)
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_a_result_is_saved_in_its_own_depth(tmp_path, mode):
+    photo = load_photo(next(deep_files(mode))[1])
+    result = FillResult(photo, np.zeros(photo.size_px, bool), 0.0, 0)
+    for name in ("a.png", "a.tif"):
+        result.save(tmp_path / name)
+        np.testing.assert_array_equal(load_photo(tmp_path / name).pixels, photo.pixels)
+    result.save(tmp_path / "a.jpg", quality=90)
+    assert load_photo(tmp_path / "a.jpg").format == "JPEG"
+    assert load_photo(result.image).bits == (16 if mode == "I;16" else 8), "as its docstring says"
+    with pytest.raises(ConfigError, match="must end in"):
+        result.save(tmp_path / "a.xyz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jpg", "a.png", "a.tif"]

@@ -219,6 +219,60 @@ def test_a_transparent_palette_counts_as_paint(square):
     assert np.array_equal(as_mask(buffer.getvalue()), square)
 
 
+def picture_of(square, paint, ground):
+    colours = np.where(square[..., None], paint, np.broadcast_to(ground, 3))
+    return Image.fromarray(colours.astype(np.uint8))
+
+
+@pytest.mark.parametrize("opacity", [20, 64, 127, 128, 200, 255])
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 0, 0), (255, 255, 255)])
+def test_a_brush_of_any_opacity_on_clear_ground_is_hole(square, colour, opacity):
+    assert np.array_equal(as_mask(painted(np.broadcast_to(colour, (20, 30, 3)), square * opacity)), square)
+    grey = Image.fromarray(np.dstack([square * 0, square * opacity]).astype(np.uint8))
+    assert np.array_equal(as_mask(grey), square)
+
+
+@pytest.mark.parametrize("colour", [(100, 0, 0), (0, 0, 127), (90, 60, 30), (50, 50, 50), (127, 127, 127)])
+def test_dark_paint_on_black_is_hole(square, colour):
+    assert np.array_equal(as_mask(picture_of(square, colour, 0)), square)
+
+
+def test_a_dark_picture_without_paint_marks_nothing():
+    noise = np.random.default_rng(0).integers(0, 6, (20, 30)).astype(np.uint8)
+    for values in (noise, np.full((20, 30), 60, np.uint8), np.zeros((20, 30), np.uint8)):
+        for mode in ("L", "RGB"):
+            assert not as_mask(Image.fromarray(values).convert(mode)).any()
+    faint = np.dstack([noise, noise, noise, noise])
+    assert not as_mask(Image.fromarray(faint)).any()
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 0, 255), (0, 120, 0), (255, 255, 0), (255, 170, 190)])
+@pytest.mark.parametrize("ground", [255, 235])
+def test_coloured_paint_on_white_is_hole(square, colour, ground):
+    big = np.kron(square, np.ones((8, 8), bool))
+    picture = picture_of(big, colour, ground)
+    assert np.array_equal(as_mask(picture), big)
+    for options in ({"format": "PNG"}, {"format": "JPEG", "quality": 90}, {"format": "WEBP"}):
+        buffer = io.BytesIO()
+        picture.save(buffer, **options)
+        assert (as_mask(buffer.getvalue()) != big).mean() < 0.01, options
+
+
+def test_white_stays_hole_whatever_else_is_drawn(square):
+    assert as_mask(picture_of(square, 255, 255)).all()
+    assert as_mask(picture_of(np.ones_like(square), (255, 0, 0), 0)).all()
+    assert np.array_equal(as_mask(picture_of(square, 0, 255)), ~square), "black on white leaves the black"
+    both = np.asarray(picture_of(square, (255, 0, 0), 0)).copy()
+    both[0] = 255
+    assert np.array_equal(as_mask(both), square | (np.arange(20) == 0)[:, None])
+
+
+@pytest.mark.parametrize("type", [np.float32, np.uint16, np.uint8])
+def test_an_array_with_alpha_is_read_as_a_picture(square, type):
+    top = 1 if type == np.float32 else np.iinfo(type).max
+    assert np.array_equal(as_mask(np.dstack([np.full((20, 30, 3), top), square * top]).astype(type)), square)
+
+
 def test_floats_may_overshoot_and_hold_nan(square):
     mask = square.astype(np.float32)
     mask[6, 9], mask[0, 0], mask[1, 1] = 1.08, -0.1, np.nan

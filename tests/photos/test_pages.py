@@ -75,12 +75,26 @@ def test_the_limit_can_be_raised_beyond_pillows_own(monkeypatch):
             load_photo(buffer.getvalue(), max_megapixels=0.01)
 
 
-def test_colours_under_transparency_are_those_beside_it():
-    pixels = np.zeros((33, 47, 4), np.uint8)
-    pixels[8:20, 10:30] = (240, 10, 30, 255)
-    pixels[8, 10, 3] = 1
-    photo = load_photo(pixels)
-    assert (photo.rgb == (240, 10, 30)).all()
-    np.testing.assert_array_equal(photo.pixels, pixels)
-    clear = load_photo(np.zeros((5, 5, 4), np.uint8))
-    assert not clear.rgb.any()
+@pytest.mark.parametrize(
+    "options",
+    [{"compression": "jpeg", "compressionargs": {"level": 95}}, {"compression": "lzw"}, {"tile": (16, 16)}],
+)
+def test_a_tiff_beyond_pillows_limit_looks_the_same(monkeypatch, options):
+    image = np.asarray(Image.linear_gradient("L").resize((160, 120)))
+    data = pages((np.dstack([image, image // 2, 255 - image]), options))
+    buffer = io.BytesIO()
+    Image.fromarray(image).quantize(200).save(buffer, "TIFF")
+    plain, coloured = load_photo(data), load_photo(buffer.getvalue())
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    np.testing.assert_allclose(load_photo(data).rgb.astype(int), plain.rgb, atol=2)
+    np.testing.assert_array_equal(load_photo(buffer.getvalue()).rgb, coloured.rgb)
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_an_animation_beyond_pillows_limit(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    buffer = io.BytesIO()
+    frames = [Image.fromarray(LARGE), Image.fromarray(255 - LARGE)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], disposal=2)
+    photo = load_photo(buffer.getvalue())
+    assert photo.size_px == (120, 160) and photo.rgb[0, 0, 0] == 200 and photo.first_of_several

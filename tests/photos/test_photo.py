@@ -232,7 +232,7 @@ def test_array_shapes_and_types():
     [
         (np.zeros((3, 40, 50), np.uint8), "transpose"),
         (np.zeros(7, np.uint8), r"\(H, W\)"),
-        (np.zeros((4, 4, 3), np.uint16), "uint16 for grey"),
+        (np.zeros((4, 4, 3), np.uint32), "or uint16"),
         (np.zeros((4, 4, 3), np.int64), "uint8"),
         (np.full((4, 4, 3), 200.0), r"\[0, 1\]"),
         (np.full((4, 4), np.nan), r"\[0, 1\]"),
