@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from sair_core.errors import ConfigError, MaskSizeError, PhotoError, PhotoTooLargeError
+from sair_core.photos.alpha import SOLID
 from sair_core.photos.photo import load_photo
 from sair_core.photos.write import encode_image
 
@@ -104,7 +105,7 @@ def test_filling_with_what_the_model_saw_changes_nothing():
         photo = load_photo(pixels_of(mode))
         everything = np.ones(photo.size_px, bool)
         image = photo.composite(photo.rgb.reshape(-1, 3).astype(np.float32) / 255, everything).to_image()
-        shown = np.ones(photo.size_px, bool) if photo.alpha is None else photo.alpha > 0
+        shown = np.ones(photo.size_px, bool) if photo.alpha is None else photo.alpha >= 255 * SOLID
         np.testing.assert_array_equal(np.asarray(image)[shown], pixels_of(mode)[shown])
 
 
@@ -118,7 +119,7 @@ def test_model_sees_rgb(mode):
         expected = np.rint(pixels / 257)[..., None].repeat(3, axis=2)
     else:
         expected = pixels.reshape(13, 17, -1)[..., :1].repeat(3, axis=2)
-    shown = np.ones(photo.size_px, bool) if photo.alpha is None else photo.alpha > 0
+    shown = np.ones(photo.size_px, bool) if photo.alpha is None else photo.alpha >= 255 * SOLID
     np.testing.assert_array_equal(photo.rgb[shown], expected[shown])
 
 
