@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,16 @@ def peak_memory_gb() -> float:
     )
 
 
+def peaks_gb(device: str) -> dict[str, float]:
+    """Return the largest memory of this process so far in GB, and of what it took of a GPU."""
+    peaks = {"peak_gb": peak_memory_gb()}
+    if device.startswith("cuda"):
+        import torch
+
+        peaks["peak_gpu_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
+    return peaks
+
+
 @contextmanager
 def extra_memory(device: str = "cpu") -> Iterator[list[float]]:
     """Append the GB that the block takes at its peak: of the GPU's memory, or of the process."""
@@ -97,6 +108,34 @@ def _read_status(name: str) -> float:
     status = Path("/proc/self/status")
     found = re.search(rf"{name}:\s*(\d+) kB", status.read_text()) if status.is_file() else None
     return int(found[1]) * 1024 / 1e9 if found else 0.0
+
+
+def name_device(device: str) -> str:
+    """Return a device's name, with the GPU's own where it is one."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)})"
+
+
+@contextmanager
+def count_waits(device: str) -> Iterator[list[int]]:
+    """Append how often the block waits for a GPU; nothing on other devices."""
+    counts: list[int] = []
+    if not device.startswith("cuda"):
+        yield counts
+        return
+    import torch
+
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            yield counts
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    counts.append(sum("synchronizing" in str(one.message) for one in found))
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -20,8 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run from anywhere, installed or not
 
 from benchmarks.first_page import first_page_seconds  # noqa: E402
-from benchmarks.machine import limit_cores, synthetic_photo, write_section  # noqa: E402
+from benchmarks.machine import limit_cores, name_device, synthetic_photo, write_section  # noqa: E402
 from benchmarks.speed_work import CHILDREN, ZOOM_SCALES  # noqa: E402
+from sair_core.devices import pick_device  # noqa: E402
+from sair_core.errors import SairError  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 from sair_core.weights.bundled import BUNDLED_SAIR  # noqa: E402
 
@@ -48,7 +50,7 @@ class Row:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the figures; exit status 1 if a bar is missed."""
+    """Prints the figures; exit status 1 if a bar is missed, 2 without the device."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default=BUNDLED_SAIR, help="name, folder or hub id (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda or mps (default: %(default)s)")
@@ -72,6 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.child:
         print(json.dumps(CHILDREN[args.child](args)))
         return 0
+    try:
+        args.device = str(pick_device(args.device))
+    except SairError as error:
+        print(error, file=sys.stderr)
+        return 2
     if Path(args.model).is_dir():
         args.model = str(Path(args.model).resolve())  # the children run in the repository's root
     limit_cores(args.cores)
@@ -86,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         *imports(),
         app_start(args),
     ]
-    facts = machine_facts()
+    facts = {**machine_facts(), "device": name_device(args.device)}
     print(format_rows(rows))
-    print("; ".join(f"{name}: {value}" for name, value in {**facts, "device": args.device}.items()))
+    print("; ".join(f"{name}: {value}" for name, value in facts.items()))
     if args.json:
         figures = [{**asdict(row), "verdict": row.verdict} for row in rows]
         content = {"model": args.model, "device": args.device, "machine": facts, "figures": figures}
@@ -103,7 +110,7 @@ def show_stages(args: argparse.Namespace) -> int:
     from benchmarks import stage_times
 
     torch.set_num_threads(args.cores or torch.get_num_threads())
-    facts = {**machine_facts(), "threads": torch.get_num_threads(), "device": args.device}
+    facts = {**machine_facts(), "threads": torch.get_num_threads(), "device": name_device(args.device)}
     text = f"{stage_times.main(args)}\n\n{'; '.join(f'{name}: {value}' for name, value in facts.items())}"
     print(text)
     if args.page:
@@ -174,8 +181,16 @@ def large_fill(args: argparse.Namespace) -> list[Row]:
         Row("4000 x 3000 px photo, 400 x 400 px hole, first fill", figures.get("first"), "s", 4.0, note),
         Row("the same, second fill", figures.get("second"), "s", None, note),
         Row("the same, peak resident memory", figures.get("peak_gb"), "GB", 2.5, note),
+        *gpu_memory(args, figures, note),
         Row("loading the model (torch's import included)", figures.get("load"), "s", None, note),
     ]
+
+
+def gpu_memory(args: argparse.Namespace, figures: dict[str, float], note: str) -> list[Row]:
+    """What a child took of the GPU's memory, on a GPU."""
+    if not args.device.startswith("cuda"):
+        return []
+    return [Row("the same, peak GPU memory", figures.get("peak_gpu_gb"), "GB", None, note)]
 
 
 def naming(args: argparse.Namespace) -> list[Row]:
@@ -216,6 +231,7 @@ def exporting(args: argparse.Namespace) -> list[Row]:
     return [
         Row(name.format("PNG"), figures.get("seconds"), "s", None, note),
         Row(name.format("peak resident memory"), figures.get("peak_gb"), "GB", 1.5, note),
+        *gpu_memory(args, figures, note),
         Row(name.format("different progress reports"), figures.get("reports"), "", None, note),
         Row("a cancelled export ends within", figures.get("cancel"), "s", 1.0, note),
     ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from unittest import mock
 
 import numpy as np
 import torch
@@ -16,9 +17,10 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.widgets.pictures import encode_map, encode_mask, encode_patches, encode_rgb
-from benchmarks.machine import as_markdown, extra_memory, square_mask, synthetic_photo
+from benchmarks.machine import as_markdown, count_waits, extra_memory, square_mask, synthetic_photo
 from sair_core import InpaintPipeline
 from sair_core.devices import has_bf16, pick_device
+from sair_core.filling.texture import TextureResult, synthesize
 from sair_core.photos.photo import load_photo
 from sair_core.stages import REST, listen, stage
 from sair_core.weights.bundled import BUNDLED_SPN
@@ -38,13 +40,14 @@ Work = Callable[[Path], object]
 class Budget:
     """What a piece of work costs. seconds: medians by stage; total: the median of the whole. gflop: counted,
     in products and convolutions, a multiplication and an addition being two. extra_gb: memory at the peak, on
-    top of what was loaded."""
+    top of what was loaded. waits: how often the processor waits for a GPU, None elsewhere."""
 
     work: str
     seconds: Mapping[str, float]
     total: float
     gflop: float
     extra_gb: float
+    waits: int | None = None
 
 
 def main(args: argparse.Namespace) -> str:
@@ -92,10 +95,26 @@ def load_works(model: str, device: torch.device, side: int) -> dict[str, Work]:
         with stage("answer"):
             return encode_mask(mask)
 
-    return {
+    works = {
         "Natural": fill(sair, True), "Smooth": fill(sair, False), "Painted": fill(spn, None),
         "view": view, "map": name, "select": select,
     }  # fmt: skip
+    if device.type != "cpu":
+        works["Natural, texture on the processor"] = on_processor(works["Natural"])
+    return works
+
+
+def on_processor(fill: Work) -> Work:
+    """Return a fill with texture that leaves only its guide to the device."""
+
+    def synthesize_here(*args: object, device: object, **kwargs: object) -> TextureResult:
+        return synthesize(*args, device="cpu", **kwargs)
+
+    def work(path: Path) -> object:
+        with mock.patch("sair_core.filling.natural.synthesize", synthesize_here):
+            return fill(path)
+
+    return work
 
 
 def write_photos(folder: Path, side: int, count: int) -> list[Path]:
@@ -125,15 +144,17 @@ def measure(works: Mapping[str, Work], photos: Sequence[Path], device: torch.dev
         names = dict.fromkeys(part for run in runs for part in run if part != REST)
         seconds = {part: median(run.get(part, 0.0) for run in runs) for part in (*names, REST)}
         total = median(sum(run.values()) for run in runs)
-        budgets.append(Budget(name, seconds, total, count_gflop(work, next(paths)), max(extra[name][1:])))
+        gflop, waits = count(work, next(paths), device)
+        budgets.append(Budget(name, seconds, total, gflop, max(extra[name][1:]), waits))
     return budgets
 
 
-def count_gflop(work: Work, path: Path) -> float:
-    """Return the 1e9 operations of the products and convolutions of a work."""
-    with FlopCounterMode(display=False) as counter:
+def count(work: Work, path: Path, device: torch.device) -> tuple[float, int | None]:
+    """Return the 1e9 operations of the products and convolutions of a work, and how often it waits for a GPU,
+    None for another device."""
+    with FlopCounterMode(display=False) as counter, count_waits(str(device)) as waits:
         work(path)
-    return counter.get_total_flops() / 1e9
+    return counter.get_total_flops() / 1e9, waits[0] if waits else None
 
 
 def measure_peak(device: torch.device) -> dict[str, float]:
@@ -170,14 +191,15 @@ def rate(work: Callable[[], object], flop: int, device: torch.device) -> float:
 def describe(budgets: Sequence[Budget], peak: Mapping[str, float], side: int) -> str:
     """Return a table of each work's stages, and one of their sums."""
     best = max(peak.values())
-    sums = [("", "s", "bar, s", "GFLOP", "GFLOP/s", "of the peak", "extra GB")]
+    sums = [("", "s", "bar, s", "GFLOP", "GFLOP/s", "of the peak", "extra GB", "waits for the GPU")]
     parts = []
     for budget in budgets:
         bar = BARS.get(budget.work) if side == BAR_PX else None
         speed = budget.gflop / budget.total
         sums.append(
             (budget.work, f"{budget.total:.3f}", "" if bar is None else f"{bar:g}", f"{budget.gflop:.1f}",
-             f"{speed:.0f}", f"{speed / best:.0%}", f"{budget.extra_gb:.2f}")
+             f"{speed:.0f}", f"{speed / best:.0%}", f"{budget.extra_gb:.2f}",
+             "" if budget.waits is None else f"{budget.waits}")
         )  # fmt: skip
         rows = [(budget.work, "ms", "share")]
         rows += [

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sair_core.devices import upload
+
 
 def axis_coords(count: int, *, device: torch.device | str | None = None) -> Tensor:
     """Return the centres of `count` cells on [-1, 1], `(count,)` float32."""
@@ -31,7 +33,7 @@ def pixel_coords(rows: Tensor, columns: Tensor, size_px: Sequence[int]) -> Tenso
 
 def cell_of(size_px: Sequence[int], *, device: torch.device | str | None = None) -> Tensor:
     """Return the footprint of one output pixel, `(2 / H, 2 / W)`: `(2,)` float32."""
-    return torch.tensor([2 / size_px[0], 2 / size_px[1]], device=device)
+    return upload(torch.tensor([2 / size_px[0], 2 / size_px[1]]), device or "cpu")
 
 
 def sample(features: Tensor, coords_yx: Tensor, mode: str = "bilinear") -> Tensor:
@@ -64,7 +66,7 @@ def lanczos_taps(position: Tensor) -> tuple[Tensor, Tensor]:
 def sample_lanczos(picture: Tensor, coords_yx: Tensor) -> Tensor:
     """As `sample`, by Lanczos. picture `(B, C, h, w)`, coords_yx `(B, N, 2)`. Returns `(B, N, C)`."""
     batch, channels, height, width = picture.shape
-    size = torch.tensor([height, width], device=coords_yx.device)
+    size = upload(torch.tensor([height, width]), coords_yx.device)
     index, weight = lanczos_taps((coords_yx + 1) * size / 2 - 0.5)  # (B, N, 2, 6)
     rows, columns = index[:, :, 0].clamp(0, height - 1), index[:, :, 1].clamp(0, width - 1)
     flat = rows.unsqueeze(-1) * width + columns.unsqueeze(-2)  # (B, N, 6, 6)
@@ -82,11 +84,11 @@ def four_neighbours(coords_yx: Tensor, size_cells: Sequence[int]) -> tuple[Tenso
     to one: the area of the rectangle opposite to the cell. A neighbour beyond the border is the border
     cell itself, at its true offset.
     """
-    size = torch.tensor(size_cells, dtype=torch.float32, device=coords_yx.device)
+    size = upload(torch.tensor(size_cells, dtype=torch.float32), coords_yx.device)
     position = (coords_yx.float() + 1) * size / 2 - 0.5  # (B, N, 2), in cells; centres are integers
     low = torch.floor(position)
     fraction = position - low
-    corners = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]], device=coords_yx.device)  # (4, 2)
+    corners = upload(torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]), coords_yx.device)  # (4, 2)
     near = 1 - (corners - fraction.unsqueeze(-2)).abs()  # (B, N, 4, 2): 1 at the cell, 0 at its opposite
     cells = torch.minimum((low.unsqueeze(-2) + corners).clamp_min(0), size - 1)
     index = (cells[..., 0] * size[1] + cells[..., 1]).long()

@@ -8,8 +8,11 @@ import sys
 from contextlib import AbstractContextManager
 
 import torch
+from torch import Tensor
 
 from sair_core.errors import DeviceError
+
+ASYNCHRONOUS = {"cuda"}  # kinds of device that copy from pinned memory while the processor goes on
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -35,6 +38,17 @@ def has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def upload(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a tensor of the processor's memory on a device, without waiting until it is there.
+
+    What is computed there waits for it, and the tensor itself may be changed at once.
+    """
+    device = torch.device(device)
+    if device.type in ASYNCHRONOUS and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def autocast(device: torch.device, enabled: bool = True) -> AbstractContextManager[object]:

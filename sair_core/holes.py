@@ -9,18 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sair_core.devices import upload
+
 
 def to_rgb01(rgb: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn a photo, uint8 or uint16 `(H, W, 3)`, into float32 `(1, 3, H, W)` in [0, 1]."""
     # A copy, because a photo's own pixels are read-only, which torch does not know; of 16 bits as floats,
     # because torch computes little with uint16.
     own = rgb.copy() if rgb.dtype == np.uint8 else rgb.astype(np.float32)
-    return torch.from_numpy(own).to(device).permute(2, 0, 1)[None].float() / np.iinfo(rgb.dtype).max
+    return upload(torch.from_numpy(own), device).permute(2, 0, 1)[None].float() / np.iinfo(rgb.dtype).max
 
 
 def to_hole01(hole: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn a mask, bool `(H, W)`, into float32 `(1, 1, H, W)`, 1 = hole."""
-    return torch.from_numpy(hole).to(device)[None, None].float()
+    return upload(torch.from_numpy(hole), device)[None, None].float()
 
 
 def check_shapes(rgb01: Tensor, hole01: Tensor) -> None:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sair_core.devices import upload
+
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
     """Return rows of a map `(B, C, h, w)` at flat indices `(B, N, 4)`: `(B, 4, N, C)`."""
@@ -33,4 +35,4 @@ def blend(values: Tensor, weight: Tensor) -> Tensor:
 
 def cells_in_features(cell: Tensor, size_cells: Sequence[int]) -> Tensor:
     """Return an output pixel's footprint `(B, 2)` in units of feature cells, as LIIF scales it."""
-    return cell * torch.tensor(size_cells, dtype=cell.dtype, device=cell.device) / 2
+    return cell * upload(torch.tensor(size_cells, dtype=cell.dtype), cell.device) / 2

@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sair_core.devices import upload
 from sair_core.encoders.dense_vit import dense_vit
 from sair_core.encoders.trunk import Trunk, trunk_form
 from sair_core.errors import ConfigError
@@ -143,7 +144,7 @@ class DenseClip(nn.Module):
         if size != tuple(x.shape[2:]):
             shrinks = size[0] < x.shape[2] or size[1] < x.shape[3]
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
-        mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.image_mean, self.image_std))
+        mean, std = upload(torch.tensor([self.image_mean, self.image_std]), x.device).view(2, 1, 3, 1, 1)
         image = ((x[:, :3] - mean) / std).to(next(self.visual.parameters()).dtype)
         return image, x[:, 3:] if hole01 is not None and self.mask_keys else None
 

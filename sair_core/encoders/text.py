@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from cachetools import LRUCache
 from torch import Tensor, nn
 
+from sair_core.devices import upload
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.semantic import HUB_PREFIX, SemanticConfig, encoder_folder
 from sair_core.errors import ConfigError
@@ -92,9 +93,8 @@ def embed_labels(
     """
     asked = [prompts(label) if templates else [label] for label in labels]
     flat = [prompt for some in asked for prompt in some]
-    device = next(text.parameters()).device
     parts = [
-        F.normalize(encode_text(text, tokenizer(flat[i : i + PROMPTS_AT_ONCE]).to(device)).float(), dim=-1)
+        F.normalize(encode_text(text, tokenizer(flat[i : i + PROMPTS_AT_ONCE])).float(), dim=-1)
         for i in range(0, len(flat), PROMPTS_AT_ONCE)
     ]
     return F.normalize(torch.cat(parts).unflatten(0, (len(labels), -1)).mean(dim=1), dim=-1)
@@ -103,17 +103,19 @@ def embed_labels(
 def encode_text(text: CLIP, tokens: Tensor) -> Tensor:
     """Return `text.encode_text(tokens)`, without the padding behind the longest prompt where it is not read.
 
-    tokens: ids `(N, context)`. Returns `(N, D)`, not normalised. In OpenAI's form of the text
-    tower every token sees only those before it, and the end token is read: what follows has no say, and for
-    short prompts it is most of the work.
+    tokens: ids `(N, context)`, on the CPU or where the tower is. Returns `(N, D)`, not normalised. In
+    OpenAI's form of the text tower every token sees only those before it, and the end token is read: what
+    follows has no say, and for short prompts it is most of the work.
     """
     import open_clip
 
+    device = next((p.device for p in text.parameters()), tokens.device)
     mask = getattr(text, "attn_mask", None)
     if type(text) is not open_clip.CLIP or mask is None or text.text_pool_type != "argmax":
-        return text.encode_text(tokens)
+        return text.encode_text(upload(tokens, device))
     end = tokens.argmax(dim=-1)  # the end token has the highest id
     length = int(end.max()) + 1
+    tokens, end = upload(tokens, device), upload(end, device)
     x = text.token_embedding(tokens[:, :length]) + text.positional_embedding[:length]
     x = text.ln_final(text.transformer(x, attn_mask=mask[:length, :length]))
     x = x[torch.arange(len(x), device=x.device), end]

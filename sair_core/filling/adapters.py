@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, sample_lanczos
+from sair_core.devices import upload
 from sair_core.models.inpainter import Inpainter
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.models.spn import Spn, SpnFeatures
@@ -59,7 +60,8 @@ class SairFiller:
     def decode(self, encoded: SairFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:
         coords = coords_yx[None]
         if self.mirror:
-            coords = torch.cat([coords, coords * coords.new_tensor([1, -1])])  # (y, x): x changes its sign
+            mirrored = upload(torch.tensor([1.0, -1.0]), coords.device)  # (y, x): x changes its sign
+            coords = torch.cat([coords, coords * mirrored])
         cell = cell_of(size_px, device=coords.device).expand(len(coords), -1)
         return decode_chunked(self.model.decode, encoded, coords, cell).mean(dim=0)
 

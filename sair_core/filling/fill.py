@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from sair_core.coords import pixel_coords
-from sair_core.devices import autocast
+from sair_core.devices import autocast, upload
 from sair_core.errors import EmptyMaskError, FullMaskError
 from sair_core.filling.adapters import Filler, Guide
 from sair_core.filling.plan import Crop, plan_crops
@@ -115,7 +115,7 @@ def _fill_crops(
             for y, x, filled in earlier:
                 known01[y, x] = filled[i]
             if i == 0 or earlier:  # otherwise all seeds see the same
-                rgb01 = torch.from_numpy(known01).to(device).permute(2, 0, 1)[None]
+                rgb01 = upload(torch.from_numpy(known01), device).permute(2, 0, 1)[None]
                 reduced = reduce_known(rgb01, to_hole01(open_hole, device), crop.work_px)
                 encoded = _encode(filler, reduced, guide, bf16)
             filled01 = _decode(filler, encoded, wanted, seed, device, bf16)
@@ -142,7 +142,7 @@ def _decode(
 ) -> np.ndarray:
     """Return the model's colours, float32 `(H, W, 3)`, at `wanted` (bool `(H, W)`); 0 elsewhere."""
     rows, columns = torch.from_numpy(wanted).nonzero(as_tuple=True)
-    coords_yx = pixel_coords(rows, columns, wanted.shape).to(device)
+    coords_yx = upload(pixel_coords(rows, columns, wanted.shape), device)
     with autocast(device, bf16):
         values = filler.decode(encoded, coords_yx, wanted.shape, seed)
     out = np.zeros((*wanted.shape, 3), np.float32)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sair_core.config import require, strict_dataclass
+from sair_core.coords import cell_of
 from sair_core.decoders import DECODERS
 from sair_core.encoders import APPEARANCE_ENCODERS
 from sair_core.encoders.blocks import start_at_zero
@@ -51,6 +52,7 @@ class Detail(nn.Module):
 
     def query(self, projected: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """Return the colour to add `(B, N, 3)` at coords_yx `(B, N, 2)` in [-1, 1] with cell `(B, 2)`."""
-        pixel = cell.new_tensor([2 / (n * self.encoder.reduction) for n in projected.shape[-2:]])
+        size_px = [n * self.encoder.reduction for n in projected.shape[-2:]]
+        pixel = cell_of(size_px, device=cell.device).to(cell.dtype)
         cell = torch.maximum(cell, pixel / self.config.largest_scale)
         return self.decoder.query(projected, coords_yx, cell).float()

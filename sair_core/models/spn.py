@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.config import require, strict_dataclass
+from sair_core.devices import upload
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.pretext import PretextConfig
@@ -163,7 +164,7 @@ class Spn(CheckpointModel):
         cells = [-(-n // self.multiple_px) for n in size_px]
         device = torch.device("cpu") if generator is None else generator.device
         z = torch.randn(batch, sum(self.z_channels), *cells, generator=generator, device=device)
-        return z.to(self.generator.leave.weight.device)
+        return upload(z, self.generator.leave.weight.device)
 
     def decode(self, features: SpnFeatures, z: Tensor | None = None) -> SpnFill:
         """Decode one fill. z: from `latent`; None = zeros, the middle of the distribution, without noise.

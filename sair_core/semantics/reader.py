@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from sair_core.coords import grid_coords
-from sair_core.devices import autocast, pick_device
+from sair_core.devices import autocast, pick_device, upload
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.refine import denoise_prompts
 from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig, build_semantic_encoder
@@ -169,7 +169,7 @@ class SemanticReader:
             unknown = [word for word in unknown if word not in names()]
             if unknown:
                 nearest = (self.text.embed_plain(unknown) @ self._embed_things(names).T).amax(dim=1)
-                unknown = [word for word, cosine in zip(unknown, nearest.tolist()) if cosine < KNOWN]
+                unknown = [word for word, cosine in zip(unknown, nearest.cpu().tolist()) if cosine < KNOWN]
         if unknown:
             raise UnknownWordError(
                 f"{', '.join(map(repr, unknown))}: far from all that this encoder has words for, so it would "
@@ -185,7 +185,7 @@ class SemanticReader:
         """Return the logits of N words, `(N, h, w)`."""
         if not words:
             return vectors.new_zeros(0, *vectors.shape[1:])
-        text = self.text.embed(words).to(vectors.device)
+        text = upload(self.text.embed(words), vectors.device)
         return self._scale() * torch.einsum("dhw,nd->nhw", vectors, text)
 
     def _else(self, vectors: Tensor, labels: Sequence[str]) -> Tensor:
@@ -205,7 +205,7 @@ class SemanticReader:
         if not labels:
             return others
         nearest = (self.text.embed(others) @ self.text.embed(labels).T).amax(dim=1)
-        return [word for word, cosine in zip(others, nearest.tolist()) if cosine <= SIMILAR]
+        return [word for word, cosine in zip(others, nearest.cpu().tolist()) if cosine <= SIMILAR]
 
     def _scale(self) -> float:
         return float(self.encoder.logit_scale.exp())

@@ -44,6 +44,8 @@ class Backend:
             # Buffers here are frozen, or follow from weights that are the same in every process.
             kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
+        # Crops of one size, again and again: the fastest algorithm is worth looking for. (CUDA alone has it.)
+        torch.backends.cudnn.benchmark = chosen.type == "cuda"
         self.accumulate = accumulate
         self.device: torch.device = self._accelerator.device
         self.rank: int = self._accelerator.process_index

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from sair_core.devices import keep_freed_memory
+from sair_core.devices import keep_freed_memory, upload
 from sair_core.errors import CheckpointError, NotFiniteError
 from sair_core.training.backend import Backend
 from sair_core.training.config import RunConfig
@@ -253,4 +253,4 @@ class Trainer:
 
 def to_device(batch: Batch, backend: Backend) -> dict[str, Tensor]:
     """Return a batch on the device of the backend."""
-    return {name: value.to(backend.device, non_blocking=True) for name, value in batch.items()}
+    return {name: upload(value, backend.device) for name, value in batch.items()}

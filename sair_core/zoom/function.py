@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, lanczos_taps
-from sair_core.devices import autocast
+from sair_core.devices import autocast, upload
 from sair_core.holes import to_rgb01
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
@@ -108,7 +108,7 @@ class PhotoFunction:
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
         rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
         with autocast(self.device, self.bf16):
-            features = self.model.encode_view(rgb01.to(self.device))
+            features = self.model.encode_view(upload(rgb01, self.device))
         features = SairFeatures(_copy_to_own_memory(features.projected), features.start01)
         ys, xs = (
             np.arange(s.low - RIM_PX, s.high + RIM_PX).clip(0, n - 1)
@@ -128,7 +128,7 @@ class PhotoFunction:
         """
         size = (region.rows.padded, region.columns.padded)
         y, x = (
-            torch.from_numpy(2 * (at - span.start) / n - 1).float().to(self.device)
+            upload(torch.from_numpy(2 * (at - span.start) / n - 1).float(), self.device)
             for at, span, n in zip((ys, xs), (region.rows, region.columns), size)
         )
         coords = torch.stack(torch.meshgrid(y, x, indexing="ij"), dim=-1).flatten(0, 1)[None]

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.pyramid import Scene, grown
 
@@ -76,7 +77,7 @@ def build_canvas(scene: Scene, config: TextureConfig) -> Canvas:
     painted = grown(wanted, 2 * reach) & ~known
     source = _nearest(~grown(~usable, reach, outside=True), wanted, config.max_sources)
     depth = ndimage.distance_transform_cdt(painted.cpu().numpy(), metric="chessboard")
-    depth = torch.from_numpy(np.minimum(depth, 30).astype(np.float32)).to(target.device).flatten()
+    depth = upload(torch.from_numpy(np.minimum(depth, 30).astype(np.float32)), target.device).flatten()
     height, width = known.shape
     span = torch.arange(-reach, reach + 1, device=target.device)
     steps_yx = torch.cartesian_prod(span, span)
@@ -109,4 +110,4 @@ def _nearest(source: Tensor, wanted: Tensor, limit: int) -> Tensor:
         return source
     distance = ndimage.distance_transform_cdt(~wanted.cpu().numpy(), metric="chessboard")
     ranked = np.sort(distance[source.cpu().numpy()])
-    return source & (torch.from_numpy(distance).to(source.device) < int(ranked[limit]))
+    return source & (upload(torch.from_numpy(distance), source.device) < int(ranked[limit]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.search import Matches, differences
@@ -51,7 +52,8 @@ class _Board:
         self.rows, self.places = rows, canvas.targets[rows]
         self._canvas = canvas
         steps = (1, -1, canvas.width, -canvas.width)
-        self.reach = self.places.new_tensor([stride * step for stride in STRIDES_PX for step in steps])
+        reach = torch.tensor([stride * step for stride in STRIDES_PX for step in steps])
+        self.reach = upload(reach, self.places.device)
         self._joints = [_Joint(canvas, colours, self.places, step, weight, fragment) for step in steps]
 
     def settle(self, targets: Tensor, sources: Tensor, found: Matches, some: Tensor) -> Tensor:
@@ -62,20 +64,22 @@ class _Board:
         rows = self.rows[some]
         candidates = self._candidates(found, some)
         tried = (candidates >= 0) & (candidates != found.rows[rows, None])
-        some, rows, candidates, tried = (x[tried.any(dim=1)] for x in (some, rows, candidates, tried))
+        open_rows = tried.any(dim=1).nonzero()[:, 0]
+        some, rows, candidates, tried = (x[open_rows] for x in (some, rows, candidates, tried))
         total = found.costs[rows] + self._joined(found, found.rows[rows], some)
         which, column = tried.nonzero(as_tuple=True)
         taken = candidates[which, column]
         costs = differences(targets[rows[which]], sources, taken)
-        promising = costs < total[which]  # joints only add to them
+        promising = (costs < total[which]).nonzero()[:, 0]  # joints only add to them
         which, column, taken, costs = (x[promising] for x in (which, column, taken, costs))
         sums = torch.full(tried.shape, torch.inf, device=rows.device)
         sums[which, column] = costs + self._joined(found, taken, some[which])
         # The pairs that are the best of their pixel; of equal ones, the first.
         least, best = sums.min(dim=1)
-        won = (column == best[which]) & (least < total)[which]
-        found.rows[rows[which[won]]], found.costs[rows[which[won]]] = taken[won], costs[won]
-        return some[which[won]]
+        won = ((column == best[which]) & (least < total)[which]).nonzero()[:, 0]
+        which = which[won]
+        found.rows[rows[which]], found.costs[rows[which]] = taken[won], costs[won]
+        return some[which]
 
     def _candidates(self, found: Matches, some: Tensor) -> Tensor:
         """`(M, 8)`: the sources that continue the pieces of the pixels near each, -1 for none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.seams import extend_harmonically
 from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.config import TextureConfig
@@ -32,30 +34,56 @@ class Descriptors:
         """colours: `(N, C)`, of which those of source patches are read; guides: `(N, G)`, weighted."""
         self._canvas, self._guides = canvas, guides
         self._mean, self._basis = _principal(canvas, colours, components)
-        self.sources = self._describe(colours, canvas.sources)
+        values_each = self._basis.shape[1] + colours.shape[1]
+        self._targets = _Strips(canvas, canvas.targets, values_each)
+        self.sources = self._describe(colours, _Strips(canvas, canvas.sources, values_each))
 
     def of_targets(self, colours: Tensor) -> Tensor:
         """`(T, K)`: the target patches of the painted picture `(N, C)`."""
-        return self._describe(colours, self._canvas.targets)
+        return self._describe(colours, self._targets)
 
-    def _describe(self, colours: Tensor, centres: Tensor) -> Tensor:
+    def _describe(self, colours: Tensor, strips: _Strips) -> Tensor:
         """The principal components of patches are a convolution of the picture with the directions."""
         canvas, guides = self._canvas, self._guides
         components, reach = self._basis.shape[1], canvas.margin // 2
-        result = colours.new_empty(len(centres), components + guides.shape[1])
-        result[:, components:] = guides[centres]
+        result = colours.new_empty(len(strips.centres), components + guides.shape[1])
+        result[:, components:] = guides[strips.centres]
         filters = self._basis.T.reshape(components, 2 * reach + 1, 2 * reach + 1, -1).permute(0, 3, 1, 2)
         offset = -(self._mean @ self._basis)
         picture = colours.view(canvas.height, canvas.width, -1)
-        y, x = torch.div(centres, canvas.width, rounding_mode="floor"), centres % canvas.width
-        top, left, right = int(y[0]), int(x.min()), int(x.max()) + 1
-        for rows in chunks(int(y[-1]) + 1 - top, (right - left) * (components + colours.shape[1])):
-            start, stop = top + rows.start, top + rows.stop
-            window = picture[start - reach : stop + reach, left - reach : right + reach]
+        for rows, columns, inside in strips:
+            window = picture[
+                rows.start - reach : rows.stop + reach, columns.start - reach : columns.stop + reach
+            ]
             found = F.conv2d(window.permute(2, 0, 1)[None], filters, offset)[0].permute(1, 2, 0)
-            inside = slice(*torch.searchsorted(y, torch.tensor([start, stop], device=y.device)).tolist())
-            result[inside, :components] = found[y[inside] - start, x[inside] - left]
+            y, x = strips.y[inside] - rows.start, strips.x[inside] - columns.start
+            result[inside, :components] = found[y, x]
         return result
+
+
+class _Strips:
+    """Patches by strips of rows that are computed at once.
+
+    centres: `(M,)`, ascending positions of patches; y, x: `(M,)`, their rows and columns. Yields rows and
+    columns that hold all centres of a strip, and where among the centres they are.
+    """
+
+    def __init__(self, canvas: Canvas, centres: Tensor, values_each: int):
+        """values_each: numbers in memory for every position of a strip."""
+        self.centres = centres
+        self.y = torch.div(centres, canvas.width, rounding_mode="floor")
+        self.x = centres % canvas.width
+        bounds = torch.stack([self.y[0], self.y[-1], self.x.min(), self.x.max()])
+        top, bottom, left, right = bounds.cpu().tolist()
+        self._columns = slice(left, right + 1)
+        rows = chunks(bottom + 1 - top, (right + 1 - left) * values_each)
+        self._rows = [slice(top + part.start, top + part.stop) for part in rows]
+        starts = upload(torch.tensor([part.start for part in self._rows]), centres.device)
+        first = [*torch.searchsorted(self.y, starts).cpu().tolist(), len(centres)]
+        self._inside = [slice(*ends) for ends in zip(first, first[1:])]
+
+    def __iter__(self) -> Iterator[tuple[slice, slice, slice]]:
+        return ((rows, self._columns, inside) for rows, inside in zip(self._rows, self._inside))
 
 
 def chunks(count: int, values_each: int, values: int = CHUNK_VALUES) -> list[slice]:
@@ -70,11 +98,11 @@ def _principal(canvas: Canvas, colours: Tensor, components: int) -> tuple[Tensor
     Computed on the CPU in float64: the same on every device.
     """
     draw = torch.Generator().manual_seed(0)
-    chosen = torch.randint(len(canvas.sources), (BASIS_SAMPLES,), generator=draw).to(colours.device)
+    chosen = upload(torch.randint(len(canvas.sources), (BASIS_SAMPLES,), generator=draw), colours.device)
     patches = colours[canvas.sources[chosen, None] + canvas.steps].flatten(1).cpu().double()
     directions = torch.linalg.eigh(torch.cov(patches.T)).eigenvectors
-    basis = directions[:, -components:].to(colours)
-    return patches.mean(dim=0).to(colours), basis.contiguous()
+    basis = directions[:, -components:].to(colours.dtype).contiguous()
+    return upload(patches.mean(dim=0).to(colours.dtype), colours.device), upload(basis, colours.device)
 
 
 def weigh_guides(
@@ -109,7 +137,7 @@ def blurred(picture: Tensor, sigma_px: float) -> Tensor:
         small = F.interpolate(picture[None], tuple(math.ceil(n / factor) for n in size), mode="area")[0]
         return F.interpolate(blurred(small, sigma_px / factor)[None], size, mode="bilinear")[0]
     filtered = ndimage.gaussian_filter(picture.cpu().numpy(), (0, sigma_px, sigma_px), mode="nearest")
-    return torch.from_numpy(filtered).to(picture)
+    return upload(torch.from_numpy(filtered), picture.device)
 
 
 def texture_energy(scene: Scene) -> Tensor:
@@ -130,7 +158,7 @@ def texture_energy(scene: Scene) -> Tensor:
     energy = ndimage.gaussian_filter(change * both, sigma, mode="nearest") / np.maximum(weight, 1e-4)
     unknown = (weight < MIN_KNOWN).any(axis=0)
     energy[:, unknown] = extend_harmonically(energy.transpose(1, 2, 0), unknown).T
-    return torch.from_numpy(energy).to(scene.colours)
+    return upload(torch.from_numpy(energy), scene.colours.device)
 
 
 def reduce_semantics(vectors: Tensor) -> Tensor:
@@ -138,4 +166,4 @@ def reduce_semantics(vectors: Tensor) -> Tensor:
     flat = vectors.flatten(1).T.cpu().double()
     flat = flat - flat.mean(dim=0)
     directions = torch.linalg.eigh(flat.T @ flat).eigenvectors[:, -SEMANTIC_DIRECTIONS:]
-    return (flat @ directions).T.reshape(-1, *vectors.shape[1:]).float().to(vectors.device)
+    return upload((flat @ directions).T.reshape(-1, *vectors.shape[1:]).float(), vectors.device)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.texture.config import TextureConfig
 
 # Rec. 601 luma and two colour differences: patches are compared in them.
@@ -53,7 +54,7 @@ def match_colours(photo01: Tensor) -> Tensor:
     """The colours that patches are compared in: luma and chroma of RGB, other channels as they are."""
     if len(photo01) < 3:
         return photo01
-    turned = torch.einsum("ij,jhw->ihw", photo01.new_tensor(LUMA_CHROMA), photo01[:3])
+    turned = torch.einsum("ij,jhw->ihw", upload(torch.tensor(LUMA_CHROMA), photo01.device), photo01[:3])
     return torch.cat([turned, photo01[3:]])
 
 

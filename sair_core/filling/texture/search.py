@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.texture.canvas import Canvas
 from sair_core.filling.texture.patches import chunks
 
@@ -50,6 +51,10 @@ def search_all(targets: Tensor, sources: Tensor, handicap: Tensor) -> tuple[Matc
     ours = torch.cat([-2 * targets, _lengths(targets), torch.ones_like(targets[:, :1])], dim=1)
     theirs = [sources, torch.ones_like(sources[:, :1]), _lengths(sources) + handicap[:, None]]
     theirs_across = torch.cat(theirs, dim=1).T.contiguous()
+    if targets.device.type != "cpu":  # a GPU looks down columns as fast as along rows, and has the memory
+        table = ours @ theirs_across
+        rows, (least, best_rows) = table.argmin(dim=1), table.min(dim=0)
+        return Matches(rows, differences(targets, sources, rows)), Demands(best_rows, least.clamp_min(0))
     rows = torch.empty(len(targets), dtype=torch.long, device=targets.device)
     parts = chunks(len(targets), len(sources), TABLE_VALUES)
     least = sources.new_empty(len(parts), len(sources))
@@ -87,7 +92,7 @@ def search_near(
     for i in range(tries):
         radius_px = max(max(canvas.height, canvas.width) * 0.5 ** (2 * i), 2.0)
         jump = (torch.rand(2, len(rows), generator=draw) * 2 - 1).mul_(radius_px).round_().long()
-        jump = jump.to(targets.device)
+        jump = upload(jump, targets.device)
         y, x = canvas.yx(canvas.sources[found.rows])
         y, x = y + jump[0], x + jump[1]
         inside = (y >= 0) & (x >= 0) & (x < canvas.width - 2 * canvas.margin)
@@ -100,6 +105,6 @@ def _try(found: Matches, targets: Tensor, sources: Tensor, candidates: Tensor) -
     rows = ((candidates >= 0) & (candidates != found.rows)).nonzero()[:, 0]
     taken = candidates[rows]
     costs = differences(targets[rows], sources, taken)
-    better = costs < found.costs[rows]
+    better = (costs < found.costs[rows]).nonzero()[:, 0]
     rows, taken = rows[better], taken[better]
     found.rows[rows], found.costs[rows] = taken, costs[better]

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.filling.plan import Crop
 from sair_core.photos.masks import bounding_box
 
@@ -74,7 +75,9 @@ class Sheet:
         places = (
             self.photo_yx(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)) * (2 / np.array(size_px)) - 1
         )
-        grid = torch.from_numpy(places[None, ..., ::-1].astype(np.float32)).to(semantics.device)  # (x, y)
+        grid = upload(
+            torch.from_numpy(places[None, ..., ::-1].astype(np.float32)), semantics.device
+        )  # (x, y)
         return F.grid_sample(semantics[None], grid, padding_mode="border", align_corners=False)[0]
 
 

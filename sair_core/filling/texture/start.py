@@ -25,8 +25,7 @@ def start_from_rim(canvas: Canvas, colours: Tensor, guides: Tensor, handicap: Te
     painted, known = colours.clone(), ~canvas.is_painted
     rows = torch.full_like(canvas.targets, -1)
     ring = canvas.steps[(canvas.steps_yx.abs() <= 1).all(dim=1)]
-    while (rows < 0).any():
-        open_rows = (rows < 0).nonzero()[:, 0]
+    while len(open_rows := (rows < 0).nonzero()[:, 0]):
         near = open_rows[known[canvas.targets[open_rows, None] + ring].any(dim=1)]
         near = near if len(near) else open_rows
         rows[near] = pool[patches.nearest(painted, known, canvas.targets[near])]

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sair_core.devices import upload
 from sair_core.errors import MaskSizeError
 from sair_core.filling.plan import plan_crops
 from sair_core.filling.texture.blend import blend
@@ -152,7 +153,7 @@ def _scene(
     device: torch.device | str,
 ) -> Scene:
     def on_device(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+        return upload(torch.from_numpy(np.ascontiguousarray(array)), device)
 
     matched = match_colours(on_device(colours).permute(2, 0, 1))
     wanted = on_device(part)
@@ -168,7 +169,8 @@ def _copy(
         return None
     rounds = [config.rounds[min(level, len(config.rounds) - 1)] for level in range(len(scenes))]
     work = [count / 4**level for level, count in enumerate(rounds)]
-    taste = torch.rand(1, 1, TASTE_CELLS, TASTE_CELLS, generator=draw).to(scenes[0].colours)
+    taste = torch.rand(1, 1, TASTE_CELLS, TASTE_CELLS, generator=draw)
+    taste = upload(taste, scenes[0].colours.device)
     coarser: tuple[Canvas, Tensor] | None = None
     for level in each_stage("texture, level", range(len(scenes) - 1, -1, -1)):
         scene, done = scenes[level], sum(work[level + 1 :])
@@ -206,7 +208,7 @@ def _carry(canvas: Canvas, coarse: Canvas, rows: Tensor, draw: torch.Generator) 
     source_y, source_x = coarse.yx(coarse.sources[rows[parents]])
     place = canvas.positions(2 * source_y + y - 2 * half_y, 2 * source_x + x - 2 * half_x)
     carried = canvas.row_of_source(place)
-    anywhere = torch.randint(len(canvas.sources), carried.shape, generator=draw).to(carried.device)
+    anywhere = upload(torch.randint(len(canvas.sources), carried.shape, generator=draw), carried.device)
     return torch.where(carried >= 0, carried, anywhere)
 
 

@@ -88,8 +88,16 @@ class Voter:
         sources, targets = canvas.sources[strong], canvas.targets[demands.rows[strong]]
         total = self._weighable.new_zeros(canvas.size, self._weighable.shape[1])
         for near, step in zip(self._near, self._steps):
-            total.index_add_(0, targets + step, self._weighable[sources + step] * (weights * near))
+            _add_rows(total, targets + step, self._weighable[sources + step] * (weights * near))
         return total
+
+
+def _add_rows(total: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Add values `(M, K)` to the rows `(M,)` of a table `(N, K)`, each time in the same order."""
+    if total.device.type == "cpu":
+        total.index_add_(0, rows, values)
+    else:  # where a GPU adds as the threads come, and a seed would not mean the same fill twice
+        total.index_put_((rows,), values, accumulate=True)
 
 
 def _scale(costs: Tensor) -> Tensor:

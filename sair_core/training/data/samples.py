@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sair_core.devices import upload
 from sair_core.evaluation.objects import ellipse_mask
 from sair_core.photos.folders import VOID
 from sair_core.photos.masks import BINS, irregular_mask
@@ -148,15 +149,15 @@ def render(spec: SampleSpec, rgb: Tensor, ids: Tensor | None) -> dict[str, Tenso
     device, size_px, fine_px = rgb.device, len(spec.mask), spec.fine_px
     fine = _resize(_cut(spec, rgb).permute(2, 0, 1)[None].float(), fine_px)
     coarse = _resize(fine, size_px)
-    queries = torch.from_numpy(spec.queries).to(device)
+    queries = upload(torch.from_numpy(spec.queries), device)
     rows, columns = queries // fine_px, queries % fine_px
     classes = torch.full_like(queries, VOID)
     if ids is not None:
-        at = torch.from_numpy(_nearest_cells(spec.side, fine_px)).to(device)
+        at = upload(torch.from_numpy(_nearest_cells(spec.side, fine_px)), device)
         classes = _cut(spec, ids)[at[rows], at[columns]].long()
     return {
         "rgb01": coarse[0] / 255,
-        "hole01": torch.from_numpy(spec.mask[None]).to(device).float(),
+        "hole01": upload(torch.from_numpy(spec.mask[None]), device).float(),
         "coords_yx": (2 * torch.stack([rows, columns], dim=1) + 1) / fine_px - 1,
         "cell": torch.full((2,), 2 / fine_px, device=device),
         "target01": fine[0].flatten(1)[:, queries].T / 255,

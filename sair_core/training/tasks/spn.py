@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sair_core.config import to_dict
+from sair_core.devices import upload
 from sair_core.encoders.pretext import Pretext, PretextConfig, build_pretext, packaged_features
 from sair_core.evaluation.samples import centre_square
 from sair_core.models.presets import spn_preset
@@ -141,7 +142,7 @@ class SpnTask:
         if self.numbers:
             rng = stream_generator(self.config.seed, Stream.AUGMENTATION, first)
             drawn["augment"] = torch.from_numpy(rng.random((count, self.numbers), np.float32))
-        return {name: value.to(self.backend.device) for name, value in drawn.items()}
+        return {name: upload(value, self.backend.device) for name, value in drawn.items()}
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         """As `Task`; figures are also the terms of the losses, their means since the last validation."""
