@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
+from sair_core.photos.degrade import parse_degradation
 from sair_core.training.schedule import cosine, halving, warmup
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ class TrainConfig(RunConfig):
     are"""
     masks: Annotated[str | None, Option(metavar="FOLDER")] = None
     """folder of masks to train with, white = hole, the bins in equal parts; default: they are drawn"""
+    degrade: Annotated[tuple[str, ...], Option(metavar="KIND:STRENGTH")] = ()
+    """what photos meet beside holes, one of these each: noise:0.1, blur:2, scale:4, several as
+    blur:2+noise:0.1, a range as scale:1-4, or none"""
     scale_share: float = 0.0
     """share of the steps where finer pixels than the picture's are asked for, of 4 or 16 smaller pictures in
     the place of each"""
@@ -176,6 +180,12 @@ class TrainConfig(RunConfig):
         self._require_shares("scale_share", "halve_every", "guide_share")
         if self.hole_share != "even":
             self._require_shares("hole_share")
+        for text in self.degrade:
+            parse_degradation(text)
+        require(
+            not (self.degrade and self.scale_share),
+            "--degrade asks for finer pixels by a scale: leave --scale-share out.",
+        )
         require(self.scale_max >= 1, f"scale_max must be at least 1, got {self.scale_max}")
 
     def queries_of(self, phase: int) -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -217,3 +218,18 @@ def test_a_fine_tuned_model_is_what_it_began_with(tiny_run, tmp_path, monkeypatc
     assert load_model(second).config == presets.PRESETS["tiny"]
     with pytest.raises(ConfigError, match="another kind of model"):
         SpnTask(SpnTrainConfig(data=config.data, output="x", start=str(second)), Backend("cpu"))
+
+
+def test_degraded_photos_are_restored_in_training_and_validation(tiny_run, tmp_path):
+    texts = ("noise:0.1", "blur:2", "scale:2", "none")
+    run = tiny_run(preset="tiny", degrade=texts, scale_share=0.0, val_share=0.5, hole_share="even")
+    task = SairTask(run, Backend("cpu", bf16=False))
+    photo, mask = np.full((32, 32, 3), 99, np.uint8), np.zeros((32, 32), bool)
+    assert task.restore(photo, mask, (64, 48)).shape == (64, 48, 3)
+    train(run, show_progress=False)
+    with open(tmp_path / "run" / "log.csv", newline="") as file:
+        validated = [row for row in csv.DictReader(file) if row.get("psnr")]
+    first, last = ([float(row[f"psnr_{text}"]) for text in texts] for row in (validated[0], validated[-1]))
+    assert all(before < after < 60 for before, after in zip(first, last))
+    picture = Image.open(tmp_path / "run" / "validation" / "000004.png")
+    assert picture.size == (4 * 48, 3 * 48)  # four photos: degraded, restored, true

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import DataError, MaskError
+from sair_core.photos.datasets import find_dataset, list_and_log
 from sair_core.photos.masks import BINS, as_mask, hole_ratio
 
 SIDE_PX = 256  # at which masks are kept; one bit a pixel, so that ten thousand take 80 MB
@@ -18,10 +19,12 @@ class MaskFolder:
     """Masks of a folder and below, PNG, white = hole, drawn from the bins of `BINS` in equal parts."""
 
     def __init__(self, folder: str | Path):
-        """Raises DataError where no mask can be used; those that hide more than the last bin are left out."""
-        paths = sorted(Path(folder).rglob("*.png"))
+        """folder: of the masks of Liu et al. those for training. Masks that hide more than the last bin are
+        left out. Raises DataError where none can be used."""
+        dataset = find_dataset(folder)
+        files = sorted(Path(folder).rglob("*.png")) if dataset is None else list_and_log(dataset, "train")
         with ThreadPoolExecutor() as pool:
-            found = list(pool.map(_read, paths))
+            found = list(pool.map(_read, files))
         binned = [[np.packbits(m) for m in found if low < hole_ratio(m) <= high] for low, high in BINS]
         self.bins = [masks for masks in binned if masks]
         if not self.bins:

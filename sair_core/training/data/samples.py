@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from sair_core.devices import upload
 from sair_core.evaluation.objects import ellipse_mask
+from sair_core.photos.degrade import Degradation, Drawn, degrade, resize
 from sair_core.photos.folders import VOID
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.seeds import Stream, stream_generator
@@ -32,7 +32,8 @@ class SampleSpec:
 
     photo: its index. top, left, side: of a square in it, px; mirrored: left and right exchanged. The square
     is resized to `fine_px`, and the picture is a reduction of that. mask: bool `(S, S)`, the hole. queries:
-    indices `(Q,)` of the queried pixels among the `fine_px ** 2`.
+    indices `(Q,)` of the queried pixels among the `fine_px ** 2`. degraded: what happens to the picture on
+    the way there, noise drawn by `noise_seed`; its targets stay as they are. None where nothing ever does.
     """
 
     photo: int
@@ -43,6 +44,8 @@ class SampleSpec:
     fine_px: int
     mask: np.ndarray
     queries: np.ndarray
+    degraded: tuple[Drawn, ...] | None = None
+    noise_seed: int = 0
 
     @property
     def fine_mask(self) -> np.ndarray:
@@ -64,7 +67,8 @@ class FillSamples(PictureSamples):
     k * k pictures of side `size_px / k` whose targets are up to `scale_max` times finer; half of those have
     no hole. hole_share: share of the `queries` of a picture that lie in its hole; None draws them evenly.
     object_share: share of the batches whose holes are one to three ellipses, as large as objects; others have
-    those of `masks`, or without them irregular ones.
+    those of `masks`, or without them irregular ones. degradations: each picture meets one of them, drawn; by
+    a scale its target becomes so many times finer, or as fine as the photo is.
     """
 
     def __init__(
@@ -79,12 +83,14 @@ class FillSamples(PictureSamples):
         scale_max: float = 1.0,
         object_share: float = 0.0,
         masks: MaskFolder | None = None,
+        degradations: Sequence[Degradation] = (),
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.hole_share, self.seed = hole_share, seed
         self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
         self.object_share, self.masks = object_share, masks
+        self.degradations = degradations
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = stream_generator(self.seed, Stream.SAMPLE, index)
@@ -104,6 +110,8 @@ class FillSamples(PictureSamples):
         photo = self._photo_index(number)
         height, width = self.photos[photo].rgb.shape[:2]
         scale = rng.uniform(1, self.scale_max) if finer else 1.0
+        degraded, noise_seed = self._draw_degradation(rng)
+        scale *= dict(degraded or ()).get("scale", 1.0)
         # Slight enlargement is allowed, so that photos smaller than the training size take part.
         short = min(height, width)
         side = int(rng.integers(min(short, round(0.8 * round(size_px * scale))), short + 1))
@@ -114,9 +122,20 @@ class FillSamples(PictureSamples):
         mask = np.zeros((size_px, size_px), bool)
         if not finer or rng.random() < 0.5:
             mask = self._draw_mask(rng, size_px, objects)
-        spec = SampleSpec(photo, top, left, side, mirrored, fine_px, mask, np.empty(0, np.int64))
+        if degraded is not None:
+            reached = {"scale": fine_px / size_px}
+            degraded = tuple((kind, reached.get(kind, strength)) for kind, strength in degraded)
+        none = np.empty(0, np.int64)
+        spec = SampleSpec(photo, top, left, side, mirrored, fine_px, mask, none, degraded, noise_seed)
         count = round(self.queries * (size_px / self.size_px) ** 2)
         return replace(spec, queries=self._draw_queries(rng, spec.fine_mask, count))
+
+    def _draw_degradation(self, rng: np.random.Generator) -> tuple[tuple[Drawn, ...] | None, int]:
+        """Draw the steps of a degradation, and the seed of its noise."""
+        if not self.degradations:
+            return None, 0
+        chosen = self.degradations[int(rng.integers(len(self.degradations)))]
+        return chosen.draw(rng), int(rng.integers(2**32))
 
     def _draw_mask(self, rng: np.random.Generator, size_px: int, objects: bool) -> np.ndarray:
         if objects:
@@ -144,18 +163,22 @@ def render(spec: SampleSpec, rgb: Tensor, ids: Tensor | None) -> dict[str, Tenso
     """Return a picture and its targets, on the device of the photo's pixels (see `Pixels`).
 
     `rgb01 (3, S, S)`, `hole01 (1, S, S)`, and of the queried pixels `coords_yx (Q, 2)`, `cell (2,)`,
-    `target01 (Q, 3)` and `ids (Q,)`: the classes, 255 where they are unknown.
+    `target01 (Q, 3)` and `ids (Q,)`: the classes, 255 where they are unknown. Of a spec that is degraded also
+    `true01 (3, S, S)`, the picture as it was before.
     """
     device, size_px, fine_px = rgb.device, len(spec.mask), spec.fine_px
-    fine = _resize(_cut(spec, rgb).permute(2, 0, 1)[None].float(), fine_px)
-    coarse = _resize(fine, size_px)
+    fine = resize(_cut(spec, rgb).permute(2, 0, 1)[None].float(), (fine_px, fine_px))
+    true = coarse = resize(fine, (size_px, size_px))
+    if spec.degraded is not None:
+        degraded = degrade(fine, spec.degraded, np.random.default_rng(spec.noise_seed))
+        coarse = resize(degraded, (size_px, size_px))
     queries = upload(torch.from_numpy(spec.queries), device)
     rows, columns = queries // fine_px, queries % fine_px
     classes = torch.full_like(queries, VOID)
     if ids is not None:
         at = upload(torch.from_numpy(_nearest_cells(spec.side, fine_px)), device)
         classes = _cut(spec, ids)[at[rows], at[columns]].long()
-    return {
+    picture = {
         "rgb01": coarse[0] / 255,
         "hole01": upload(torch.from_numpy(spec.mask[None]), device).float(),
         "coords_yx": (2 * torch.stack([rows, columns], dim=1) + 1) / fine_px - 1,
@@ -163,6 +186,7 @@ def render(spec: SampleSpec, rgb: Tensor, ids: Tensor | None) -> dict[str, Tenso
         "target01": fine[0].flatten(1)[:, queries].T / 255,
         "ids": classes,
     }
+    return picture if spec.degraded is None else {**picture, "true01": true[0] / 255}
 
 
 def render_batch(specs: Sequence[SampleSpec], pixels: Callable[[int], Pixels]) -> dict[str, Tensor]:
@@ -186,11 +210,3 @@ def _cut(spec: SampleSpec, pixels: Tensor) -> Tensor:
 def _nearest_cells(cells: int, pixels: int) -> np.ndarray:
     """Return the cell at the centre of each of `pixels` pixels, `(pixels,)`."""
     return ((2 * np.arange(pixels) + 1) * cells) // (2 * pixels)
-
-
-def _resize(picture: Tensor, side_px: int) -> Tensor:
-    """Resize `(1, C, n, n)` in [0, 255], rounded to whole numbers: what a file of that size would hold."""
-    if picture.shape[-1] == side_px:
-        return picture
-    resized = F.interpolate(picture, (side_px, side_px), mode="bicubic", antialias=True, align_corners=False)
-    return resized.clamp(0, 255).round()

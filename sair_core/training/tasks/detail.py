@@ -23,6 +23,7 @@ from sair_core.evaluation.samples import centre_square
 from sair_core.models.load import load_model
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
+from sair_core.photos.degrade import parse_degradation
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
@@ -122,15 +123,16 @@ class FinerSamples(PictureSamples):
 
     def __init__(self, photos: Sequence[TrainPhoto], size_px: int, queries: int, scale_max: float, seed: int):
         self.photos, self.size_px, self.queries = photos, size_px, queries
-        self.scale_max, self.seed = scale_max, seed
+        self.degradation, self.seed = parse_degradation(f"scale:1-{scale_max:g}"), seed
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = stream_generator(self.seed, Stream.DETAIL_SAMPLE, index)
         photo = int(rng.integers(len(self.photos)))
         height, width = self.photos[photo].rgb.shape[:2]
         size_px, short = self.size_px, min(height, width)
+        ((_, scale),) = self.degradation.draw(rng)
         # As fine as was asked, or as the photo is; one that is smaller than the picture is enlarged to it.
-        fine_px = max(size_px, min(short, round(size_px * rng.uniform(1, self.scale_max))))
+        fine_px = max(size_px, min(short, round(size_px * scale)))
         side = min(short, fine_px)
         top, left = (int(rng.integers(n - side + 1)) for n in (height, width))
         no_hole = np.zeros((size_px, size_px), bool)

@@ -16,8 +16,10 @@ from sair_core.config import to_dict
 from sair_core.coords import cell_of, pixel_coords
 from sair_core.encoders.semantic import find_encoder
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError
+from sair_core.filling.restore import restore
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
+from sair_core.photos.degrade import parse_degradation
 from sair_core.photos.folders import Classes, find_classes_file, read_classes
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
@@ -30,7 +32,12 @@ from sair_core.training.data.store import load_split
 from sair_core.training.optimisers import Learner, adamw
 from sair_core.training.start import choose_model_config, load_start_weights
 from sair_core.training.tasks.semantics import SemanticSupervision
-from sair_core.training.tasks.validation import Validation, paste_fill, to_tensors
+from sair_core.training.tasks.validation import (
+    RestorationValidation,
+    Validation,
+    paste_fill,
+    to_tensors,
+)
 from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.checkpoint import save_checkpoint
 
@@ -68,7 +75,10 @@ class SairTask:
             None if encoder is None else SemanticSupervision(self.model, classes, config.semantic_queries)
         )
         self.masks = None if config.masks is None else MaskFolder(config.masks)
-        self.validation = Validation(held, config.final_size_px, config.seed)
+        self.degradations = tuple(map(parse_degradation, config.degrade))
+        shown = held, config.final_size_px, config.seed
+        self.validation = Validation(*shown)
+        self.restoration = RestorationValidation(*shown, self.degradations) if self.degradations else None
         self.loss = backend.prepare(SairLoss(self.model, self.semantics, config))
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
@@ -85,6 +95,7 @@ class SairTask:
             queries=self.config.queries_of(phase),
             hole_share=None if self.config.hole_share == "even" else self.config.hole_share,
             masks=self.masks,
+            degradations=self.degradations,
             batch=batch * self.backend.processes,
             scale_share=self.config.scale_share,
             scale_max=self.config.scale_max,
@@ -100,7 +111,13 @@ class SairTask:
         )
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        return self.validation(self.fill)
+        """As `Task`; where photos are degraded, of whole photos that are restored."""
+        return self.validation(self.fill) if self.restoration is None else self.restoration(self.restore)
+
+    def restore(self, seen: np.ndarray, mask: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+        """Return a whole photo of `size_px` as the model says that it is, uint8."""
+        with self.backend.autocast():
+            return restore(self.model, seen, mask, size_px, self.backend.device)
 
     @torch.inference_mode()
     def fill(self, photo: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
@@ -136,7 +153,7 @@ class SairLoss(nn.Module):
         rng = stream_generator(config.seed, Stream.GUIDANCE, first_sample)
         semantics, target, words = self.semantics, None, None
         if semantics is not None and (config.semantic_weight or config.label_weight or config.guide_share):
-            target = semantics.embed(batch["rgb01"])
+            target = semantics.embed(batch.get("true01", batch["rgb01"]))
             if rng.random() < config.guide_share:
                 words = semantics.draw_guidance(rng, target, batch)
         features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)

@@ -16,6 +16,7 @@ from sair_core.evaluation.objects import ellipse_mask
 from sair_core.evaluation.realism import Texture, add_textures, filled_places, frechet, texture
 from sair_core.evaluation.samples import centre_square
 from sair_core.holes import to_hole01, to_rgb01
+from sair_core.photos.degrade import Degradation, degrade_photo
 from sair_core.photos.masks import BINS, irregular_mask
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.data.photos import TrainPhoto
@@ -24,6 +25,8 @@ SHOWN = 8  # photos in a picture
 
 # From a photo uint8 (H, W, 3) and a hole bool (H, W) to the filled photo, and other pictures to show.
 Fill = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]
+# From a degraded photo uint8 (h, w, 3), its hole bool (h, w) and a size to the whole photo at that size.
+Restore = Callable[[np.ndarray, np.ndarray, tuple[int, int]], np.ndarray]
 
 
 class Validation:
@@ -62,6 +65,48 @@ class Validation:
     def _sharpness(self, filled: Sequence[np.ndarray]) -> float:
         found, true = (sum(map(gradient, photos, self.masks)) for photos in (filled, self.photos))
         return found / max(true, 1e-6)
+
+
+class RestorationValidation:
+    """Centre squares of held-back photos, degraded and with one seeded hole each, to be restored as a whole.
+
+    Degradations in turn, and for each of them bins in turn.
+    """
+
+    def __init__(
+        self, photos: Sequence[TrainPhoto], size_px: int, seed: int, degradations: Sequence[Degradation]
+    ):
+        """size_px: side of what the model sees; where that is reduced the truth is larger."""
+        rng = stream_generator(seed, Stream.VALIDATION_HOLES)
+        self.size_px = size_px
+        self.names = [degradations[i % len(degradations)].name for i in range(len(photos))]
+        self.true, self.seen, self.masks = [], [], []
+        for i, photo in enumerate(photos):
+            drawn = degradations[i % len(degradations)].draw(rng)
+            side = round(size_px * dict(drawn).get("scale", 1.0))
+            self.true.append(centre_square(photo.rgb, side))
+            self.seen.append(degrade_photo(self.true[-1], drawn, rng))
+            bin_range = BINS[i // len(degradations) % len(BINS)]
+            self.masks.append(irregular_mask(rng, self.seen[-1].shape[:2], bin_range))
+
+    def __call__(self, restore: Restore) -> tuple[dict[str, float], Image.Image]:
+        """Return figures and a picture of restored photos.
+
+        Figures: mean PSNR in dB of whole photos, overall and of each degradation (`psnr_noise:0.1`). The
+        picture has rows degraded, restored, true.
+        """
+        cases = zip(self.seen, self.masks, self.true)
+        found = [restore(seen, mask, true.shape[:2]) for seen, mask, true in cases]
+        scores = [psnr(one, true) for one, true in zip(found, self.true)]
+        figures = {"psnr": float(np.mean(scores))}
+        for name in dict.fromkeys(self.names):
+            own = [score for score, other in zip(scores, self.names) if other == name]
+            figures[f"psnr_{name}"] = float(np.mean(own))
+        masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.seen, self.masks)]
+        rows = [
+            [centre_square(one, self.size_px) for one in row[:SHOWN]] for row in (masked, found, self.true)
+        ]
+        return figures, Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in rows]))
 
 
 class RealismValidation(Validation):

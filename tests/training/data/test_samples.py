@@ -6,6 +6,7 @@ from PIL import Image
 from sair_core.coords import sample
 from sair_core.errors import DataError
 from sair_core.evaluation.objects import SHARE
+from sair_core.photos.degrade import parse_degradation
 from sair_core.photos.folders import Classes, list_photos
 from sair_core.training.data.photos import load_photos, split
 
@@ -119,3 +120,38 @@ def test_label_maps_are_read_with_the_photos_where_classes_are_given(photo_folde
     known = [p for p in photos if p.ids is not None]
     assert sorted(int(p.ids.max()) for p in known) == [0, 1] and [p.partial for p in photos].count(True) == 1
     assert all(p.ids is None for p in load_photos(list_photos([photo_folder])))
+
+
+def test_degradations_change_the_picture_and_not_its_targets(samples):
+    plain, noisy, blurred = (
+        samples(degradations=[parse_degradation(text)]) for text in ("none", "noise:0.1", "blur:2")
+    )
+    for number in range(6):
+        want = plain[number]
+        assert torch.equal(want["rgb01"], want["true01"])
+        for one in (noisy[number], blurred[number]):
+            assert torch.equal(one["true01"], want["true01"])
+            assert not torch.equal(one["rgb01"], one["true01"])
+        at = noisy[number]["coords_yx"]
+        assert (sample(noisy[number]["true01"], at) - noisy[number]["target01"]).abs().max() < 1e-5
+    assert torch.equal(noisy[3]["rgb01"], samples(degradations=[parse_degradation("noise:0.1")])[3]["rgb01"])
+
+
+def test_a_scale_asks_for_finer_pixels_of_a_picture_of_the_same_size(samples):
+    for number in range(6):
+        picture = samples(size_px=20, degradations=[parse_degradation("scale:4")])[number]
+        assert picture["rgb01"].shape[-2:] == (20, 20)
+        fine_px = torch.round(2 / picture["cell"][0, 0])  # as fine as the photo is: 80 px
+        assert 60 < fine_px <= 80
+        # Colours are linear in y and x: an interpolation of the picture is near its finer target.
+        inner = picture["coords_yx"].abs().amax(-1) < 0.8
+        error = sample(picture["rgb01"], picture["coords_yx"]) - picture["target01"]
+        assert error.abs().amax(-1)[inner].max() < 0.02
+
+
+def test_pictures_of_a_batch_meet_different_degradations(fill_samples):
+    found = fill_samples(degradations=[parse_degradation(text) for text in ("none", "scale:2", "blur:1-3")])
+    drawn = [found[number][0].degraded for number in range(60)]
+    kinds = [tuple(kind for kind, _ in steps) for steps in drawn]
+    assert {(): 0, ("scale",): 0, ("blur",): 0}.keys() == set(kinds)
+    assert min(kinds.count(kind) for kind in set(kinds)) > 10
