@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate guided": "sair_core.evaluation.guided",
     "evaluate removal": "sair_core.evaluation.removal",
     "evaluate words": "sair_core.evaluation.words",
+    "evaluate tables": "sair_core.experiments.__main__",
     "push": "sair_core.training.push",
     "space": ".host.space",
 }
@@ -40,7 +41,7 @@ OVERVIEW = f"""sair {__version__}: fill, zoom and name what is in photos
   sair select PHOTO -o FILE       the object under points, as a mask
   sair batch                      fill a folder of photos
   sair train, sair align          train a model, or the encoder that knows words
-  sair evaluate                   figures: fills, zoom, semantics, selection, guided, removal, words
+  sair evaluate                   figures: fills, zoom, semantics, selection, guided, removal, words; tables
   sair push, sair space           share a model, or the app, on the Hugging Face hub
 
 sair COMMAND --help tells the options."""

@@ -47,7 +47,7 @@ def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
         axes.grid(alpha=0.3)
         if column == "loss" and any(column in row for rows in runs.values() for row in rows):
             axes.set_yscale("log")
-        if len(runs) > 1:
+        if len(runs) > 1 and axes.has_data():
             axes.legend(fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format="png", facecolor="white")
