@@ -52,6 +52,17 @@ def test_a_damaged_second_frame_does_not_matter():
     assert load_photo(data[: second + 6]).rgb.max() == 0
 
 
+@pytest.mark.parametrize(
+    "start", [b"BM", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"II*\0", b"RIFF", b"xyz"]
+)
+def test_a_file_of_any_few_bytes_is_refused(start):
+    for length in range(1, 24):
+        data = (start + bytes(range(24)))[:length]
+        for read, kind in ((load_photo, PhotoError), (as_mask, MaskError)):
+            with pytest.raises(kind):
+                read(data)
+
+
 def test_values_of_a_float_tiff_are_refused_with_a_way_out():
     values = Image.fromarray(np.linspace(0, 255, 12, dtype=np.float32).reshape(3, 4))
     with pytest.raises(PhotoError, match="save it with 8 or 16 bits"):

@@ -79,8 +79,8 @@ def fold_name(name: str) -> str:
 def drop_label_maps(files: Iterable[Path]) -> list[Path]:
     """Return the files that are no PNG beside a JPEG of its name."""
     files = list(files)
-    jpegs = {f.with_suffix("") for f in files if f.suffix.lower() in JPEG_SUFFIXES}
-    return [f for f in files if f.suffix.lower() != ".png" or f.with_suffix("") not in jpegs]
+    jpegs = {(f.parent, fold_name(f.stem)) for f in files if f.suffix.lower() in JPEG_SUFFIXES}
+    return [f for f in files if f.suffix.lower() != ".png" or (f.parent, fold_name(f.stem)) not in jpegs]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def find_label_map(photo: Path) -> Path | None:
     """Return the PNG beside a JPEG of its name; None where there is none."""
     if photo.suffix.lower() not in JPEG_SUFFIXES:
         return None
-    return next((path for s in (".png", ".PNG") if (path := photo.with_suffix(s)).is_file()), None)
+    stems = {photo.stem, *(unicodedata.normalize(form, photo.stem) for form in ("NFC", "NFD"))}
+    names = (stem + suffix for stem in stems for suffix in (".png", ".PNG", ".Png"))
+    return next((path for name in names if (path := photo.with_name(name)).is_file()), None)
 
 
 def list_labelled_photos(folder: str | Path) -> list[tuple[Path, Path]]:

@@ -187,7 +187,11 @@ def _open(data: bytes, check: SizeCheck) -> Image.Image:
     damage: Exception | None = None
     for name in list_readable_formats():
         factory, accept = Image.OPEN[name]
-        if accept is not None and accept(data[:16]) is not True:
+        try:
+            wanted = accept is None or accept(data[:16]) is True
+        except Exception:  # of too few bytes to tell
+            wanted = False
+        if not wanted:
             continue
         try:
             image = factory(io.BytesIO(data), "")

@@ -1,11 +1,18 @@
 import json
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from sair_core.errors import DataError
-from sair_core.photos.folders import list_labelled_photos, list_photos, read_classes, read_label_map
+from sair_core.photos.folders import (
+    find_label_map,
+    list_labelled_photos,
+    list_photos,
+    read_classes,
+    read_label_map,
+)
 from sair_core.photos.photo import load_photo
 from sair_core.photos.reader import read_orientation
 
@@ -97,3 +104,15 @@ def test_a_label_map_beside_a_turned_photo_lies_as_the_photo_does(tmp_path, orie
         np.testing.assert_array_equal(found, shown)
     Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(read_label_map(tmp_path / "a.png", photo.size_px, 2), shown)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".Png"])
+@pytest.mark.parametrize("spelling", [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_a_label_map_is_found_however_its_accents_are_spelt(tmp_path, spelling, suffix):
+    photo_name, map_name = (unicodedata.normalize(form, "café") for form in spelling)
+    photo, label_map = tmp_path / f"{photo_name}.jpg", tmp_path / f"{map_name}{suffix}"
+    Image.new("RGB", (40, 40)).save(photo)
+    Image.new("L", (40, 40)).save(label_map, "PNG")
+    assert find_label_map(photo) == label_map
+    assert list_photos([tmp_path]) == [photo]
+    assert list_labelled_photos(tmp_path) == [(photo, label_map)]
