@@ -26,6 +26,7 @@ from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod, build_methods
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import list_samples
 from sair_core.evaluation.summary import Tally, gains, summarise
+from sair_core.photos.degrade import NONE, parse_degradation
 from sair_core.photos.masks import share_bins
 from sair_core.semantics.reader import SemanticReader
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
@@ -57,12 +58,16 @@ class FillsOptions:
     """width of the bins of hole shares: 20, or 10 as in the SPN paper"""
     size_px: Annotated[int | None, Option("--size", metavar="PX")] = None
     """side of the photos; 256, but with objects and ellipses they keep their own size"""
+    degrade: Annotated[tuple[str, ...], Option(metavar="KIND:STRENGTH")] = ()
+    """degrade photos before they are filled, a row each: noise:0.1, blur:2, scale:4, several as
+    blur:2+noise:0.1, or none"""
     limit: int | None = None
     """only this many photos, spread evenly over the folder"""
     manifest: Annotated[Path | None, Option(metavar="FILE")] = None
     """photos, masks, seed and size of an earlier run, checked to be the same"""
     methods: tuple[str, ...] = ("sair", *BASELINES)
-    """what fills the holes; also natural, spn, patchmatch, and sair-raw, spn-raw: the models alone"""
+    """what fills the holes; also natural, spn, patchmatch, sair-raw and spn-raw: the models alone, and
+    sair-restore: the model for every pixel, known ones too"""
     method: Annotated[tuple[str, ...], Option(metavar="NAME=SOURCE")] = ()
     """methods of others: NAME=FOLDER of fills named as --save-masks names masks, or
     NAME="program {photo} {mask} {output}", which is run for each hole"""
@@ -97,6 +102,12 @@ class FillsOptions:
         require(
             self.bin_percent in BIN_PERCENT,
             f"--bin-percent must be one of {', '.join(map(str, BIN_PERCENT))}, got {self.bin_percent}.",
+        )
+        for text in self.degrade:
+            parse_degradation(text)
+        require(
+            not self.degrade or self.masks not in (OBJECTS, ELLIPSES),
+            "--degrade is for photos of one size. Give --masks irregular, or a folder.",
         )
         require(
             not self.resume or self.save_fills is not None,
@@ -166,6 +177,9 @@ def prepare(
         holes,
         options.size_px,
         ruler,
+        degradations=[parse_degradation(text) if text != NONE else None for text in options.degrade]
+        or [None],
+        seed=options.seed,
         hole_digests=digests,
         mask_folder=options.save_masks,
         fill_folder=options.save_fills,
@@ -283,6 +297,7 @@ def describe(
         "data": str(options.data),
         "masks": options.masks,
         "seed": options.seed,
+        "degrade": list(options.degrade),
         "size_px": options.size_px,
         "bin_percent": options.bin_percent,
         "limit": options.limit,

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from sair_core.errors import MissingDependencyError
 from sair_core.evaluation import metrics
@@ -42,6 +43,8 @@ class Case:
 
     true_maps: features of the photo; labels: class ids of its pixels, uint8 (H, W), 255 = void, and what they
     mean; true_picture: the features of the whole photo that FID compares. None leaves out what needs them.
+    degradation: what happened to the photo before it was filled, and seen: what was left of it, uint8
+    (h, w, 3). None: the photo as it is.
     """
 
     sample: Sample
@@ -51,11 +54,32 @@ class Case:
     true_maps: Maps | None = None
     labels: tuple[np.ndarray, Classes] | None = None
     true_picture: np.ndarray | None = None
+    degradation: str | None = None
+    seen: np.ndarray | None = None
+
+    @property
+    def hole_name(self) -> str:
+        """Of the hole's file, and of the hole in a manifest."""
+        return f"{self.sample.index:05d}_{self.sample.path.stem}_{self.bin}"
 
     @property
     def name(self) -> str:
-        """Of its files, in every folder that an evaluation reads or writes."""
-        return f"{self.sample.index:05d}_{self.sample.path.stem}_{self.bin}"
+        """Of a fill's file, in every folder that an evaluation reads or writes."""
+        if self.degradation is None:
+            return self.hole_name
+        return f"{self.hole_name}_{self.degradation.replace(':', '-')}"
+
+    def row(self, method: str) -> str:
+        """Return the name of the row that a method's fill counts for."""
+        return method if self.degradation is None else f"{method} {self.degradation}"
+
+    @cached_property
+    def given(self) -> np.ndarray:
+        """What a method is given, at the photo's own size, uint8 (H, W, 3); its hole is not yet hidden."""
+        if self.seen is None or self.seen.shape == self.photo.shape:
+            return self.photo if self.seen is None else self.seen
+        size = self.photo.shape[1], self.photo.shape[0]
+        return np.asarray(Image.fromarray(self.seen).resize(size, Image.Resampling.BICUBIC))
 
     @cached_property
     def digest(self) -> str:
@@ -95,7 +119,9 @@ class Ruler:
 
         samples: uint8 (N, H, W, 3); seconds: what each took.
         """
-        results = [composite(case.photo, sample, case.mask) for sample in samples]
+        # Of a degraded photo what is known is to be restored, too: nothing is put back.
+        filled = case.mask if case.seen is None else np.ones_like(case.mask)
+        results = [composite(case.photo, sample, filled) for sample in samples]
         result = results[0]
         whole, hole = self._compare(case, method, result, tally)
         for number, sample in enumerate(results[1:], 1):

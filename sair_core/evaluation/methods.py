@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from sair_core.devices import autocast
 from sair_core.errors import ConfigError
 from sair_core.evaluation.baselines import METHODS, FillMethod
 from sair_core.evaluation.external import FinishedFills, read_method
 from sair_core.evaluation.patchmatch import PatchMatch
+from sair_core.filling.restore import restore
 from sair_core.filling.texture.config import TextureConfig
+from sair_core.models.sair import Sair
 from sair_core.photos.photo import load_photo
 
 Method = FillMethod | FinishedFills
@@ -20,11 +23,15 @@ Method = FillMethod | FinishedFills
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model as a row: which one, with what options of the pipeline around it and of its `fill`."""
+    """A model as a row: which one, with what options of the pipeline around it and of its `fill`.
+
+    restores: the model says every pixel, the known ones too (a SAIR; `RestoreMethod`).
+    """
 
     model: str
     pipeline: Mapping[str, Any] = field(default_factory=dict)
     fill: Mapping[str, Any] = field(default_factory=dict)
+    restores: bool = False
 
 
 SMOOTH = {"texture": False}  # the model's colours, as the product shows them
@@ -42,6 +49,7 @@ MODEL_ROWS = {
     "engine-natural": ModelRow("engine", {"texture": True}),
     "sair-raw": ModelRow("sair", RAW),
     "spn-raw": ModelRow("spn", RAW),
+    "sair-restore": ModelRow("sair", RAW, restores=True),
 }
 
 
@@ -69,6 +77,23 @@ class ModelMethod:
             return self.pipeline.fill(opened, mask, seed=0, **self.options).photo.rgb
         fills = self.pipeline.variations(opened, mask, self.samples, seed=0, **self.options)
         return np.stack([fill.photo.rgb for fill in fills])
+
+
+class RestoreMethod(ModelMethod):
+    """A SAIR as a method that says every pixel of a photo, those that are known, too."""
+
+    def __call__(
+        self, photo: np.ndarray, mask: np.ndarray, size_px: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """As `ModelMethod`; size_px: of a photo that was reduced, the size that it had.
+
+        Raises ConfigError for a model that is no SAIR.
+        """
+        model = self.pipeline.model
+        if not isinstance(model, Sair):
+            raise ConfigError("--methods sair-restore needs a SAIR. Name one with --model.")
+        with autocast(self.pipeline.device, self.pipeline.bf16):
+            return restore(model, photo, mask, size_px or mask.shape, self.pipeline.device)
 
 
 def build_methods(
@@ -100,7 +125,8 @@ def build_methods(
             model = models[row.model]
             if model is None:
                 raise ConfigError(f"--methods {name} needs --{row.model} and the model to measure.")
-            methods[name] = ModelMethod(model, row, device, samples)
+            kind = RestoreMethod if row.restores else ModelMethod
+            methods[name] = kind(model, row, device, 1 if row.restores else samples)
         else:
             choices = ", ".join(dict.fromkeys((*MODEL_ROWS, *known)))
             raise ConfigError(f"--methods must be some of {choices}, got {name!r}.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ from sair_core.evaluation.baselines import METHODS, mean
 from sair_core.evaluation.external import FinishedFills
 from sair_core.evaluation.holes import HoleSource
 from sair_core.evaluation.measure import Case, Ruler
-from sair_core.evaluation.methods import Method
+from sair_core.evaluation.methods import Method, RestoreMethod
 from sair_core.evaluation.objects import read_labels
 from sair_core.evaluation.samples import MIN_SIZE_PX, Sample
 from sair_core.evaluation.sheets import picture_sheet
 from sair_core.evaluation.summary import Failure, Tally
 from sair_core.photos import masks
+from sair_core.photos.degrade import Degradation, degrade_photo, reduce_hole
+from sair_core.seeds import Stream, stream_generator
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,8 @@ class Benchmark:
     methods: name -> fill(uint8 (H, W, 3), bool (H, W)) -> uint8 (H, W, 3), or finished fills. Several samples
     of a hole come as (N, H, W, 3). A method is given the photo with its hole painted in the mean colour,
     never the true pixels. size_px: the photos' centre squares at this side; None: whole photos at their own
-    size. hole_digests: by name of a hole, what has to come out again. resume: fills that are in the fill
+    size. degradations: what happens to photos first, a row each; None leaves them as they are. seed: of their
+    noise. hole_digests: by name of a hole, what has to come out again. resume: fills that are in the fill
     folder are not made again.
     """
 
@@ -44,6 +48,8 @@ class Benchmark:
     holes: HoleSource
     size_px: int | None
     ruler: Ruler = field(default_factory=Ruler)
+    degradations: Sequence[Degradation | None] = (None,)
+    seed: int = 0
     hole_digests: Mapping[str, str] | None = None
     mask_folder: Path | None = None
     fill_folder: Path | None = None
@@ -99,20 +105,35 @@ def evaluate_photo(benchmark: Benchmark, sample: Sample) -> Tally:
     for bin_name, mask in benchmark.holes(sample, size_px):
         case = Case(sample, bin_name, photo, mask, true_maps, labels, true_picture)
         _check_digest(benchmark, case)
-        tally.hole_digests[case.name] = case.digest
+        tally.hole_digests[case.hole_name] = case.digest
         if benchmark.mask_folder is not None:
-            masks.mask_to_image(mask).save(benchmark.mask_folder / f"{case.name}.png")
-        pictures = {method: _fill_and_measure(benchmark, case, method, tally) for method in benchmark.methods}
+            masks.mask_to_image(mask).save(benchmark.mask_folder / f"{case.hole_name}.png")
+        pictures = {
+            one.row(method): _fill_and_measure(benchmark, one, method, tally)
+            for one in _degrade(benchmark, case)
+            for method in benchmark.methods
+        }
         if benchmark.picture_folder is not None:
-            picture_sheet(photo, mask, pictures).save(benchmark.picture_folder / f"{case.name}.png")
+            picture_sheet(photo, mask, pictures).save(benchmark.picture_folder / f"{case.hole_name}.png")
     return tally
+
+
+def _degrade(benchmark: Benchmark, case: Case) -> Iterator[Case]:
+    """Yield the case once for each degradation of its photo."""
+    for one in benchmark.degradations:
+        if one is None:
+            yield case
+        else:
+            rng = stream_generator(benchmark.seed, Stream.DEGRADATION, case.sample.index)
+            yield replace(case, degradation=one.name, seen=degrade_photo(case.photo, one.draw(rng), rng))
 
 
 def _check_digest(benchmark: Benchmark, case: Case) -> None:
     expected = benchmark.hole_digests
-    if expected is not None and expected.get(case.name) != case.digest:
+    if expected is not None and expected.get(case.hole_name) != case.digest:
         raise DataError(
-            f"The hole {case.name} is not that of the manifest. Use the version of the project that wrote it."
+            f"The hole {case.hole_name} is not that of the manifest. Use the version of the project that "
+            "wrote it."
         )
 
 
@@ -126,9 +147,9 @@ def _fill_and_measure(benchmark: Benchmark, case: Case, method: str, tally: Tall
         with nullcontext() if method in METHODS else benchmark.model_lock:
             samples, seconds = fill(case, method, source)
     except (MethodError, MissingDependencyError) as error:
-        tally.failures.append(Failure(case.sample.path.name, case.bin, method, str(error)))
+        tally.failures.append(Failure(case.sample.path.name, case.bin, case.row(method), str(error)))
         return None
-    result = benchmark.ruler.measure(case, method, samples, seconds, tally)
+    result = benchmark.ruler.measure(case, case.row(method), samples, seconds, tally)
     if saved is not None and source is not saved:
         saved.write(case.name, result, seconds)
     return result
@@ -143,7 +164,10 @@ def fill(case: Case, name: str, method: Method) -> tuple[np.ndarray, float | Non
         filled, seconds = method.read(case.name, case.mask.shape)
         return filled[None], seconds
     # What the hole hides is truly hidden, whatever a method reads. Copies: it may work in place.
-    arguments = mean(case.photo, case.mask), case.mask.copy()
+    arguments = mean(case.given, case.mask), case.mask.copy()
+    if isinstance(method, RestoreMethod) and case.seen is not None:
+        small = reduce_hole(case.mask, case.seen.shape[:2])
+        method, arguments = partial(method, size_px=case.mask.shape), (mean(case.seen, small), small)
     began = time.perf_counter()
     filled = method(*arguments)
     took = time.perf_counter() - began

@@ -173,6 +173,40 @@ def test_the_model_goes_through_the_pipeline(photo_folder, monkeypatch, capsys):
     assert "device: cpu" in out and "altered" not in out
 
 
+def test_every_degradation_is_a_row(photo_folder, tmp_path, capsys):
+    target = tmp_path / "r.json"
+    options = (
+        "--methods",
+        "mean",
+        "--degrade",
+        "none",
+        "noise:0.1",
+        "blur:2",
+        "scale:4",
+        "--json",
+        str(target),
+    )
+    assert cli.main(arguments(photo_folder, *options)) == 0
+    result = json.loads(target.read_text())
+    assert result["degrade"] == ["none", "noise:0.1", "blur:2", "scale:4"]
+    rows = {row["method"]: row["whole"]["psnr_db"] for row in result["summary"] if row["bin"] == "all"}
+    assert list(rows) == ["mean", "mean noise:0.1", "mean blur:2", "mean scale:4"]
+    assert rows["mean"] > max(list(rows.values())[1:])
+    assert "mean noise:0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--degrade", "fog:1"), "'fog:1' is no degradation"),
+        (("--degrade", "blur:2", "--masks", "ellipses"), "--degrade is for photos of one size"),
+    ],
+)
+def test_degradations_that_cannot_be_are_refused(photo_folder, options, message, capsys):
+    assert cli.main(["--data", str(photo_folder), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_spn_beside_a_sair(photo_folder, tmp_path, monkeypatch, capsys):
     """The real pipeline around an untrained SPN; the SAIR is a stand-in."""
     import torch

@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import torch
 
 import sair_core.pipeline
+from sair_core.coords import cell_of, grid_coords
 from sair_core.errors import ConfigError
 from sair_core.evaluation.baselines import mean
 from sair_core.evaluation.external import FinishedFills
 from sair_core.evaluation.methods import MODEL_ROWS, ModelMethod, build_methods
+from sair_core.holes import to_hole01, to_rgb01
 from sair_core.photos.photo import load_photo
 from tests.evaluation.conftest import pattern
 
@@ -87,3 +90,31 @@ def test_what_cannot_be_is_refused(tmp_path, loaded):
     with pytest.raises(ConfigError, match="needs a model that draws"):
         build_methods(["sair"], MODELS, device="cpu", samples=3)  # a SAIR does not
     assert build_methods(["mean"], MODELS)["mean"] is mean
+
+
+def test_a_model_that_restores_says_known_pixels_too_and_at_any_size(loaded, tiny_pipe):
+    photo, mask = pattern(1), np.zeros((60, 72), bool)
+    mask[20:40, 20:40] = True
+    method = build_methods(["sair-restore"], MODELS, device="cpu", samples=1)["sair-restore"]
+    restored = method(photo, mask)
+    assert restored.shape == photo.shape and not np.array_equal(restored[~mask], photo[~mask])
+    with torch.inference_mode():
+        features = tiny_pipe.model.encode(to_rgb01(photo), to_hole01(mask))
+        at = grid_coords((60, 72)).flatten(0, 1)[None]
+        said = tiny_pipe.model.decode(features, at, cell_of((60, 72))[None])[0].reshape(60, 72, 3)
+    assert np.abs(restored - 255 * said.clamp(0, 1).numpy()).max() < 1
+    assert method(photo, mask, size_px=(120, 144)).shape == (120, 144, 3)
+
+
+def test_only_a_sair_restores(monkeypatch):
+    class Loader:
+        model, device, bf16, draws = object(), torch.device("cpu"), False, False
+
+        @classmethod
+        def from_pretrained(cls, name, **options):
+            return cls()
+
+    monkeypatch.setattr(sair_core.pipeline, "InpaintPipeline", Loader)
+    method = build_methods(["sair-restore"], MODELS, device="cpu")["sair-restore"]
+    with pytest.raises(ConfigError, match="sair-restore needs a SAIR"):
+        method(pattern(1), np.zeros((60, 72), bool))

@@ -13,12 +13,14 @@ from sair_core.evaluation.external import FinishedFills
 from sair_core.evaluation.features import Maps
 from sair_core.evaluation.holes import FolderHoles, Hole, IrregularHoles
 from sair_core.evaluation.measure import PSNR_CAP_DB, Ruler
+from sair_core.evaluation.methods import RestoreMethod
 from sair_core.evaluation.metrics import l1_inside, psnr_inside, ssim_inside
 from sair_core.evaluation.realism import gradient_ratio
 from sair_core.evaluation.report import format_drawn
 from sair_core.evaluation.runner import Benchmark, evaluate
 from sair_core.evaluation.samples import centre_square, drawn_mask, list_samples
 from sair_core.evaluation.summary import Tally, gains, summarise
+from sair_core.photos.degrade import parse_degradation
 from tests.evaluation.conftest import SIZE_PX, pattern
 
 
@@ -359,3 +361,52 @@ def test_agreement_is_how_often_the_fill_is_named_as_the_truth_is(tmp_path):
     assert found["a.jpg", "dark"][0] == pytest.approx(15 / 39)
     assert found["a.jpg", "light"][1] == pytest.approx(1 - 15 * 20 / (54 * 48))
     assert found["b.jpg", "light"] == (None, None)
+
+
+def test_degraded_photos_are_filled_and_measured_beside_the_truth(photo_folder, tmp_path):
+    given = []
+
+    def keep(photo, mask):
+        given.append(photo)
+        return photo
+
+    degradations = [None, *map(parse_degradation, ("noise:0.1", "scale:4"))]
+    folders = dict(mask_folder=tmp_path / "masks", fill_folder=tmp_path / "fills")
+    benchmark = a_benchmark(photo_folder, {"keep": keep}, degradations=degradations, seed=3, **folders)
+    found = tally(evaluate(benchmark))
+    rows = ["keep", "keep noise:0.1", "keep scale:4"]
+    assert [r.method for r in found.records] == rows * 9 and len(found.hole_digests) == 9
+    photo, mask = centre_square(pattern(0), SIZE_PX), a_mask(0, 0)
+    plain, noisy, coarse = found.records[:3]
+    assert plain.whole.l1 < noisy.whole.l1  # what is known is put back in a photo that was not degraded
+    assert noisy.whole.psnr_db == psnr(photo, given[1]) and coarse.whole.psnr_db == psnr(photo, given[2])
+    assert noisy.hole.psnr_db == psnr_inside(photo, given[1], mask)
+    assert (given[1][mask] == given[1][mask][0]).all()  # the hole is hidden, noise or not
+    assert given[1][~mask].std() > given[0][~mask].std() and given[2].shape == photo.shape
+    again = flat(evaluate(benchmark))
+    assert [r.whole for r in again] == [r.whole for r in found.records]
+    assert len(list((tmp_path / "masks").iterdir())) == 9
+    assert (tmp_path / "fills" / "keep" / "00000_a_0-20_noise-0.1.png").is_file()
+
+
+def test_a_method_that_restores_sees_the_reduced_photo_and_all_of_its_hole(photo_folder):
+    seen = []
+
+    class Restores(RestoreMethod):
+        def __init__(self):
+            pass
+
+        def __call__(self, photo, mask, size_px=None):
+            seen.append((photo, mask, size_px))
+            return np.zeros((SIZE_PX, SIZE_PX, 3), np.uint8)
+
+    benchmark = a_benchmark(
+        photo_folder, {"all": Restores()}, degradations=[None, parse_degradation("scale:4")]
+    )
+    records = flat(evaluate(benchmark))
+    (photo, mask, size_px), (small, small_mask, large) = seen[:2]
+    assert size_px is None and large == (SIZE_PX, SIZE_PX) and small.shape == (12, 12, 3)
+    blocks = mask.reshape(12, 4, 12, 4).any(axis=(1, 3))
+    assert np.array_equal(small_mask, blocks) and photo.shape == (SIZE_PX, SIZE_PX, 3)
+    black = np.zeros_like(photo)
+    assert records[1].whole.psnr_db == psnr(centre_square(pattern(0), SIZE_PX), black)
