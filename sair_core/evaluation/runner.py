@@ -48,13 +48,13 @@ class Benchmark:
     holes: HoleSource
     size_px: int | None
     ruler: Ruler = field(default_factory=Ruler)
-    degradations: Sequence[Degradation | None] = (None,)
-    seed: int = 0
     hole_digests: Mapping[str, str] | None = None
     mask_folder: Path | None = None
     fill_folder: Path | None = None
     resume: bool = False
     picture_folder: Path | None = None
+    degradations: Sequence[Degradation | None] = (None,)
+    seed: int = 0
     # A model is shared by all workers: one fill at a time, as in the app.
     model_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
