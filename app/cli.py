@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate removal": "sair_core.evaluation.removal",
     "evaluate words": "sair_core.evaluation.words",
     "evaluate tables": "sair_core.experiments.__main__",
+    "evaluate ablation": "sair_core.experiments.ablation",
     "push": "sair_core.training.push",
     "space": ".host.space",
 }
@@ -41,7 +42,8 @@ OVERVIEW = f"""sair {__version__}: fill, zoom and name what is in photos
   sair select PHOTO -o FILE       the object under points, as a mask
   sair batch                      fill a folder of photos
   sair train, sair align          train a model, or the encoder that knows words
-  sair evaluate                   figures: fills, zoom, semantics, selection, guided, removal, words; tables
+  sair evaluate                   figures: fills, zoom, semantics, selection, guided, removal, words;
+                                  the papers' experiments: tables, ablation
   sair push, sair space           share a model, or the app, on the Hugging Face hub
 
 sair COMMAND --help tells the options."""

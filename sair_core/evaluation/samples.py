@@ -41,13 +41,15 @@ def list_samples(folder: str | Path, limit: int | None = None) -> list[Sample]:
     return [samples[i] for i in spread(len(samples), limit)]
 
 
-def centre_square(rgb: np.ndarray, size_px: int) -> np.ndarray:
-    """uint8 (H, W, 3) -> uint8 (size_px, size_px, 3), antialiased (Lanczos)."""
-    height, width = rgb.shape[:2]
+def centre_square(
+    picture: np.ndarray, size_px: int, resampling: Image.Resampling = Image.Resampling.LANCZOS
+) -> np.ndarray:
+    """uint8 (H, W, ...) -> uint8 (size_px, size_px, ...); by default antialiased (Lanczos)."""
+    height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(np.ascontiguousarray(rgb[top : top + side, left : left + side]))
-    return np.asarray(square.resize((size_px, size_px), Image.Resampling.LANCZOS))
+    square = Image.fromarray(np.ascontiguousarray(picture[top : top + side, left : left + side]))
+    return np.asarray(square.resize((size_px, size_px), resampling))
 
 
 def drawn_mask(

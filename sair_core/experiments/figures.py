@@ -38,7 +38,7 @@ def _draw_fills(laboratory: Laboratory, names: tuple[str, ...], path: Path) -> N
 
 def _draw_training(laboratory: Laboratory, names: tuple[str, ...], path: Path) -> None:
     runs = {VARIANTS[name].title: laboratory.train(name, laboratory.seeds[0]).parent for name in names}
-    draw_curves({title: read_log(run) for title, run in runs.items()}, path)
+    draw_curves({title: read_log(run) for title, run in runs.items()}, path, "colour_loss")
 
 
 def _draw_features(laboratory: Laboratory, names: tuple[str, ...], path: Path) -> None:

@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from sair_core.devices import pick_device
 from sair_core.errors import MissingDependencyError, ModelNotFoundError
 from sair_core.evaluation.holes import HoleSource, hole_source
 from sair_core.evaluation.manifest import Manifest, make_manifest
@@ -19,7 +22,7 @@ from sair_core.evaluation.samples import Sample, list_samples
 from sair_core.experiments.commands import format_training
 from sair_core.experiments.pictures import Shown
 from sair_core.experiments.presets import Preset
-from sair_core.experiments.runs import Measured, measure_once, read_measured, train_once
+from sair_core.experiments.runs import Measured, measure_fills, measure_once, read_measured, train_once
 from sair_core.experiments.tables import Row
 from sair_core.experiments.variants import VARIANTS, Variant, find_variant
 from sair_core.photos.folders import spread
@@ -72,7 +75,7 @@ class Laboratory:
             photo = sample.load(size_px)
             for bin_name, mask in self.holes(sample, (size_px, size_px)):
                 case = Case(sample, bin_name, photo, mask)
-                digests[case.name] = case.digest
+                digests[case.hole_name] = case.digest
         manifest = make_manifest(
             self.test,
             samples,
@@ -156,8 +159,17 @@ class Laboratory:
             shown.append(Shown(sample.load(size_px), holes[i % len(holes)].mask, group_of(sample.path)))
         return shown
 
+    def measured_path(self, name: str) -> Path:
+        """Return the file of what is measured of a method, or of a run."""
+        return self.output / "measured" / f"{name}.json"
+
+    @cached_property
+    def torch_device(self) -> torch.device:
+        """The device itself. Raises DeviceError."""
+        return pick_device(self.device)
+
     def _measure_variant(self, name: str, seed: int) -> Measured:
-        path = self._path(f"{name}-{seed}")
+        path = self.measured_path(f"{name}-{seed}")
         if path.is_file():
             return read_measured(path)
         method = self.load_method(name, seed, SAMPLES)
@@ -169,11 +181,8 @@ class Laboratory:
     def _measure_once(self, name: str, method: Method, parameters: int | None = None) -> Measured:
         ruler, _ = self.measures
         digests, size_px = self.manifest.hole_digests, self.preset.size_px
-        benchmark = Benchmark({name: method}, self.samples, self.holes, size_px, ruler, digests)
-        return measure_once(self._path(name), benchmark, parameters)
-
-    def _path(self, name: str) -> Path:
-        return self.output / "measured" / f"{name}.json"
+        benchmark = Benchmark({name: method}, self.samples, self.holes, size_px, ruler, hole_digests=digests)
+        return measure_once(self.measured_path(name), lambda: measure_fills(benchmark), parameters)
 
 
 def group_of(photo: Path) -> str:

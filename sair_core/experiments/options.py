@@ -46,14 +46,20 @@ class ExperimentOptions:
             value = getattr(self, name)
             require(value is None or value >= 1, f"--{name} must be at least 1, got {value}.")
 
-    def make_laboratory(self, kind: str, external: tuple[str, ...] = ()) -> Laboratory:
+    def make_laboratory(
+        self, kind: str, external: tuple[str, ...] = (), labelled: bool = False
+    ) -> Laboratory:
         """Return where these experiments take place; its folder remembers what results depend on.
 
-        kind: begins the name of the default folder. Raises ConfigError for a folder of other experiments,
+        kind: begins the name of the default folder. labelled: measure photos with labels where there are any.
+        Raises ConfigError for a folder of other experiments,
         DataError for what is wrong with photos or masks.
         """
+        preset = self._change(PRESETS[self.preset])
+        if labelled and preset.labelled is not None:
+            preset = dataclasses.replace(preset, test=preset.labelled)
         laboratory = Laboratory(
-            self._change(PRESETS[self.preset]),
+            preset,
             self.data,
             self.output or Path("runs") / f"{kind}-{self.preset}",
             self.seeds,

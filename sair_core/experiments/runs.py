@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,20 +59,26 @@ def is_finished(folder: Path) -> bool:
     return state == "finished"
 
 
-def measure_once(path: Path, benchmark: Benchmark, parameters: int | None = None) -> Measured:
-    """Measure a benchmark of one method and write it to a file, or read what was written there.
+def measure_once(path: Path, measure: Callable[[], Tally], parameters: int | None = None) -> Measured:
+    """Measure and write it to a file, or read what was written there.
 
-    Raises DataError for a file that is none, and what `evaluate` raises.
+    Raises DataError for a file that holds no measurement, and what measuring raises.
     """
     if path.is_file():
         return read_measured(path)
-    tally = Tally()
-    with closing(evaluate(benchmark)) as photos:
-        for found in tqdm(photos, total=len(benchmark.samples), unit="photo", desc=path.stem, disable=None):
-            tally.add(found)
+    tally = measure()
     measured = Measured(tuple(summarise(tally)), tuple(tally.failures), parameters)
     write_json(path, asdict(measured))
     return measured
+
+
+def measure_fills(benchmark: Benchmark) -> Tally:
+    """Fill and measure all of a benchmark. Raises what `evaluate` raises."""
+    tally = Tally()
+    with closing(evaluate(benchmark)) as photos:
+        for found in tqdm(photos, total=len(benchmark.samples), unit="photo", disable=None):
+            tally.add(found)
+    return tally
 
 
 def read_measured(path: Path) -> Measured:

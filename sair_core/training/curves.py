@@ -18,6 +18,7 @@ from sair_core.files import replacing
 
 Rows = Sequence[Mapping[str, float]]
 TITLES = {
+    "colour_loss": "L1 of colours in training",
     "psnr": "PSNR of held-back photos, dB",
     "accuracy": "accuracy on held-back photos",
     "frechet": "Fréchet distance in the holes of held-back photos",
@@ -26,14 +27,17 @@ OTHERS = frozenset({"step", "seconds", "loss", "rate"})  # columns that are no f
 SIZE_IN, DPI = (9.0, 3.4), 110
 
 
-def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
-    """Draw the loss and the figure that validation names first over the steps, a line a run, as a PNG."""
+def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> None:
+    """Draw the loss and the figure that validation names first over the steps, a line a run, as a PNG.
+
+    loss: the column of the log; "colour_loss" is the same for all SAIRs, whatever else they minimise.
+    """
     # Not pyplot: it keeps every figure and looks for a screen.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     measured = (key for rows in runs.values() for row in rows for key in row if key not in OTHERS)
-    panels = ["loss", next(measured, "psnr")]
+    panels = [loss, next(measured, "psnr")]
     figure = Figure(SIZE_IN, layout="constrained")
     FigureCanvasAgg(figure)
     for axes, column in zip(figure.subplots(1, len(panels)), panels):
@@ -45,7 +49,7 @@ def draw_curves(runs: Mapping[str, Rows], path: Path) -> None:
         axes.set_xlabel("step", fontsize=9)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
-        if column == "loss" and any(column in row for rows in runs.values() for row in rows):
+        if column == loss and any(column in row for rows in runs.values() for row in rows):
             axes.set_yscale("log")
         if len(runs) > 1 and axes.has_data():
             axes.legend(fontsize=8)

@@ -17,6 +17,7 @@ from sair_core.coords import cell_of, pixel_coords
 from sair_core.encoders.semantic import find_encoder
 from sair_core.errors import ConfigError, DataError, ModelNotFoundError
 from sair_core.filling.restore import restore
+from sair_core.models.parts import Part
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig
 from sair_core.photos.degrade import parse_degradation
@@ -79,7 +80,8 @@ class SairTask:
         shown = held, config.final_size_px, config.seed
         self.validation = Validation(*shown)
         self.restoration = RestorationValidation(*shown, self.degradations) if self.degradations else None
-        self.loss = backend.prepare(SairLoss(self.model, self.semantics, config))
+        self.sair_loss = SairLoss(self.model, self.semantics, config)
+        self.loss = backend.prepare(self.sair_loss)
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
@@ -111,8 +113,18 @@ class SairTask:
         )
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
-        """As `Task`; where photos are degraded, of whole photos that are restored."""
-        return self.validation(self.fill) if self.restoration is None else self.restoration(self.restore)
+        """As `Task`; where photos are degraded, of whole photos that are restored.
+
+        The figure colour_loss is the mean L1 of colours since the last validation, whatever else is learnt.
+        """
+        if self.restoration is None:
+            figures, picture = self.validation(self.fill)
+        else:
+            figures, picture = self.restoration(self.restore)
+        if losses := self.sair_loss.colour_losses:
+            figures["colour_loss"] = float(torch.stack(losses).mean())
+            losses.clear()
+        return figures, picture
 
     def restore(self, seen: np.ndarray, mask: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
         """Return a whole photo of `size_px` as the model says that it is, uint8."""
@@ -142,6 +154,7 @@ class SairLoss(nn.Module):
     def __init__(self, model: Sair, semantics: SemanticSupervision | None, config: TrainConfig):
         super().__init__()
         self.model, self.semantics, self.config = model, semantics, config
+        self.colour_losses: list[Tensor] = []
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
         """Return the loss of a batch as `load_pictures` yields it.
@@ -152,14 +165,19 @@ class SairLoss(nn.Module):
         config = self.config
         rng = stream_generator(config.seed, Stream.GUIDANCE, first_sample)
         semantics, target, words = self.semantics, None, None
-        if semantics is not None and (config.semantic_weight or config.label_weight or config.guide_share):
+        supervised = config.semantic_weight or config.label_weight or config.guide_share or config.oracle
+        if semantics is not None and supervised:
             target = semantics.embed(batch.get("true01", batch["rgb01"]))
-            if rng.random() < config.guide_share:
+            if config.oracle:
+                words = target
+            elif rng.random() < config.guide_share:
                 words = semantics.draw_guidance(rng, target, batch)
         features = self.model.encode(batch["rgb01"], batch["hole01"], words=words)
         rgb = self.model.decode(features, batch["coords_yx"], batch["cell"])
         error = rgb - batch["target01"]  # the hole's weight is its share of the queries
-        loss = error.abs().mean() + config.squared_weight * error.square().mean()
+        colour = error.abs().mean()
+        self.colour_losses.append(colour.detach())
+        loss = colour + config.squared_weight * error.square().mean()
         if semantics is not None and target is not None and self.model.sir is not None:
             distance, labels = semantics.losses(features, target, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
@@ -170,6 +188,10 @@ def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:
     """Return a model's configuration with what the run's options change of it."""
     if config.semantics is not None:
         model = dataclasses.replace(model, semantics=config.semantics)
+    if config.appearance is not None:
+        model = dataclasses.replace(model, appearance=Part(config.appearance))
+    if config.initial_fill is not None:
+        model = dataclasses.replace(model, initial_fill=config.initial_fill)
     if config.encoder is not None:
         semantic = find_encoder(config.encoder)
         if model.semantic is not None:

@@ -19,8 +19,9 @@ from sair_core.photos.folders import Classes
 from sair_core.pipeline import InpaintPipeline
 from sair_core.training.__main__ import main
 from sair_core.training.backend import Backend
+from sair_core.training.config import TrainConfig
 from sair_core.training.loop import train
-from sair_core.training.tasks.sair import SairTask
+from sair_core.training.tasks.sair import SairLoss, SairTask
 from sair_core.training.tasks.semantics import SemanticSupervision
 
 CLASSES = Classes(("sky", "grass"), ((), ()))
@@ -65,6 +66,25 @@ def test_a_perfect_meaning_costs_nothing(config, batch):
         target, coords.flip(-1)[:, :, None], align_corners=False, padding_mode="border"
     )[..., 0].transpose(1, 2)
     assert supervision.losses(features, target, batch)[0].abs() < 1e-5
+
+
+def test_an_oracle_s_semantics_are_those_of_the_whole_photo(config, batch):
+    torch.manual_seed(0)
+    model = Sair(config)
+    supervision = SemanticSupervision(model, None, 20)
+    given = {"data": ("x",), "output": "x", "semantic_weight": 0.0, "label_weight": 0.0, "guide_share": 0.0}
+    losses = {}
+    for oracle in (False, True):
+        words = supervision.embed(batch["rgb01"]) if oracle else None
+        features = model.encode(batch["rgb01"], batch["hole01"], words=words)
+        cell = torch.full((2, 2), 2 / 32)
+        target = {**batch, "cell": cell, "target01": torch.zeros(2, 40, 3)}
+        expected = model.decode(features, batch["coords_yx"], cell).abs().mean()
+        loss = SairLoss(model, supervision, TrainConfig(**given, oracle=oracle))
+        losses[oracle] = loss(target, 0).item()
+        assert losses[oracle] == pytest.approx(expected.item(), rel=1e-5)
+        assert loss.colour_losses == [pytest.approx(losses[oracle])]
+    assert losses[True] != losses[False]
 
 
 def test_the_teacher_sees_what_the_hole_hides_and_is_not_trained(config, batch):
