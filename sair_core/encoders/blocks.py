@@ -79,3 +79,40 @@ class AttentionBlock(nn.Module):
         tokens = tokens + self.out(attended)
         tokens = tokens + self.mlp(self.norm_mlp(tokens))
         return tokens.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+class Join(nn.Module):
+    """Features with another network's map added to them, normalised and projected; nothing to begin with."""
+
+    def __init__(self, map_channels: int, channels: int):
+        super().__init__()
+        self.norm = ChannelNorm(map_channels)
+        self.project = nn.Conv2d(map_channels, channels, 1)
+        start_at_zero(self.project)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        """x: `(B, channels, h, w)`; m: `(B, map_channels, h', w')` of the same picture. Same shape out."""
+        return x + _resize_to(self.project(self.norm(m.to(x.dtype))), x)
+
+
+class Modulation(nn.Module):
+    """Features scaled and shifted place by place by what another map says of it (SPADE, Park et al. 2019).
+
+    Without a norm: `x (1 + gamma(m)) + beta(m)`, and both start at zero.
+    """
+
+    def __init__(self, map_channels: int, channels: int):
+        super().__init__()
+        self.affine = nn.Conv2d(map_channels, 2 * channels, 1)
+        start_at_zero(self.affine)
+
+    def forward(self, x: Tensor, m: Tensor) -> Tensor:
+        """x: `(B, channels, h, w)`; m: `(B, map_channels, h', w')` over the same picture. Same shape out."""
+        # The projection is linear and may be exchanged with the resampling: the small map is the cheap one.
+        gamma, beta = _resize_to(self.affine(m.to(x.dtype)), x).chunk(2, dim=1)
+        return x * (1 + gamma) + beta
+
+
+def _resize_to(m: Tensor, x: Tensor) -> Tensor:
+    size = x.shape[-2:]
+    return m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear", align_corners=False)

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from sair_core.devices import upload
 from sair_core.encoders.dense_vit import dense_vit
+from sair_core.encoders.stage_maps import StageMaps, find_stages
 from sair_core.encoders.trunk import Trunk, trunk_form
 from sair_core.errors import ConfigError
 
@@ -131,6 +132,33 @@ class DenseClip(nn.Module):
         norm = near.float().norm(dim=1, keepdim=True).clamp_min(1e-6)
         return (0.5 * (near + norm * F.normalize(far, dim=1))).to(near.dtype)
 
+    def stage_channels(self, reductions: Sequence[int]) -> tuple[int, ...]:
+        """Return the channels of what `stage_maps` returns. Raises ConfigError for a tower without stages."""
+        _, levels = self._find_stages(reductions)
+        return tuple(level["num_chs"] for level in levels)
+
+    def stage_maps(self, rgb01: Tensor, reductions: Sequence[int]) -> list[Tensor]:
+        """Return maps of the tower's trunk, before its projection, of photos at their own size.
+
+        rgb01: `(B, 3, H, W)` in [0, 1]; reductions: pixels a cell of each map, finest first, such as a
+        convolutional network of timm has. Returns `(B, C_i, ceil(H / r_i), ceil(W / r_i))` a reduction.
+        Raises ConfigError as `stage_channels`.
+        """
+        stages, _ = self._find_stages(reductions)
+        return stages(self._normalise(rgb01.float()))
+
+    def _find_stages(self, reductions: Sequence[int]) -> tuple[StageMaps, list[dict[str, Any]]]:
+        trunk: Any = getattr(self.visual, "trunk", None)
+        every = getattr(trunk, "feature_info", None)
+        if not isinstance(every, list):
+            raise ConfigError(
+                f"{type(self.visual).__name__} has no maps at several scales. Choose an encoder whose image "
+                "tower is a convolutional network of timm, or an appearance encoder that sees none of them."
+            )
+        name = type(trunk).__name__
+        places = find_stages(name, reductions, [level["reduction"] for level in every], range(len(every)))
+        return StageMaps(trunk, places), [every[i] for i in places]
+
     def _prepare(
         self, rgb01: Tensor, hole01: Tensor | None, scale: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
@@ -144,9 +172,12 @@ class DenseClip(nn.Module):
         if size != tuple(x.shape[2:]):
             shrinks = size[0] < x.shape[2] or size[1] < x.shape[3]
             x = F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=shrinks)
-        mean, std = upload(torch.tensor([self.image_mean, self.image_std]), x.device).view(2, 1, 3, 1, 1)
-        image = ((x[:, :3] - mean) / std).to(next(self.visual.parameters()).dtype)
-        return image, x[:, 3:] if hole01 is not None and self.mask_keys else None
+        return self._normalise(x[:, :3]), x[:, 3:] if hole01 is not None and self.mask_keys else None
+
+    def _normalise(self, rgb01: Tensor) -> Tensor:
+        """Return a picture as the tower was trained with, in its dtype."""
+        mean, std = upload(torch.tensor([self.image_mean, self.image_std]), rgb01.device).view(2, 1, 3, 1, 1)
+        return ((rgb01 - mean) / std).to(next(self.visual.parameters()).dtype)
 
 
 DenseForward = Callable[[nn.Module, Tensor, "Tensor | None"], Tensor]

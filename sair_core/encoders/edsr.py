@@ -26,6 +26,8 @@ class EdsrEncoder(nn.Module):
     """`(B, 4, H, W)` (colour and hole) to `(B, out_channels, H, W)`."""
 
     reduction = 1
+    trunk_channels: tuple[int, ...] = ()
+    semantic_channels = 0
     multiple_px = 1
 
     def __init__(self, config: EdsrConfig = EdsrConfig()):

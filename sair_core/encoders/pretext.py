@@ -21,6 +21,7 @@ from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.imagenet import PACKAGES, load_classifier
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
+from sair_core.encoders.stage_maps import StageMaps, find_stages
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.network import hub_or_cache
@@ -196,22 +197,8 @@ def _freeze_stages(
     """Return maps after the stages of a timm network with these reductions; None = all of its stages."""
     levels = network.feature_info
     every = [level["reduction"] for level in levels]
-    indices = _indices(name, reductions or every, every, range(len(every)))
+    indices = find_stages(name, reductions or every, every, range(len(every)))
     return FrozenFeatures(StageMaps(network, indices), [levels[i]["num_chs"] for i in indices], mean, std)
-
-
-class StageMaps(nn.Module):
-    """Maps after some stages of a network of timm's; what comes after the last one is not computed."""
-
-    def __init__(self, network: nn.Module, indices: Sequence[int]):
-        super().__init__()
-        self.network: Any = network
-        self.indices = list(indices)
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        return self.network.forward_intermediates(
-            x, indices=self.indices, stop_early=True, intermediates_only=True
-        )
 
 
 def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFeatures:
@@ -224,7 +211,7 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
     try:
         # Which maps it has is known once it is built; layers above the last one wanted are then left out.
         found: Any = timm.create_model(config.name, features_only=True).feature_info
-        indices = _indices(config.name, reductions, found.reduction(), found.out_indices)
+        indices = find_stages(config.name, reductions, found.reduction(), found.out_indices)
         with hub_or_cache() if config.pretrained else nullcontext():
             network: Any = timm.create_model(
                 config.name, pretrained=config.pretrained, features_only=True, out_indices=indices
@@ -237,19 +224,6 @@ def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFe
         ) from error
     statistics = network.pretrained_cfg
     return FrozenFeatures(network, network.feature_info.channels(), statistics["mean"], statistics["std"])
-
-
-def _indices(
-    name: str, reductions: Sequence[int], available: Sequence[int], indices: Sequence[int]
-) -> tuple[int, ...]:
-    """Return where the maps with these reductions are. Raises ConfigError for one that is not available."""
-    missing = [r for r in reductions if r not in available]
-    require(
-        not missing,
-        f"{name} has maps at 1/{', 1/'.join(map(str, available))} of its input, not at "
-        f"1/{', 1/'.join(map(str, missing))}. Change upsample: it multiplies the scales that are asked for.",
-    )
-    return tuple(indices[list(available).index(r)] for r in reductions)
 
 
 def _crop_padding(maps: Sequence[Tensor], rgb01: Tensor, strides_px: Sequence[int]) -> list[Tensor]:

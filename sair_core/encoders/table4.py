@@ -27,6 +27,8 @@ class Table4Encoder(nn.Module):
     """`(B, 4, H, W)` (colour and hole) to `(B, out_channels, H, W)`."""
 
     reduction = 1
+    trunk_channels: tuple[int, ...] = ()
+    semantic_channels = 0
     multiple_px = 4
 
     def __init__(self, config: Table4Config = Table4Config()):

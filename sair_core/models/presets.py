@@ -75,6 +75,12 @@ PRESETS = {
         detail=DetailConfig(),
     ),
 }
+# As lite; the U-Net also sees the encoder's maps of the smoothly filled photo and is modulated by completed
+# semantics. A training can begin with lite's weights: both begin at zero.
+PRESETS["lite-trunk"] = dataclasses.replace(
+    PRESETS["lite"],
+    appearance=Part("unet", {"trunk_channels": [24, 48, 120, 352], "semantic_channels": 256}),
+)
 
 
 def preset(name: str, **changes: Any) -> SairConfig:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ from sair_core.encoders import APPEARANCE_ENCODERS, AppearanceEncoder
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.initial_fill import INITIAL_FILLS
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
+from sair_core.encoders.unet import TRUNK_REDUCTIONS
 from sair_core.errors import ConfigError
 from sair_core.holes import check_shapes, hole_share
 from sair_core.models.air import Air
@@ -40,6 +41,8 @@ WIDE_MARGIN_PX, DETAIL_MARGIN_PX = 64, 16
 class SairConfig:
     """What a SAIR is made of.
 
+    appearance: what gives z. A U-Net may also see maps of the semantic encoder's trunk of the picture it
+    starts from (`trunk_channels`), and be modulated by the completed semantics (`semantic_channels`).
     semantics: "full" (CLIP, SIR, AIR); "none", which is LIIF on a masked picture; "unfilled", the paper's
     NFS: CLIP's tokens of the masked picture go to AIR as they are, without SIR; "only", the paper's OUS: AIR
     sees completed semantics alone, and there is no appearance encoder.
@@ -99,6 +102,15 @@ class SairFeatures:
     edges: Tensor | None = None
     seen: Tensor | None = None
 
+    def first(self, count: int) -> SairFeatures:
+        """Return those of the first `count` photos."""
+        kept = {
+            field.name: part[:count]
+            for field in fields(self)
+            if (part := getattr(self, field.name)) is not None
+        }
+        return replace(self, **kept)
+
 
 class Sair(CheckpointModel):
     """Photo and hole in, colours (and meanings) at continuous coordinates out."""
@@ -123,6 +135,8 @@ class Sair(CheckpointModel):
             self.semantic_encoder = semantic_encoder or build_semantic_encoder(config.semantic)
             self.semantic_encoder.requires_grad_(False)
             embed_dim = self.semantic_encoder.embed_dim
+        if self.appearance_encoder is not None:
+            _check_sight(self.appearance_encoder, self.semantic_encoder)
         if config.semantics in ("full", "only"):
             self.sir = Sir(embed_dim, config.sir, channels)
         decoder = build(config.decoder, DECODERS, channels + embed_dim, 3)
@@ -144,33 +158,57 @@ class Sair(CheckpointModel):
         if words is not None:
             self._check_words(words, strength, len(rgb01))
         start01 = self.initial_fill(rgb01, hole01)
-        z = self.appearance_encoder(start01, hole01) if self.appearance_encoder is not None else None
         if self.semantic_encoder is None:
-            return SairFeatures(self.air.project(z, None), start01)
+            assert self.appearance_encoder is not None  # semantics="none"
+            return SairFeatures(self.air.project(self.appearance_encoder(start01, hole01), None), start01)
         with stage("semantics"):
             seen = self.semantic_encoder(rgb01 * (1 - hole01), hole01)
-            tokens, edges, c = self._semantics(seen, hole01, z)
-        # CLIP's embeddings have any norm and those of words have one: AIR sees directions, entries about 1.
+            tokens = seen if self.sir is None else self.sir.complete(seen, hole01)
+        z = self._appearance(start01, hole01, lambda: self._direct(tokens, hole01, words, strength))
+        with stage("semantics"):
+            edges, c = self._semantics(tokens, hole01, z)
+        c = self._direct(c, hole01, words, strength).to(tokens.dtype)
+        return SairFeatures(self.air.project(z, c), start01, tokens, edges, seen)
+
+    def _appearance(self, start01: Tensor, hole01: Tensor, meanings: Callable[[], Tensor]) -> Tensor | None:
+        """Return z of the picture that the encoder starts from, None with semantics="only".
+
+        meanings: what an encoder that is modulated sees, on the grid of the tokens.
+        """
+        encoder = self.appearance_encoder
+        if encoder is None:
+            return None
+        maps: Sequence[Tensor] = ()
+        if encoder.trunk_channels:
+            assert self.semantic_encoder is not None  # `_check_sight`
+            with stage("trunk maps"):
+                maps = self.semantic_encoder.stage_maps(start01, TRUNK_REDUCTIONS)
+        if not (encoder.trunk_channels or encoder.semantic_channels):
+            return encoder(start01, hole01)
+        return encoder(start01, hole01, maps, meanings() if encoder.semantic_channels else None)
+
+    @staticmethod
+    def _direct(c: Tensor, hole01: Tensor, words: Tensor | None, strength: float) -> Tensor:
+        """Return directions of c `(B, D, h, w)`, float32 with entries of about 1, in holes mixed with words.
+
+        CLIP's embeddings have any norm and those of words have one.
+        """
         c = F.normalize(c.float(), dim=1)
         if words is not None:
             c = _mix_toward(c, words, hole01, strength)
-        c = (math.sqrt(c.shape[1]) * c).to(tokens.dtype)
-        return SairFeatures(self.air.project(z, c), start01, tokens, edges, seen)
+        return math.sqrt(c.shape[1]) * c
 
-    def _semantics(
-        self, seen: Tensor, hole01: Tensor, z: Tensor | None
-    ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return tokens `(B, D, h, w)`, edges, and semantics `(B, D, h', w')` on the grid of AIR."""
+    def _semantics(self, tokens: Tensor, hole01: Tensor, z: Tensor | None) -> tuple[Tensor | None, Tensor]:
+        """Return edges, and semantics `(B, D, h', w')` on the grid of AIR; tokens: completed."""
         if self.sir is None:
-            return seen, None, seen
-        tokens = self.sir.complete(seen, hole01)
+            return None, tokens
         edges = self.sir.project_edges(z)
         stride_px = self.config.semantic_stride_px
         size: Sequence[int] = (tokens if z is None else z).shape[-2:]
         if stride_px is not None:
             size = [-(-n // stride_px) for n in hole01.shape[-2:]]
         coords = grid_coords(size, device=tokens.device).flatten(0, 1).expand(len(tokens), -1, -1)
-        return tokens, edges, self.sir(tokens, coords, edges).transpose(1, 2).unflatten(2, size)
+        return edges, self.sir(tokens, coords, edges).transpose(1, 2).unflatten(2, size)
 
     def _check_words(self, words: Tensor, strength: float, batch: int) -> None:
         if self.semantic_encoder is None:
@@ -227,6 +265,28 @@ class Sair(CheckpointModel):
     def forward(self, rgb01: Tensor, hole01: Tensor, coords_yx: Tensor, cell: Tensor) -> Tensor:
         """`decode(encode(rgb01, hole01), coords_yx, cell)`."""
         return self.decode(self.encode(rgb01, hole01), coords_yx, cell)
+
+
+def _check_sight(encoder: AppearanceEncoder, semantic: DenseClip | None) -> None:
+    """Raise ConfigError when an appearance encoder wants what the semantic encoder does not have."""
+    if not (encoder.trunk_channels or encoder.semantic_channels):
+        return
+    require(
+        semantic is not None,
+        'the appearance encoder sees semantics, and this model has semantics="none": set trunk_channels=() '
+        "and semantic_channels=0",
+    )
+    assert semantic is not None
+    channels = semantic.stage_channels(TRUNK_REDUCTIONS) if encoder.trunk_channels else ()
+    require(
+        tuple(encoder.trunk_channels) == channels,
+        f"the semantic encoder's maps have {channels} channels: set trunk_channels to that or to ()",
+    )
+    require(
+        encoder.semantic_channels in (0, semantic.embed_dim),
+        f"the semantic encoder's vectors have {semantic.embed_dim} entries: set semantic_channels to that or "
+        "to 0",
+    )
 
 
 Decode = Callable[[SairFeatures, Tensor, Tensor], Tensor]  # Sair.decode or decode_view

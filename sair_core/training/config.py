@@ -164,6 +164,9 @@ class TrainConfig(RunConfig):
     # mean, which PSNR rewards.
     squared_weight: float = 0.0
     """weight of the squared error beside L1"""
+    perceptual_weight: float | None = None
+    """weight of the distance of an ImageNet classifier's maps; default: 0, or 0.02 with --from where the
+    classifier's package is installed"""
     semantic_weight: float = 0.2
     """weight of the semantics' distance to those of the unmasked picture"""
     label_weight: float = 0.02
@@ -183,6 +186,10 @@ class TrainConfig(RunConfig):
         super().__post_init__()
         self._require_positive("queries", "semantic_queries")
         self._require_not_negative("semantic_weight", "label_weight", "squared_weight")
+        require(
+            self.perceptual_weight is None or self.perceptual_weight >= 0,
+            f"perceptual_weight must not be negative, got {self.perceptual_weight}",
+        )
         self._require_shares("scale_share", "halve_every", "guide_share")
         if self.hole_share != "even":
             self._require_shares("hole_share")

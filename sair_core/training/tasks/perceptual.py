@@ -1,15 +1,21 @@
-"""The fixed network `varphi` whose maps compare pictures in Eq. (13) and (14) of the SPN paper."""
+"""Fixed networks whose maps compare pictures: `varphi` of Eq. (13) and (14) of the SPN paper, and a SAIR's
+(`PerceptualLoss`)."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from sair_core.encoders.pretext import FrozenFeatures, text_aligned_features
+from sair_core.holes import to_rgb01
+from sair_core.models.projected import MapNorm
+from sair_core.training.tasks.spn_losses import feature_loss
 from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.network import ask
 
@@ -67,3 +73,19 @@ def _vgg19(timeout_seconds: float) -> Stages:
     layers = network.features
     assert isinstance(layers, nn.Sequential)
     return Stages([layers[start:stop] for start, stop in VGG_STAGES])
+
+
+class PerceptualLoss(nn.Module):
+    """The distance of pictures in the maps of a frozen network, in units of their deviations on photos."""
+
+    def __init__(self, features: FrozenFeatures, photos: Sequence[np.ndarray]):
+        """photos: some, uint8 `(n, n, 3)` of one size, by whose maps the deviations are measured."""
+        super().__init__()
+        self.features, self.norm = features, MapNorm(features.channels)
+        self.norm.measure(features(torch.cat([to_rgb01(one) for one in photos])))
+
+    def forward(self, shown01: Tensor, true01: Tensor) -> Tensor:
+        """Return the mean absolute difference over maps; both `(B, 3, H, W)`, no gradient to the second."""
+        with torch.no_grad():
+            true = self.norm(self.features(true01))
+        return feature_loss(self.norm(self.features(shown01)), true)

