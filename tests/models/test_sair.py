@@ -316,7 +316,7 @@ def test_shape_errors_say_what_is_wanted(small_config):
 
 
 def test_presets():
-    assert set(PRESETS) == {*PAPERS, "lite", "tiny"}
+    assert set(PRESETS) == {*PAPERS, "lite", "lite-trunk", "tiny"}
     paper = preset("paper")
     assert paper.semantic.name == "ViT-B-16" and paper.appearance.name == "table4"
     assert paper.decoder.arguments["hidden"] == 256 and paper.decoder.arguments["layers"] == 4
