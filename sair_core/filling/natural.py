@@ -94,18 +94,17 @@ def fill_natural(
     guides01: float32 `(N, 3)` in [0, 1] for every seed, a model's colours of the hole's N pixels in the order
     of np.nonzero. Raises CancelledError.
     """
-    own01, valid = photo.colours01, None if photo.alpha is None else photo.alpha > 0
+    valid = None if photo.alpha is None else photo.alpha > 0
     filled = []
     for i, (seed, guide01) in enumerate(zip(seeds, guides01, strict=True)):
 
         def tell(share: float, text: str, done: int = i) -> None:
             progress((done + share) / len(seeds), text)
 
-        own01[hole] = guide01 if own01.shape[2] == 3 else (guide01 @ LUMA)[:, None]
         found = synthesize(
-            own01,
+            photo.colours,
             hole,
-            guide01=own01,  # of which the hole is read, and of the photo the rest
+            guide01=guide01 if photo.colours.ndim == 3 else (guide01 @ LUMA)[:, None],
             semantics=sources.meaning,
             sources=sources.pixels,
             valid=valid,

@@ -27,6 +27,7 @@ MULTIGRID_MAX = 400_000  # unknowns up to which all of them are solved at full r
 BAND_PX = 12  # the border strip of a larger hole that is solved at full resolution
 TOLERANCE = 1e-6  # relative residual at which the iteration stops
 MAX_ITERATIONS = 60  # never reached: 5 to 15 are usual
+GRID_PX = 64  # cell of the coarsest grid there can be, a power of 2
 
 _FOUR = ndimage.generate_binary_structure(2, 1)
 
@@ -71,6 +72,7 @@ def extend_harmonically(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
     Returns:
         float32 (N, C) at the hole's pixels, in the order of np.nonzero(hole); zeros if no pixel is known.
     """
+    values, hole = _cut_out(values, hole)
     ring = ndimage.binary_dilation(hole, _FOUR) & ~hole
     border = np.where(ring[..., None], values, 0).astype(np.float32, copy=False)  # (H, W, C)
     if not ring.any():
@@ -81,6 +83,18 @@ def extend_harmonically(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
         border[band] = _solve(np.where(band[..., None], 0, border), band)
         return border[hole]
     return _solve(border, hole)
+
+
+def _cut_out(values: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut values (H, W, C) and hole (H, W) to the hole and what touches it; its pixels stay in their order.
+
+    From a multiple of GRID_PX on, so that coarser grids have their cells where they would have them.
+    """
+    box = bounding_box(hole, margin_px=1)
+    if box is None:
+        return values, hole
+    window = tuple(slice(side.start // GRID_PX * GRID_PX, side.stop) for side in box)
+    return values[window], hole[window]
 
 
 def _fill_interior(border: np.ndarray, ring: np.ndarray, hole: np.ndarray) -> np.ndarray:

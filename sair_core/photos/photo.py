@@ -74,13 +74,6 @@ class Photo:
         """uint8 (H, W), 255 = opaque; None for a photo without transparency."""
         return to_8_bit(self.pixels[..., -1]) if self.mode in ("RGBA", "LA") else None
 
-    @property
-    def colours01(self) -> np.ndarray:
-        """float32 (H, W, 3), or (H, W, 1) for grey, in [0, 1]: the colours in the photo's own depth."""
-        colours01 = np.atleast_3d(self.colours).astype(np.float32)
-        colours01 /= np.iinfo(self.colours.dtype).max
-        return colours01
-
     @cached_property
     def deep_rgb(self) -> np.ndarray:
         """(H, W, 3), rgb in the photo's own depth: uint8 or uint16."""

@@ -171,3 +171,13 @@ def test_a_large_hole_takes_few_iterations(monkeypatch):
     np.testing.assert_array_equal(remove_seam(fill, photo, mask), solved)
     monkeypatch.setattr(harmonic, "MAX_ITERATIONS", 1)
     assert not np.array_equal(remove_seam(fill, photo, mask), solved)
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (203, 130), (300, 311)])
+def test_what_lies_far_from_the_hole_has_no_say(corner, monkeypatch):
+    values = np.random.default_rng(0).random((400, 421, 2)).astype(np.float32)
+    hole = np.zeros((400, 421), bool)
+    hole[corner[0] : corner[0] + 100, corner[1] : corner[1] + 110] = True  # enough for a multigrid cycle
+    near = extend_harmonically(values, hole)
+    monkeypatch.setattr(harmonic, "_cut_out", lambda values, hole: (values, hole))
+    np.testing.assert_array_equal(near, extend_harmonically(values, hole))

@@ -76,8 +76,8 @@ def test_the_guide_says_which_colours_belong_where():
     guide = photo.copy()
     guide[hole] = (0.3, 0.5, 0.1)
     inside = disc(SKY_AND_GRASS, (22, 40), 6)
-    guided, _ = filled(photo, hole, guide01=guide, config=TextureConfig(colour_guide=2.0))
-    alone, _ = filled(photo, hole, guide01=guide, config=TextureConfig(colour_guide=0.0))
+    guided, _ = filled(photo, hole, guide01=guide[hole], config=TextureConfig(colour_guide=2.0))
+    alone, _ = filled(photo, hole, guide01=guide[hole], config=TextureConfig(colour_guide=0.0))
     assert guided[inside].mean(axis=0)[2] < 0.5
     assert alone[inside].mean(axis=0)[2] > 0.8
 
@@ -178,7 +178,7 @@ def test_a_hole_that_leaves_only_a_rim_says_so_and_keeps_the_guide():
     hole = np.ones((60, 70), bool)
     hole[:3] = False
     guide = np.full_like(photo, 0.25)
-    _, result = filled(photo, hole, guide01=guide)
+    _, result = filled(photo, hole, guide01=guide[hole])
     assert not result.possible and not result.filled.any()
     assert (result.source_yx == NOWHERE).all()
     assert np.array_equal(result.colours, guide[hole])
@@ -239,3 +239,18 @@ def test_a_gpu_fills_as_the_cpu_does():
     hole = disc(photo.shape[:2], (50, 55), 20)
     cpu, gpu = (synthesize(photo, hole, device=device).colours for device in ("cpu", "cuda"))
     assert np.abs(cpu - gpu).mean() < 0.01
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_whole_numbers_are_read_as_the_colours_that_they_stand_for(dtype):
+    photo = (waves() * np.iinfo(dtype).max).astype(dtype)
+    hole = disc(photo.shape[:2], (50, 55), 20)
+    own = synthesize(photo, hole)
+    floats = synthesize(photo.astype(np.float32) / np.iinfo(dtype).max, hole)
+    np.testing.assert_array_equal(own.colours, floats.colours)
+    np.testing.assert_array_equal(own.source_yx, floats.source_yx)
+
+
+def test_a_guide_for_another_hole_is_refused():
+    with pytest.raises(MaskSizeError, match="guide"):
+        synthesize(noise((40, 40)), disc((40, 40), (20, 20), 5), guide01=np.zeros((3, 3), np.float32))

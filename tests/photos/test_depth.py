@@ -211,7 +211,7 @@ def test_photos_that_differ_in_their_low_bits_are_not_taken_for_each_other(tiny_
     hole[4:9, 5:20] = True
     for mode in SHAPES:
         photo = load_photo(next(deep_files(mode))[1])
-        other = photo.composite(photo.colours01[~hole] * 0 + 0.5, ~hole)
+        other = photo.composite(np.full_like(np.atleast_3d(photo.colours)[~hole], 0.5, np.float32), ~hole)
         twin = photo.pixels.copy()
         twin[0, 0] ^= 1
         one = load_photo(encode_png(twin) if twin.ndim == 3 else twin)

@@ -13,6 +13,7 @@ from torch import Tensor
 from sair_core.devices import upload
 from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.pyramid import Scene, grown
+from sair_core.photos.masks import bounding_box
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +77,7 @@ def build_canvas(scene: Scene, config: TextureConfig) -> Canvas:
     target = grown(wanted, reach)
     painted = grown(wanted, 2 * reach) & ~known
     source = _nearest(~grown(~usable, reach, outside=True), wanted, config.max_sources)
-    depth = ndimage.distance_transform_cdt(painted.cpu().numpy(), metric="chessboard")
-    depth = upload(torch.from_numpy(np.minimum(depth, 30).astype(np.float32)), target.device).flatten()
+    depth = upload(torch.from_numpy(_depth(painted.cpu().numpy())), target.device).flatten()
     height, width = known.shape
     span = torch.arange(-reach, reach + 1, device=target.device)
     steps_yx = torch.cartesian_prod(span, span)
@@ -96,6 +96,15 @@ def build_canvas(scene: Scene, config: TextureConfig) -> Canvas:
         painted.flatten(),
         config.border_trust ** -depth[targets],
     )
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """How many px deep each pixel lies in a mask `(h, w)`, diagonals included: float32, at most 30."""
+    depth = np.zeros(mask.shape, np.float32)
+    box = bounding_box(mask, margin_px=1)  # nothing outside is nearer than what is around the mask
+    if box is not None:
+        depth[box] = ndimage.distance_transform_cdt(mask[box], metric="chessboard").clip(0, 30)
+    return depth
 
 
 def _rows_of(positions: Tensor, count: int) -> Tensor:

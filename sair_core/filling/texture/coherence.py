@@ -50,7 +50,7 @@ class _Board:
 
     def __init__(self, canvas: Canvas, colours: Tensor, rows: Tensor, weight: float, fragment: Tensor):
         self.rows, self.places = rows, canvas.targets[rows]
-        self._canvas = canvas
+        self._canvas, self._colours = canvas, colours
         steps = (1, -1, canvas.width, -canvas.width)
         reach = torch.tensor([stride * step for stride in STRIDES_PX for step in steps])
         self.reach = upload(reach, self.places.device)
@@ -91,9 +91,10 @@ class _Board:
     def _joined(self, found: Matches, candidates: Tensor, some: Tensor) -> Tensor:
         """`(M,)`: the joint costs of copying from sources at some of the board."""
         here = self._canvas.sources[candidates]
+        copied = self._colours[here]
         costs = torch.zeros(len(some), device=some.device)
         for joint in self._joints:
-            costs += joint.cost(found, here, some)
+            costs += joint.cost(found, here, copied, some)
         return costs
 
 
@@ -111,13 +112,13 @@ class _Joint:
         self._known = ~canvas.is_painted[beside]
         self._seen = colours[beside]
 
-    def cost(self, found: Matches, here: Tensor, some: Tensor) -> Tensor:
-        """`(M,)`: of copying from positions `here` at some of the places."""
+    def cost(self, found: Matches, here: Tensor, copied: Tensor, some: Tensor) -> Tensor:
+        """`(M,)`: of copying the colours `(M, C)` of positions `here` to some of the places."""
         last = self._canvas.size - 1
         there = self._canvas.sources[found.rows[self._rows[some]]]
         free, known = self._free[some], self._known[some]
         beside = torch.where(free[:, None], self._colours[there], self._seen[some])
         ahead = (self._colours[(here + self._step).clamp(0, last)] - beside).square_().sum(dim=1)
-        back = (self._colours[here] - self._colours[(there - self._step).clamp(0, last)]).square_().sum(dim=1)
+        back = (copied - self._colours[(there - self._step).clamp(0, last)]).square_().sum(dim=1)
         joint = (there - self._step != here) * (self._fragment + self._weight * (ahead + back))
         return torch.where(free, joint, known * (2 * self._weight) * ahead)

@@ -18,7 +18,7 @@ from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.pyramid import Scene
 
 BASIS_SAMPLES = 2048
-CHUNK_VALUES = 16_000_000  # numbers in memory at once
+CHUNK_VALUES = 4_000_000  # numbers in memory at once
 ENERGY_SIGMA_PX = 2.0
 MIN_KNOWN = 0.3  # weight of known differences in the blur from which texture energy is measured, not extended
 SEMANTIC_DIRECTIONS = 16
@@ -32,55 +32,64 @@ class Descriptors:
 
     def __init__(self, canvas: Canvas, colours: Tensor, guides: Tensor, components: int):
         """colours: `(N, C)`, of which those of source patches are read; guides: `(N, G)`, weighted."""
-        self._canvas, self._guides = canvas, guides
+        self._canvas = canvas
         self._mean, self._basis = _principal(canvas, colours, components)
         values_each = self._basis.shape[1] + colours.shape[1]
         self._targets = _Strips(canvas, canvas.targets, values_each)
-        self.sources = self._describe(colours, _Strips(canvas, canvas.sources, values_each))
+        self._target_guides = guides[canvas.targets]
+        self.sources = colours.new_empty(len(canvas.sources), self._basis.shape[1] + guides.shape[1])
+        for rows, columns, inside in _Strips(canvas, canvas.sources, values_each):
+            places = canvas.sources[inside]
+            self.sources[inside] = self._describe(colours, rows, columns, places, guides[places])
 
     def of_targets(self, colours: Tensor) -> Tensor:
         """`(T, K)`: the target patches of the painted picture `(N, C)`."""
-        return self._describe(colours, self._targets)
+        places, guides = self._canvas.targets, self._target_guides
+        return torch.cat(
+            [
+                self._describe(colours, rows, columns, places[inside], guides[inside])
+                for rows, columns, inside in self._targets
+            ]
+        )
 
-    def _describe(self, colours: Tensor, strips: _Strips) -> Tensor:
-        """The principal components of patches are a convolution of the picture with the directions."""
-        canvas, guides = self._canvas, self._guides
+    def _describe(
+        self, colours: Tensor, rows: slice, columns: slice, places: Tensor, guides: Tensor
+    ) -> Tensor:
+        """Patches whose centres `(M,)` lie in a strip of the picture: `(M, K)`.
+
+        Their principal components are a convolution of the picture with the directions.
+        """
+        canvas = self._canvas
         components, reach = self._basis.shape[1], canvas.margin // 2
-        result = colours.new_empty(len(strips.centres), components + guides.shape[1])
-        result[:, components:] = guides[strips.centres]
         filters = self._basis.T.reshape(components, 2 * reach + 1, 2 * reach + 1, -1).permute(0, 3, 1, 2)
         offset = -(self._mean @ self._basis)
         picture = colours.view(canvas.height, canvas.width, -1)
-        for rows, columns, inside in strips:
-            window = picture[
-                rows.start - reach : rows.stop + reach, columns.start - reach : columns.stop + reach
-            ]
-            found = F.conv2d(window.permute(2, 0, 1)[None], filters, offset)[0].permute(1, 2, 0)
-            y, x = strips.y[inside] - rows.start, strips.x[inside] - columns.start
-            result[inside, :components] = found[y, x]
-        return result
+        window = picture[rows.start - reach : rows.stop + reach, columns.start - reach : columns.stop + reach]
+        found = F.conv2d(window.permute(2, 0, 1)[None], filters, offset)[0].permute(1, 2, 0)
+        y = torch.div(places, canvas.width, rounding_mode="floor") - rows.start
+        x = places % canvas.width - columns.start
+        return torch.cat([found[y, x], guides], dim=1)
 
 
 class _Strips:
     """Patches by strips of rows that are computed at once.
 
-    centres: `(M,)`, ascending positions of patches; y, x: `(M,)`, their rows and columns. Yields rows and
-    columns that hold all centres of a strip, and where among the centres they are.
+    Yields rows and columns that hold all centres of a strip, and where among the centres they are.
     """
 
     def __init__(self, canvas: Canvas, centres: Tensor, values_each: int):
-        """values_each: numbers in memory for every position of a strip."""
-        self.centres = centres
-        self.y = torch.div(centres, canvas.width, rounding_mode="floor")
-        self.x = centres % canvas.width
-        bounds = torch.stack([self.y[0], self.y[-1], self.x.min(), self.x.max()])
-        top, bottom, left, right = bounds.cpu().tolist()
+        """centres: `(M,)`, ascending positions; values_each: numbers in memory for every place of a strip."""
+        width = canvas.width
+        x = centres % width
+        bounds = torch.stack([centres[0], centres[-1], x.min(), x.max()])
+        first, last, left, right = bounds.cpu().tolist()
+        top, bottom = first // width, last // width + 1
         self._columns = slice(left, right + 1)
-        rows = chunks(bottom + 1 - top, (right + 1 - left) * values_each)
+        rows = chunks(bottom - top, (right + 1 - left) * values_each)
         self._rows = [slice(top + part.start, top + part.stop) for part in rows]
-        starts = upload(torch.tensor([part.start for part in self._rows]), centres.device)
-        first = [*torch.searchsorted(self.y, starts).cpu().tolist(), len(centres)]
-        self._inside = [slice(*ends) for ends in zip(first, first[1:])]
+        starts = upload(torch.tensor([part.start * width for part in self._rows]), centres.device)
+        inside = [*torch.searchsorted(centres, starts).cpu().tolist(), len(centres)]
+        self._inside = [slice(*ends) for ends in zip(inside, inside[1:])]
 
     def __iter__(self) -> Iterator[tuple[slice, slice, slice]]:
         return ((rows, self._columns, inside) for rows, inside in zip(self._rows, self._inside))

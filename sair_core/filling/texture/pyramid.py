@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sair_core.devices import upload
 from sair_core.filling.texture.config import TextureConfig
+from sair_core.photos.masks import bounding_box
 
 # Rec. 601 luma and two colour differences: patches are compared in them.
 LUMA_CHROMA = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081))
@@ -87,7 +88,9 @@ def grown(mask: Tensor, by_px: int, *, outside: bool = False) -> Tensor:
 
 def thickness_px(hole: Tensor) -> float:
     """Twice the largest distance from inside a hole to what is outside it, such as beyond the edge."""
-    return 2 * float(ndimage.distance_transform_edt(F.pad(hole, (1,) * 4).cpu().numpy()).max())
+    padded = F.pad(hole, (1,) * 4).cpu().numpy()
+    box = bounding_box(padded, margin_px=1)  # nothing outside is nearer than what is around the hole
+    return 0.0 if box is None else 2 * float(ndimage.distance_transform_edt(padded[box]).max())
 
 
 def _even(x: Tensor, value: float) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from sair_core.filling.texture.config import TextureConfig
 from sair_core.filling.texture.patches import Descriptors, reduce_semantics, weigh_guides
 from sair_core.filling.texture.pyramid import Scene, build_pyramid, match_colours, thickness_px
 from sair_core.filling.texture.search import search_all, search_near
-from sair_core.filling.texture.sheet import lay_out
+from sair_core.filling.texture.sheet import Sheet, lay_out
 from sair_core.filling.texture.start import start_from_rim
 from sair_core.filling.texture.vote import Voter
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
@@ -53,7 +55,7 @@ class TextureResult:
 
 
 def synthesize(
-    photo01: np.ndarray,
+    photo: np.ndarray,
     hole: np.ndarray,
     *,
     guide01: np.ndarray | None = None,
@@ -69,11 +71,11 @@ def synthesize(
     """Fill the hole of a photo with texture from its other parts.
 
     Args:
-        photo01: float `(H, W, C)` in [0, 1]; with three channels or more the first are RGB. Not read in the
-            hole.
+        photo: `(H, W)` or `(H, W, C)`, float in [0, 1] or whole numbers up to the type's largest; with three
+            channels or more the first are RGB. Not read in the hole.
         hole: bool `(H, W)`.
-        guide01: float `(H, W, C)`, another fill of the same hole, read only there: its low frequencies say
-            which colours belong where.
+        guide01: float `(N, C)`, another fill of the hole's N pixels in the order of np.nonzero: its low
+            frequencies say which colours belong where.
         semantics: float `(D, h, w)`, embeddings of the photo with its hole completed; cells cover it evenly.
         sources: bool `(H, W)`, the pixels that may be copied; None: all outside the hole.
         valid: bool `(H, W)`, False where the photo has no colours, as where it is transparent: these pixels
@@ -83,22 +85,21 @@ def synthesize(
         progress, cancelled: told and asked before every round of the search.
 
     Raises:
-        MaskSizeError: a picture or mask has another size than the photo.
+        MaskSizeError: a mask has another size than the photo, or a guide than the hole.
         CancelledError: as soon as `cancelled` says so.
     """
-    for picture in (hole, guide01, sources, valid):
-        if picture is not None and picture.shape[:2] != photo01.shape[:2]:
-            raise MaskSizeError(
-                f"A mask and a guide must have the photo's size {photo01.shape[:2]}, got {picture.shape[:2]}."
-            )
+    photo = photo if photo.ndim == 3 else photo[..., None]
+    for mask in (hole, sources, valid):
+        if mask is not None and mask.shape != photo.shape[:2]:
+            raise MaskSizeError(f"A mask must have the photo's size {photo.shape[:2]}, got {mask.shape}.")
+    places = np.flatnonzero(hole)
+    size = (len(places), photo.shape[2])
+    if guide01 is not None and guide01.shape != size:
+        raise MaskSizeError(f"A guide must have the hole's colours, {size}, got {guide01.shape}.")
     known = ~hole if valid is None else ~hole & valid
     usable = known.copy() if sources is None else known & sources
-    colours = photo01.astype(np.float32)
-    colours[~known] = 0
-    places = np.flatnonzero(hole)
+    fill01 = np.zeros(size, np.float32) if guide01 is None else guide01.astype(np.float32)
     source_yx = np.full((len(places), 2), NOWHERE, np.int32)
-    if guide01 is not None:
-        colours[hole] = guide01[hole]
     if semantics is not None:
         semantics = reduce_semantics(semantics)
     crops = plan_crops(
@@ -112,18 +113,21 @@ def synthesize(
     for i, (crop, part) in enumerate(crops):
         draw = torch.Generator().manual_seed(seed)
         sheet = lay_out(crop, int(part.sum()), usable)
-        cells, has_colour, wanted = sheet.join(colours), sheet.join(known), sheet.frame(part)
+        has_colour, wanted = sheet.join(known), sheet.frame(part)
+        cells = _read_cells(sheet, photo, has_colour)
+        painted = sheet.join(hole)
+        y, x = sheet.photo_yx(np.argwhere(painted)).T
+        cells[painted] = fill01[np.searchsorted(places, y * hole.shape[1] + x)]
         scene = _scene(cells, has_colour, wanted, sheet.join(usable), guide01 is not None, device)
         meaning = None if semantics is None else sheet.sample(semantics, hole.shape).to(device)
         copied_yx = _copy(build_pyramid(scene, config), meaning, config, draw, clock.of_crop(i))
-        window = crop.slices
         if copied_yx is not None:
             blended = blend(copied_yx, wanted, cells, has_colour & ~wanted, config.screening)
-            colours[window][part] = blended.clip(0, 1)
-            source_yx[np.searchsorted(places, crop.places(part, hole.shape[1]))] = sheet.photo_yx(copied_yx)
-        known[window] |= part
+            rows = np.searchsorted(places, crop.places(part, hole.shape[1]))
+            fill01[rows], source_yx[rows] = blended.clip(0, 1), sheet.photo_yx(copied_yx)
+        known[crop.slices] |= part
     progress(1.0, "Copying texture")
-    return TextureResult(colours[hole], source_yx)
+    return TextureResult(fill01, source_yx)
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,19 @@ class _Clock:
         """share: of the present crop, in [0, 1]."""
         raise_if_cancelled(self.cancelled)
         self.progress((self.crop + share) / self.crops, "Copying texture")
+
+
+def _read_cells(sheet: Sheet, photo: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The photo's colours on a sheet, float32 `(h, w, C)` in [0, 1]; 0 where they are not known.
+
+    Only what the sheet shows is made floats: of a large photo all would be most of the memory of a fill.
+    """
+    own = sheet.join(photo)
+    cells = own.astype(np.float32)
+    if np.issubdtype(own.dtype, np.integer):
+        cells /= np.iinfo(own.dtype).max
+    cells[~known] = 0
+    return cells
 
 
 def _scene(
@@ -173,22 +190,50 @@ def _copy(
     taste = upload(taste, scenes[0].colours.device)
     coarser: tuple[Canvas, Tensor] | None = None
     for level in each_stage("texture, level", range(len(scenes) - 1, -1, -1)):
-        scene, done = scenes[level], sum(work[level + 1 :])
-        canvas = build_canvas(scene, config)
-        colours = canvas.place(torch.where(scene.known, scene.colours, 0))
-        guides = weigh_guides(canvas, scene, semantics, config, level)
-        voter = Voter(canvas, colours, config)
-        handicap = _handicap(canvas, colours, taste, config)
-        if coarser is None:
-            rows = start_from_rim(canvas, colours, guides, handicap, voter)
-        else:
-            rows = _carry(canvas, *coarser, draw)
+        done = sum(work[level + 1 :])
         ticks = [(done + work[level] * i / rounds[level]) / sum(work) for i in range(rounds[level])]
-        rows = _improve(canvas, colours, guides, handicap, voter, rows, config, draw, clock, ticks)
-        coarser = canvas, rows
+        begin = partial(_begin, scenes[level], semantics, taste, coarser, config, level, draw)
+        coarser = _improve(begin, config, draw, clock, ticks)
+    assert coarser is not None, "there is a level"
+    canvas, rows = coarser
     y, x = scenes[0].wanted.nonzero(as_tuple=True)
     copied = canvas.sources[rows[canvas.row_of_target(canvas.positions(y, x))]]
     return torch.stack(canvas.yx(copied), dim=1).cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """A level before its first round. rows: `(T,)`, the matches so far."""
+
+    canvas: Canvas
+    colours: Tensor
+    descriptors: Descriptors
+    voter: Voter
+    handicap: Tensor
+    rows: Tensor
+
+
+def _begin(
+    scene: Scene,
+    semantics: Tensor | None,
+    taste: Tensor,
+    coarser: tuple[Canvas, Tensor] | None,
+    config: TextureConfig,
+    level: int,
+    draw: torch.Generator,
+) -> _Level:
+    """Lay out a level, with the matches of the coarser one; without one, with those from the rim inwards."""
+    canvas = build_canvas(scene, config)
+    colours = canvas.place(torch.where(scene.known, scene.colours, 0))
+    guides = weigh_guides(canvas, scene, semantics, config, level)
+    voter = Voter(canvas, colours, config)
+    handicap = _handicap(canvas, colours, taste, config)
+    if coarser is None:
+        rows = start_from_rim(canvas, colours, guides, handicap, voter)
+    else:
+        rows = _carry(canvas, *coarser, draw)
+    descriptors = Descriptors(canvas, colours, guides, config.components)
+    return _Level(canvas, colours, descriptors, voter, handicap, rows)
 
 
 def _handicap(canvas: Canvas, colours: Tensor, taste: Tensor, config: TextureConfig) -> Tensor:
@@ -213,19 +258,19 @@ def _carry(canvas: Canvas, coarse: Canvas, rows: Tensor, draw: torch.Generator) 
 
 
 def _improve(
-    canvas: Canvas,
-    colours: Tensor,
-    guides: Tensor,
-    handicap: Tensor,
-    voter: Voter,
-    rows: Tensor,
+    begin: Callable[[], _Level],
     config: TextureConfig,
     draw: torch.Generator,
     clock: _Clock,
     ticks: list[float],
-) -> Tensor:
-    """Search and vote in turn, a round a tick; the matches `(T,)`."""
-    descriptors = Descriptors(canvas, colours, guides, config.components)
+) -> tuple[Canvas, Tensor]:
+    """Search and vote in turn, a round a tick; the matches `(T,)`.
+
+    begin: lays out the level, of which nothing else is left in memory afterwards.
+    """
+    level = begin()
+    canvas, colours, descriptors, rows = level.canvas, level.colours, level.descriptors, level.rows
+    voter = level.voter
     exhaustive = len(canvas.targets) * len(canvas.sources) <= config.exact_pairs
     painted = colours.clone()
     painted[canvas.painted] = voter.vote(None, rows)
@@ -233,7 +278,7 @@ def _improve(
         clock.tick(share)
         targets, demands = descriptors.of_targets(painted), None
         if exhaustive:
-            found, demands = search_all(targets, descriptors.sources, handicap)
+            found, demands = search_all(targets, descriptors.sources, level.handicap)
         else:
             found = search_near(canvas, targets, descriptors.sources, rows, draw, config.random_tries)
         if last := i == len(ticks) - 1:
@@ -243,4 +288,4 @@ def _improve(
             painted[canvas.painted] = voter.vote(found, rows, demands)
             if i >= len(ticks) // 2:  # the first rounds may average: they agree on what goes where
                 painted[canvas.painted] = colours[voter.copy(painted[canvas.painted], rows)]
-    return rows
+    return canvas, rows
