@@ -16,7 +16,7 @@ from sair_core.errors import MissingDependencyError, ModelNotFoundError
 from sair_core.evaluation.holes import HoleSource, hole_source
 from sair_core.evaluation.manifest import Manifest, make_manifest
 from sair_core.evaluation.measure import Case, Ruler, load_ruler
-from sair_core.evaluation.methods import MODEL_ROWS, Method, ModelMethod, build_methods
+from sair_core.evaluation.methods import MODEL_ROWS, Method, ModelMethod, RestoreMethod, build_methods
 from sair_core.evaluation.runner import Benchmark
 from sair_core.evaluation.samples import Sample, list_samples
 from sair_core.experiments.commands import format_training
@@ -25,6 +25,7 @@ from sair_core.experiments.presets import Preset
 from sair_core.experiments.runs import Measured, measure_fills, measure_once, read_measured, train_once
 from sair_core.experiments.tables import Row
 from sair_core.experiments.variants import VARIANTS, Variant, find_variant
+from sair_core.photos.degrade import parse_degradation
 from sair_core.photos.folders import spread
 from sair_core.photos.masks import share_bins
 from sair_core.weights.checkpoint import CheckpointModel
@@ -134,19 +135,27 @@ class Laboratory:
     def load_method(self, name: str, seed: int, samples: int = 1) -> ModelMethod:
         """Return what a variant's model alone makes of a hole: no seam removal, no texture.
 
-        samples: of a model that draws. Raises as `train`, and what loading raises.
+        One that was trained on degraded photos makes the whole photo. samples: of a model that draws. Raises
+        as `train`, and what loading raises.
         """
-        kind = find_variant(name).kind
-        return ModelMethod(str(self.train(name, seed)), MODEL_ROWS[f"{kind}-raw"], self.device, samples)
+        variant, model = find_variant(name), str(self.train(name, seed))
+        if "degrade" in variant.fields:
+            return RestoreMethod(model, MODEL_ROWS["sair-restore"], self.device)
+        return ModelMethod(model, MODEL_ROWS[f"{variant.kind}-raw"], self.device, samples)
 
     def measure(self, name: str) -> Row:
-        """Return a variant, or a method of the evaluation or of others, as a row: measured, or why not."""
-        if name not in VARIANTS:
-            method = self.others.get(name) or build_methods([name], {})[name]
-            return Row(name, (self._measure_once(name, method),))
-        title = VARIANTS[name].title
+        """Return a variant, or a method of the evaluation or of others, as a row: measured, or why not.
+
+        name: with a degradation behind it, of photos that meet that first.
+        """
+        if name in self.others:
+            return Row(name, (self._measure_once(name, self.others[name]),))
+        base, _, degradation = name.partition(" ")
+        if base not in VARIANTS:
+            return Row(name, (self._measure_once(base, build_methods([base], {})[base], degradation),))
+        title = name if degradation else VARIANTS[name].title
         try:
-            return Row(title, tuple(self._measure_variant(name, seed) for seed in self.seeds))
+            return Row(title, tuple(self._measure_variant(base, seed, degradation) for seed in self.seeds))
         except (ModelNotFoundError, MissingDependencyError) as error:
             return Row(title, reason=str(error))
 
@@ -159,30 +168,42 @@ class Laboratory:
             shown.append(Shown(sample.load(size_px), holes[i % len(holes)].mask, group_of(sample.path)))
         return shown
 
-    def measured_path(self, name: str) -> Path:
-        """Return the file of what is measured of a method, or of a run."""
-        return self.output / "measured" / f"{name}.json"
+    def measured_path(self, name: str, degradation: str = "") -> Path:
+        """Return the file of what is measured of a method, or of a run, on photos that meet a degradation."""
+        stem = f"{name} {degradation}".strip().replace(":", "-")  # no file's name has one everywhere
+        return self.output / "measured" / f"{stem}.json"
 
     @cached_property
     def torch_device(self) -> torch.device:
         """The device itself. Raises DeviceError."""
         return pick_device(self.device)
 
-    def _measure_variant(self, name: str, seed: int) -> Measured:
-        path = self.measured_path(f"{name}-{seed}")
+    def _measure_variant(self, name: str, seed: int, degradation: str) -> Measured:
+        path = self.measured_path(f"{name}-{seed}", degradation)
         if path.is_file():
             return read_measured(path)
         method = self.load_method(name, seed, SAMPLES)
         model = method.pipeline.model
         assert isinstance(model, CheckpointModel)
         parameters = sum(value.numel() for value in model.own_state().values())
-        return self._measure_once(f"{name}-{seed}", method, parameters)
+        return self._measure_once(f"{name}-{seed}", method, degradation, parameters)
 
-    def _measure_once(self, name: str, method: Method, parameters: int | None = None) -> Measured:
+    def _measure_once(
+        self, name: str, method: Method, degradation: str = "", parameters: int | None = None
+    ) -> Measured:
         ruler, _ = self.measures
         digests, size_px = self.manifest.hole_digests, self.preset.size_px
-        benchmark = Benchmark({name: method}, self.samples, self.holes, size_px, ruler, hole_digests=digests)
-        return measure_once(self.measured_path(name), lambda: measure_fills(benchmark), parameters)
+        benchmark = Benchmark(
+            {name: method},
+            self.samples,
+            self.holes,
+            size_px,
+            ruler,
+            degradations=[parse_degradation(degradation) if degradation else None],
+            hole_digests=digests,
+        )
+        path = self.measured_path(name, degradation)
+        return measure_once(path, lambda: measure_fills(benchmark), parameters)
 
 
 def group_of(photo: Path) -> str:

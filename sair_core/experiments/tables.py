@@ -12,6 +12,7 @@ from sair_core.evaluation.summary import ALL, Summary
 from sair_core.experiments.published import PUBLISHED
 from sair_core.experiments.published import Rows as PublishedRows
 from sair_core.experiments.runs import Measured
+from sair_core.experiments.variants import DEGRADATIONS
 
 BASELINES = ("harmonic", "telea", "navier-stokes", "biharmonic", "patchmatch")
 
@@ -50,8 +51,8 @@ PARTS = {"whole picture": WHOLE, "inside the hole": HOLE, "best of five, whole p
 
 @dataclass(frozen=True)
 class Table:
-    """rows: variants (of `VARIANTS`) and methods of the evaluation; bins: those that the paper prints, empty
-    for all of them."""
+    """rows: variants (of `VARIANTS`) and methods of the evaluation, with a degradation behind them where
+    photos meet one first ("telea noise:0.1"); bins: those that the paper prints, empty for all of them."""
 
     title: str
     rows: tuple[str, ...]
@@ -66,6 +67,13 @@ TABLES = {
         (ALL,),
     ),
     "sair-semantics": Table("SAIR, Table 6: semantic embeddings", ("nfs", "ous", "sam", "sair"), (ALL,)),
+    "degraded": Table(
+        "Beyond holes: noise, blur and low resolution",
+        tuple(
+            f"{method} {one}" for one in DEGRADATIONS for method in ("harmonic", "telea", "sair", "restorer")
+        ),
+        (ALL,),
+    ),
     "spn-main": Table(
         "SPN, Tables 1, 2 and 6: deterministic and probabilistic", (*BASELINES, "spl", "spn", "spn-drawn")
     ),

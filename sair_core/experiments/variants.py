@@ -32,6 +32,8 @@ class Variant:
         return TASKS[self.kind].config_class(**{**recipe, **own})
 
 
+DEGRADATIONS = ("noise:0.1", "blur:2", "scale:4")
+
 VARIANTS = {
     "sair": Variant("SAIR", "sair", {"preset": "paper"}),
     "liif": Variant("LIIF", "sair", {"preset": "liif"}),
@@ -42,6 +44,7 @@ VARIANTS = {
     "nfs": Variant("NFS", "sair", {"preset": "nfs"}),
     "ous": Variant("OUS", "sair", {"preset": "ous"}),
     "sam": Variant("SAM encoder", "sair", {"preset": "sam", "encoder": "samvit_base_patch16"}),
+    "restorer": Variant("SAIR for degraded photos", "sair", {"preset": "paper", "degrade": DEGRADATIONS}),
     "spn": Variant("SPN", "spn", {"probabilistic": False}),
     "spn-drawn": Variant("SPN, probabilistic", "spn", {"probabilistic": True}),
     "spl": Variant("SPL (64)", "spn", {"probabilistic": False, "scales": 1}),

@@ -18,7 +18,7 @@ from sair_core.experiments.figures import FIGURES
 from sair_core.experiments.miou import MIOU
 from sair_core.experiments.runs import is_finished
 from sair_core.experiments.tables import TABLES
-from sair_core.experiments.variants import VARIANTS
+from sair_core.experiments.variants import DEGRADATIONS, VARIANTS
 from sair_core.training.state import PREVIOUS, STATE_NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +59,17 @@ def test_small_makes_every_table_and_figure(arguments, tmp_path, capsys):
     assert len(weights) == len(VARIANTS) - 1
     assert cli.main([*arguments, "--output", str(output), "--only", "sair-main", "spn-scales"]) == 0
     assert weights == {path: path.stat().st_mtime_ns for path in weights}
+
+
+def test_degraded_photos_have_a_row_a_degradation(arguments, tmp_path, capsys):
+    output = tmp_path / "out"
+    assert cli.main([*arguments, "--output", str(output), "--only", "degraded"]) == 0
+    shown = capsys.readouterr().out
+    rows = {row["method"]: row for row in read_csv(output / "tables" / "degraded.csv")}
+    for one in DEGRADATIONS:
+        assert {f"{name} {one}" for name in ("harmonic", "telea", "sair", "restorer")} <= rows.keys()
+        assert f"| restorer {one} |" in shown and f"--degrade {' '.join(DEGRADATIONS)}" in shown
+    assert len(list((output / "measured").glob("*.json"))) == 12
 
 
 def test_a_run_that_was_killed_ends_as_if_it_had_not_been(arguments, tmp_path, monkeypatch):
