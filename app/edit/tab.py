@@ -157,6 +157,7 @@ def _mask_panel(talk: Conversation, stage: gr.HTML, actions: MaskActions) -> lis
     talk.on(shrink.click, actions.shrink, "Shrinking the mask", [radius], mask=True)
     talk.on(save.click, actions.save, "Saving the mask", mask=True)
     talk.on(stage.upload_mask, actions.upload, "Opening the mask")
+    command(around.change, "renewSelection")
     command(invert.click, "invertMask")
     command(clear.click, "clearMask")
     command(upload.click, "chooseMask")

@@ -75,3 +75,26 @@ def test_a_click_that_was_refused_is_forgotten(select):
     select.click(CAR)
     wait(select, 1)
     assert select.mask()[CAR[::-1]] and not select.mask()[SKY[::-1]]
+
+
+def test_another_margin_makes_the_last_selection_anew_and_nothing_else(select):
+    margin = select.page.locator("#touch-grow input[type=number]")
+    margin.fill("9")
+    margin.press("Tab")
+    select.click(CAR)  # with the brush: no selection that could be made anew
+    painted = select.mask()
+    select.act("select")
+    select.click(SKY, "Shift")
+    wait(select, 1)
+    large = select.mask()
+    select.evaluate("({ touch }) => { window.stepBefore = touch.step; }")
+    margin.fill("0")
+    margin.press("Tab")
+    new = "({ touch, busy }) => !busy && touch.step && touch.step !== window.stepBefore"
+    wait_for(select.page, "canvas", new)
+    small = select.mask()
+    assert (
+        small.sum() < large.sum() and not (small & ~large).any() and (small & painted).sum() == painted.sum()
+    )
+    select.act("undo")  # both were one step
+    assert np.array_equal(select.mask(), painted)

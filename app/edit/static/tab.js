@@ -23,6 +23,7 @@ export function editTab(bench) {
     commands: {
       invertMask: () => bench.editor.invertMask(),
       clearMask: () => bench.editor.clearMarks(),
+      renewSelection: () => bench.editor.touch.renew(),
       setEngine: (/** @type {string} */ engine) => bench.editor.setEngine(engine),
       keepSettings: (/** @type {string} */ engines, /** @type {unknown[]} */ values) =>
         bench.editor.keeper.keepSettings({ engines, values }),

@@ -9,6 +9,7 @@ import { drawStroke } from "./mask.js";
 const MAX_POINTS_A_STROKE = 6;
 const MIN_DISTANCE = 12; // CSS px between two points of a stroke
 const TRACE = 3; // CSS px
+const PAUSE_MS = 250; // without a change of what is set, before the selection is made anew
 const [INSIDE, OUTSIDE] = ["#ffffff", "#18181b"];
 
 export class Touch {
@@ -16,6 +17,8 @@ export class Touch {
   constructor(editor) {
     this.editor = editor;
     this.outside = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.pause = undefined;
     this.reset();
   }
 
@@ -76,11 +79,30 @@ export class Touch {
       this.reset();
       return editor.notice("warn", "Click what you want to select first, then Alt and click what is no part of it.");
     }
+    this.send();
+  }
+
+  /** Make the last selection anew, once what is set for it has not changed for a moment. */
+  renew() {
+    const { editor } = this;
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => {
+      if (!this.step || editor.timeline?.past.at(-1) !== this.step) return;
+      if (editor.busy) return this.renew();
+      this.points.length = this.inside.length = this.answered;
+      this.send();
+    }, PAUSE_MS);
+  }
+
+  /** Ask for the thing that all points so far are on. */
+  send() {
+    const { timeline } = this.editor;
+    if (!timeline) return;
     const [width, height] = timeline.size;
     /** @type {(value: number, size: number) => number} */
     const toPhoto = (value, size) => Math.max(0, Math.min(size - 0.01, value / timeline.scale));
     const points = this.points.map(([x, y]) => /** @type {[number, number]} */ ([toPhoto(x, width), toPhoto(y, height)]));
-    editor.conversation.send("touch", { points, inside: this.inside });
+    this.editor.conversation.send("touch", { points, inside: this.inside });
   }
 
   /**
