@@ -87,24 +87,27 @@ def connect(url: str) -> httpx.Client:
 
 
 def sound_values(client: httpx.Client) -> dict[str, list[Json]]:
-    """Return values that each endpoint of an app takes: a small photo for files, else what the app says."""
-    photo = io.BytesIO()
-    half = Image.new("L", (40, 24))  # of a photo and of a mask
-    half.paste(255, (20, 0, 40, 24))
-    half.save(photo, "PNG")
-    uploaded = (
-        client.post("upload", files={"files": ("photo.png", photo.getvalue())}).raise_for_status().json()
-    )
-    file = {"path": uploaded[0], "meta": {"_type": "gradio.FileData"}}
-    known = {"Textbox": "sky", "Json": [[2, 2]], "Number": 1, "Slider": 1, "File": file}
+    """Return values that each endpoint of an app takes: small pictures for files, else what the app says."""
+    photo, source = (_upload_half(client, left=left) for left in (20, 0))
+    known = {"Textbox": "sky", "Json": [[2, 2]], "Number": 1, "Slider": 1, "File": photo}
+    # The mask is white on the right, so texture comes from the left. A point has one label.
+    special = {("source", "File"): source, ("labels", "Json"): [True]}
+
+    def value_of(parameter: Json) -> Json:
+        name, component = parameter["parameter_name"], parameter["component"]
+        return special.get((name, component)) or parameter.get("parameter_default") or known[component]
+
     endpoints = client.get("info").raise_for_status().json()["named_endpoints"]
-    return {
-        name: [
-            value["parameter_default"] if value.get("parameter_default") else known[value["component"]]
-            for value in endpoint["parameters"]
-        ]
-        for name, endpoint in endpoints.items()
-    }
+    return {name: [value_of(one) for one in endpoint["parameters"]] for name, endpoint in endpoints.items()}
+
+
+def _upload_half(client: httpx.Client, *, left: int) -> Json:
+    """Send a picture, of a photo and of a mask: half of it white, from a column on. Return it as a value."""
+    picture, written = Image.new("L", (40, 24)), io.BytesIO()
+    picture.paste(255, (left, 0, left + 20, 24))
+    picture.save(written, "PNG")
+    answer = client.post("upload", files={"files": ("photo.png", written.getvalue())})
+    return {"path": answer.raise_for_status().json()[0], "meta": {"_type": "gradio.FileData"}}
 
 
 def send_body(client: httpx.Client, body: Body) -> tuple[str, str]:

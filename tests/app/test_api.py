@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import gradio_client
@@ -9,6 +10,7 @@ from PIL import Image
 from app import api
 from app.page import build_app, launch_options
 from app.serving.service import FillService
+from benchmarks.bodies import Body, connect, send_body, sound_values
 from sair_core.errors import PhotoError
 from tests.app.fakes import COLOURS, GreyPainter, MeanPipeline, street
 
@@ -84,6 +86,15 @@ def test_variations(spn_client, photo_file, mask_file, noise):
     assert "from 1 to 8" in about["description"] and about["parameters"][2]["parameter_default"] == 4
     with pytest.raises(gradio_client.exceptions.AppError, match="1 to 8 variations"):
         spn_client.predict(*files, 9, 0, api_name="/variations")
+
+
+def test_every_endpoint_answers_what_the_fuzz_begins_with(spn_client):
+    with connect(spn_client.src) as http:
+        sound = sound_values(http)
+        assert "/fill_engine" in sound and "/variations" in sound
+        for endpoint, values in sound.items():
+            body = Body(endpoint, json.dumps({"data": values}).encode())
+            assert send_body(http, body) == ("answer", ""), endpoint
 
 
 def test_fill_engine(spn_client, photo_file, mask_file, noise, tmp_path):

@@ -38,6 +38,7 @@ export class Keeper {
     this.settings = null;
     /** Of the open photo. @type {Source} */
     this.source = {};
+    /** Of the photo that is kept; 0 where none is: it is too large, and nothing could be discarded that belongs to it. */
     this.id = 0;
     this.timer = 0;
   }
@@ -61,13 +62,12 @@ export class Keeper {
   async keepPhoto() {
     const { source, marks } = this.work;
     this.source = source;
-    this.id = Date.now();
+    this.id = (source.file?.size ?? 0) > MAX_BYTES ? 0 : Date.now();
     /** @type {Work} */
     const kept = { id: this.id, user: getUser(), source, picture: this.drawPicture() };
-    const size = source.file?.size ?? 0;
     const write = transact("readwrite", (store) => {
       const cleared = store.clear();
-      if (size > MAX_BYTES) return cleared;
+      if (!kept.id) return cleared;
       if (marks) store.put(marks, "marks");
       if (this.settings) store.put(this.settings, "settings");
       store.put(kept, "photo");
