@@ -82,11 +82,12 @@ def _serve(options: AppOptions) -> None:
     from .serving.loading import load_pipeline
     from .serving.service import FillService
     from .train.jobs import RUNS, TrainingJobs
-    from .widgets.files import check_folder
+    from .widgets.files import check_folder, delete_leftovers
 
     if options.engine is not None:
         find_inpainter(options.engine)  # what is not there is said now, and not at the first fill
     check_folder()
+    delete_leftovers(limits().delete_files[1])
     load = functools.partial(load_pipeline, device=options.device)
     spn, engine = options.spn, options.engine
     service = FillService(
