@@ -15,6 +15,7 @@ from app.widgets.pictures import (
     reduce_mask,
 )
 from sair_core.photos.masks import as_mask, mask_to_image
+from sair_core.photos.alpha import SOLID
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.map import SemanticMap
 
@@ -41,7 +42,7 @@ def test_preview_keeps_transparency(noise):
     rgba = np.dstack([noise, np.tile(np.arange(120, dtype=np.uint8), (90, 1))])
     preview = decode(encode_preview(load_photo(rgba)))
     np.testing.assert_array_equal(preview[..., 3], rgba[..., 3])
-    shown = rgba[..., 3] > 0  # elsewhere the colours beside it go on
+    shown = rgba[..., 3] >= 255 * SOLID  # elsewhere the colours beside it go on
     np.testing.assert_array_equal(preview[shown], rgba[shown])
 
 
