@@ -14,8 +14,8 @@ from app.widgets.pictures import (
     fit_display,
     reduce_mask,
 )
-from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.alpha import SOLID
+from sair_core.photos.masks import as_mask, mask_to_image
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.map import SemanticMap
 
