@@ -256,7 +256,8 @@ class SpnTrainConfig(RunConfig):
     fusion: Literal["spade", "concat"] | None = None
     """how a prior enters the generator; concat: the paper's "w/o SPADE\""""
     pretext: Annotated[str | None, Option(metavar="NAME")] = None
-    """what the priors are distilled from: a network of timm, sair-clip, a folder, edges, or none"""
+    """what the priors are distilled from: a network of timm, sair-clip, another SPN (spn-lite, a folder), the
+    folder of an open_clip model, edges, or none"""
     random_pretext: bool = False
     """leave that network with random weights, the paper's "SPN w / rand\""""
     masks: Annotated[str | None, Option(metavar="FOLDER")] = None

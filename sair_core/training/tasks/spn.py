@@ -18,11 +18,12 @@ from torch.nn import functional as F
 
 from sair_core.config import to_dict
 from sair_core.devices import upload
-from sair_core.encoders.pretext import Pretext, PretextConfig, build_pretext, packaged_features
+from sair_core.encoders.pretext import Pretext, PretextConfig, packaged_features
 from sair_core.evaluation.samples import centre_square
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, SpnFeatures, composite
+from sair_core.models.teacher import build_teacher
 from sair_core.photos.folders import spread
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
@@ -195,7 +196,7 @@ def _build_pretext_and_heads(model: Spn) -> tuple[Pretext | None, DistillationHe
     config = model.config
     if config.pretext is None:
         return None, None
-    pretext = build_pretext(config.pretext, config.prior_strides_px)
+    pretext = build_teacher(config.pretext, config.prior_strides_px)
     return pretext, DistillationHeads(config.prior_channels, pretext.channels)
 
 

@@ -208,3 +208,9 @@ def test_epsilon_bounds_the_loss_of_equal_fills(spn_run):
         task.step(batch, numbers.start)
         costs.append(task.terms["diverse"][0])
     assert costs[0] > 5 * costs[1] and costs[1] <= 2
+
+
+def test_the_priors_of_another_spn_teach(spn_run, tmp_path):
+    other = train(spn_run(output=str(tmp_path / "other"), steps=1), show_progress=False)
+    model = load_model(train(spn_run(pretext=str(other), probabilistic=False), show_progress=False))
+    assert model.config.pretext.name == str(other) and not model.config.probabilistic
