@@ -32,7 +32,6 @@ from sair_core.semantics.reader import SemanticReader
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 
 SIZE_PX = 256
-BIN_PERCENT = (20, 10)
 
 
 @strict_dataclass
@@ -99,10 +98,6 @@ class FillsOptions:
     def __post_init__(self) -> None:
         for name in ("samples", "workers"):
             require(getattr(self, name) >= 1, f"--{name} must be at least 1, got {getattr(self, name)}.")
-        require(
-            self.bin_percent in BIN_PERCENT,
-            f"--bin-percent must be one of {', '.join(map(str, BIN_PERCENT))}, got {self.bin_percent}.",
-        )
         for text in self.degrade:
             parse_degradation(text)
         require(

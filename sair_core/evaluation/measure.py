@@ -60,7 +60,7 @@ class Case:
     @property
     def hole_name(self) -> str:
         """Of the hole's file, and of the hole in a manifest."""
-        return f"{self.sample.index:05d}_{self.sample.path.stem}_{self.bin}"
+        return name_hole(self.sample, self.bin)
 
     @property
     def name(self) -> str:
@@ -83,15 +83,24 @@ class Case:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the hole: its size and pixels."""
-        content = f"{self.mask.shape}".encode() + np.packbits(self.mask).tobytes()
-        return hashlib.sha256(content).hexdigest()
+        """Of the hole, see `digest_hole`."""
+        return digest_hole(self.mask)
 
     @cached_property
     def true_textures(self) -> tuple[Texture, Texture]:
         """Of the photo, at the places that the hole hides and everywhere."""
         assert self.true_maps is not None
         return textures(self.true_maps, self.mask)
+
+
+def name_hole(sample: Sample, bin_name: str) -> str:
+    """Return what a photo's hole of a bin is called, in files and manifests."""
+    return f"{sample.index:05d}_{sample.path.stem}_{bin_name}"
+
+
+def digest_hole(mask: np.ndarray) -> str:
+    """Return the SHA-256 of a hole, bool `(H, W)`: of its size and pixels."""
+    return hashlib.sha256(f"{mask.shape}".encode() + np.packbits(mask).tobytes()).hexdigest()
 
 
 def textures(maps: Maps, mask: np.ndarray) -> tuple[Texture, Texture]:

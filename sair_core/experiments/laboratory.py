@@ -15,7 +15,7 @@ from sair_core.devices import pick_device
 from sair_core.errors import MissingDependencyError, ModelNotFoundError
 from sair_core.evaluation.holes import HoleSource, hole_source
 from sair_core.evaluation.manifest import Manifest, make_manifest
-from sair_core.evaluation.measure import Case, Ruler, load_ruler
+from sair_core.evaluation.measure import Ruler, digest_hole, load_ruler, name_hole
 from sair_core.evaluation.methods import MODEL_ROWS, Method, ModelMethod, RestoreMethod, build_methods
 from sair_core.evaluation.runner import Benchmark
 from sair_core.evaluation.samples import Sample, list_samples
@@ -73,10 +73,8 @@ class Laboratory:
         samples, size_px = list_samples(self.test, self.preset.limit), self.preset.size_px
         digests = {}
         for sample in samples:
-            photo = sample.load(size_px)
             for bin_name, mask in self.holes(sample, (size_px, size_px)):
-                case = Case(sample, bin_name, photo, mask)
-                digests[case.hole_name] = case.digest
+                digests[name_hole(sample, bin_name)] = digest_hole(mask)
         manifest = make_manifest(
             self.test,
             samples,
@@ -106,8 +104,8 @@ class Laboratory:
 
     def check(self) -> None:
         """Raise ConfigError or DataError for what is wrong with methods of others, photos or masks."""
-        for there in (self.others, self.samples):
-            log.info("%d", len(there))
+        others = f", {len(self.others)} methods of others" if self.others else ""
+        log.warning("%d photos to measure%s", len(self.samples), others)
 
     def configure(self, variant: Variant, seed: int, folder: Path) -> tuple[dict[str, Any], Any]:
         """Return the fields of a training that are not its recipe's, and its configuration."""

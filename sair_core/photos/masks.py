@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from sair_core.errors import MaskError, MaskSizeError, PhotoError
+from sair_core.errors import ConfigError, MaskError, MaskSizeError, PhotoError
 from sair_core.photos.formats import to_photo_mode
 from sair_core.photos.reader import call_decoder, read_picture, turn_upright
 
@@ -29,7 +29,12 @@ SPARE_PX = 1_000_000  # a mask file may be this much larger than four times the 
 
 
 def share_bins(width_percent: int) -> Bins:
-    """Return the bins of hole shares from 0 to 60 %, each so wide: `(low, high)`, shares in [0, 1]."""
+    """Return the bins of hole shares from 0 to 60 %, each so wide: `(low, high)`, shares in [0, 1].
+
+    Raises ConfigError for a width that does not divide 60.
+    """
+    if width_percent < 1 or LARGEST_PERCENT % width_percent:
+        raise ConfigError(f"Bins must be as wide as a part of {LARGEST_PERCENT} %, got {width_percent}.")
     edges = range(0, LARGEST_PERCENT + 1, width_percent)
     return tuple((low / 100, high / 100) for low, high in itertools.pairwise(edges))
 
