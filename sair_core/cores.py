@@ -1,9 +1,10 @@
-"""How many cores this process may use, and threads that leave them to others while they wait."""
+"""The processor, how many of its cores may be used, and threads that leave them to others while they wait."""
 
 from __future__ import annotations
 
 import math
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,16 @@ def count_usable_cores() -> int:
     quotas of its control groups (of containers and Spaces) come to, where that is less."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min([bound, *_read_quotas(CGROUPS, MEMBERSHIP)])))
+
+
+def processor_name() -> str:
+    """Return the processor's trade name where the system tells it, else its architecture."""
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def share_cores() -> None:

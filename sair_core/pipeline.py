@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import overload
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from cachetools import LRUCache
 from PIL import Image
@@ -25,6 +24,7 @@ from sair_core.filling.natural import Sources, prefer_named, read_sources
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
 from sair_core.filling.texture import TextureConfig
+from sair_core.layout import choose_layout
 from sair_core.models.inpainter import Inpainter
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
@@ -70,8 +70,8 @@ class InpaintPipeline:
     ):
         """A pipeline around a model.
 
-        device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where the hardware has it; differs
-        from float32 by under 2/255 on average. mirror: average what a SAIR says with what it says of the
+        device: auto, cpu, cuda, cuda:1 or mps. bf16: compute in bfloat16 where that is faster; differs from
+        float32 by under 2/255 on average. mirror: average what a SAIR says with what it says of the
         mirrored photo, for twice the time and 0.03 dB. remove_seams: correct a fill so that it meets the
         photo at the hole's border; without, it is what the model alone says. texture: whether fills, and
         what is viewed and exported of them, get texture from the photo unless `fill` is told otherwise; by
@@ -80,8 +80,9 @@ class InpaintPipeline:
         options.
         """
         self.device = pick_device(device)
-        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
-        self.bf16 = bf16
+        self.layout = choose_layout(self.device)
+        self.model = model.to(self.device).to(memory_format=self.layout.memory_format).eval()
+        self.bf16 = bf16 and self.layout.bf16
         self.mirror = mirror
         self.remove_seams = remove_seams
         by_default = None if isinstance(model, Inpainter) else isinstance(model, Sair)
@@ -360,7 +361,7 @@ class InpaintPipeline:
         if self._sair is None:
             model = load_model(BUNDLED_SAIR)
             assert isinstance(model, Sair)
-            self._sair = model.to(self.device).to(memory_format=torch.channels_last)
+            self._sair = model.to(self.device).to(memory_format=self.layout.memory_format)
         return self._sair
 
     @property

@@ -1,17 +1,29 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from sair_core import layout
+from sair_core.devices import has_bf16
 from sair_core.models.presets import spn_preset
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.models.spn import Spn
 from sair_core.pipeline import InpaintPipeline
 
 FIXTURES = Path(__file__).parent / "fixtures"
+USUAL = layout.Layout(channels_last=True, bf16=has_bf16(torch.device("cpu")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_layout() -> Iterator[None]:
+    """Networks compute in the usual layout, whatever else the machine does while it would be measured."""
+    with mock.patch.object(layout, "measure", lambda: {USUAL: 1.0}):
+        yield
 
 
 @pytest.fixture(scope="session")

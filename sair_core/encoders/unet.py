@@ -21,6 +21,7 @@ from sair_core.encoders.blocks import (
     ResBlock,
     pad_to_multiple,
 )
+from sair_core.layout import memory_format_of
 
 TRUNK_REDUCTIONS = (4, 8, 16, 32)  # px a cell of the maps that may join
 JOINS = ((0,), (1,), (2, 3))  # which of them join at 1/4, 1/8 and 1/16
@@ -123,7 +124,7 @@ class UNetEncoder(nn.Module):
         height, width = rgb01.shape[-2:]
         x = torch.cat([rgb01 * 2 - 1, hole01], dim=1)
         x = pad_to_multiple(x, self.multiple_px)
-        x = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
+        x = self.stem(F.pixel_unshuffle(x, 2).contiguous(memory_format=memory_format_of(self.stem)))
         skips = []
         for i, (stage, reduce) in enumerate(zip(self.down, self.reduce)):
             x = stage(x)

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sair_core.cores import count_usable_cores
+from sair_core.cores import count_usable_cores, processor_name
 from sair_core.evaluation.summary import Failure, Gain, Record, Summary, Tally
 from sair_core.files import replacing
 
@@ -151,16 +151,6 @@ def machine_facts() -> dict[str, str | int]:
         "torch": package_version("torch"),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-
-
-def processor_name() -> str:
-    """The processor's trade name where the system tells it, else its architecture."""
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def package_version(name: str) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sair_core.coords import LANCZOS, cell_of, sample_lanczos
 from sair_core.devices import upload
+from sair_core.layout import memory_format_of
 from sair_core.models.inpainter import Inpainter
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.models.spn import Spn, SpnFeatures
@@ -54,7 +55,7 @@ class SairFiller:
         if self.mirror:
             rgb01, hole01 = (torch.cat([x, x.flip(-1)]) for x in (rgb01, hole01))
         words, strength = guide or (None, 1.0)
-        rgb01 = rgb01.contiguous(memory_format=torch.channels_last)
+        rgb01 = rgb01.contiguous(memory_format=memory_format_of(self.model))
         return self.model.encode(rgb01, hole01, words=words, strength=strength)
 
     def decode(self, encoded: SairFeatures, coords_yx: Tensor, size_px: tuple[int, int], seed: int) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 from sair_core.coords import LANCZOS, cell_of, lanczos_taps
 from sair_core.devices import autocast, upload
 from sair_core.holes import to_rgb01
+from sair_core.layout import memory_format_of
 from sair_core.models.sair import Sair, SairFeatures, decode_chunked
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
@@ -106,7 +107,8 @@ class PhotoFunction:
         rows, columns = region.rows, region.columns
         rgb01 = to_rgb01(self.photo.deep_rgb[rows.encoded, columns.encoded])
         pad = (0, columns.padded - rgb01.shape[3], 0, rows.padded - rgb01.shape[2])
-        rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=torch.channels_last)
+        layout = memory_format_of(self.model)
+        rgb01 = F.pad(rgb01, pad, mode="replicate").contiguous(memory_format=layout)
         with autocast(self.device, self.bf16):
             features = self.model.encode_view(upload(rgb01, self.device))
         features = SairFeatures(_copy_to_own_memory(features.projected), features.start01)
