@@ -142,6 +142,24 @@ def test_gamma_chromaticity_resolution_and_profile_come_back():
         assert load_photo(encode_image(profiled, format)).icc_profile == SRGB
 
 
+def test_what_the_colours_mean_is_kept_by_fills_and_exports(tiny_pipe, tmp_path):
+    chromaticity = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+    data = png_with(
+        (b"gAMA", struct.pack(">I", 100_000)),
+        (b"cHRM", struct.pack(">8I", *(round(v * 1e5) for v in chromaticity))),
+        image=picture((48, 40)),
+    )
+    hole = np.zeros((40, 48), bool)
+    hole[10:20, 10:20] = True
+    tiny_pipe.fill(data, hole).save(tmp_path / "filled.png")
+    tiny_pipe.export(data, tmp_path / "enlarged.png", scale=2)
+    for name in ("filled.png", "enlarged.png"):
+        metadata = load_photo(tmp_path / name).metadata
+        assert (metadata.gamma, metadata.chromaticity) == (1.0, chromaticity), name
+    for format in ("JPEG", "TIFF", "WEBP"):  # which have no place for them: only a profile says so there
+        assert load_photo(encode_image(load_photo(data), format)).metadata.gamma is None
+
+
 def private_files():
     """A file of every kind with a private part of every kind that says what has been painted out."""
     exif = Image.Exif()
@@ -168,10 +186,11 @@ def private_files():
         "PNG": file_of("PNG", exif=exif, pnginfo=text),
         "WEBP": file_of("WEBP", exif=exif, xmp=xmp),
         "TIFF": file_of("TIFF", tiffinfo={**tags, 33432: "A. Maker"}),
+        **({"AVIF": file_of("AVIF", exif=exif, xmp=xmp)} if features.check("avif") else {}),
     }
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", private_files())
 @pytest.mark.parametrize("format", (*FORMATS, "BMP"))
 def test_nothing_of_before_the_fill_is_written(kind, format):
     data = private_files()[kind]
