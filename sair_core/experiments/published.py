@@ -230,6 +230,15 @@ PUBLISHED: Mapping[str, Mapping[str, Rows]] = {
             },
         ),
     },
+    "spn-targets": {
+        "Paris StreetView": _all(
+            _SPN_NAMES,
+            {
+                "SPL (64)": (0.886, 29.38, 0.0154, 46.13),
+                "SPL (64) w/ prior of SPN": (0.881, 29.21, 0.0163, 42.30),
+            },
+        ),
+    },
     "spn-blocks": {
         "Paris StreetView": _all(
             _SPN_NAMES,

@@ -79,6 +79,7 @@ TABLES = {
     ),
     "spn-scales": Table("SPN, Table 3: scales of the priors", ("spl", "spn-2-scales", "spn"), (ALL,)),
     "spn-blocks": Table("SPN, Table 4: SPADE ResBlocks", ("spn-4-blocks", "spn", "spn-12-blocks"), (ALL,)),
+    "spn-targets": Table("SPN, Table 5: priors of another SPN as targets", ("spl", "spl-taught"), (ALL,)),
     "spn-parts": Table("SPN, Figure 7: its parts", ("spn", "spn-untaught", "spl", "spn-concat"), (ALL,)),
     "spn-teachers": Table(
         "SPN, Figure 8: its teachers", ("spn", "spn-clip", "spn-edges", "spn-random"), (ALL,)
