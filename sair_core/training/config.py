@@ -35,7 +35,8 @@ class RunConfig:
     """what is trained: sair, detail (a SAIR's views) or spn"""
     preset: str | None = None
     """model configuration, with the recipe of its paper where it is of one: lite, tiny, paper, and for a SAIR
-    liif, edsr, sem-edsr, lte, sem-lte, nfs, ous, sam, for an SPN spl; default: that of --from, or lite"""
+    lite-trunk, liif, edsr, sem-edsr, lte, sem-lte, nfs, ous, sam, for an SPN spl; default: that of --from, or
+    lite"""
     start: Annotated[str | None, Option("--from", metavar="MODEL")] = None
     """model whose weights to begin with: bundled name, folder or hub id"""
     val: Annotated[tuple[str, ...], FOLDERS] = ()
@@ -147,7 +148,7 @@ class TrainConfig(RunConfig):
     """train what completes the semantics under a hole and nothing else, for another semantic encoder"""
     queries: int = 1536
     """pixels asked for a photo at --size-px; they grow where the batch shrinks"""
-    hole_share: float | Literal["even"] = 0.8
+    hole_share: Annotated[float | Literal["even"], Option(metavar="X|even")] = 0.8
     """share of these inside the hole: the weight of the hole in the loss; even: pixels alike, wherever they
     are"""
     masks: Annotated[str | None, Option(metavar="FOLDER")] = None
