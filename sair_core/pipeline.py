@@ -20,6 +20,7 @@ from sair_core.filling.adapters import Filler, Guide, build_filler
 from sair_core.filling.engine import fill_photo
 from sair_core.filling.engines import load_engine
 from sair_core.filling.fill import is_reduced, open_hole
+from sair_core.filling.guides import GuideCache
 from sair_core.filling.natural import Sources, prefer_named, read_sources
 from sair_core.filling.priors import CLUSTERS, PriorView, read_priors
 from sair_core.filling.result import FillResult
@@ -54,8 +55,8 @@ class InpaintPipeline:
     """Fills holes in photos of any size, shows photos at any scale and names what is in them.
 
     It remembers, within limits, what it computed of photos: features of those that were viewed, readings of
-    those that were named, and the last one that was filled to be viewed. `close`, or the end of a `with`
-    block, frees that.
+    those that were named, the last one that was filled to be viewed, and what the model made of the holes of
+    the last one. `close`, or the end of a `with` block, frees that.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class InpaintPipeline:
         self._features = FeatureCache()
         self._key = model_key()
         self._filled: LRUCache[bytes, Photo] = LRUCache(1)
+        self._guides = GuideCache()
 
     @classmethod
     def from_pretrained(
@@ -131,6 +133,7 @@ class InpaintPipeline:
         """
         self._features.clear()
         self._filled.clear()
+        self._guides.clear()
         if self._selector is not None:
             self._selector.close()
             self._selector = None
@@ -274,6 +277,7 @@ class InpaintPipeline:
             device=self.device,
             bf16=self.bf16,
             remove_seams=self.remove_seams,
+            guides=self._guides,
             progress=report,
             cancelled=cancelled or never_cancelled,
         )

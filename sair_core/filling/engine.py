@@ -10,6 +10,7 @@ import torch
 
 from sair_core.filling.adapters import Filler, Guide
 from sair_core.filling.fill import fill_hole
+from sair_core.filling.guides import GuideCache
 from sair_core.filling.natural import Sources, fill_natural
 from sair_core.filling.texture import TextureConfig
 from sair_core.photos.photo import Photo
@@ -31,13 +32,16 @@ def fill_photo(
     device: torch.device,
     bf16: bool,
     remove_seams: bool = True,
+    guides: GuideCache | None = None,
     progress: Progress = no_progress,
     cancelled: Cancelled = never_cancelled,
 ) -> list[tuple[Photo, str]]:
     """Fill the hole of a photo once for every seed, each with what has to be said of it ("" for nothing).
 
     hole: bool `(H, W)` with known pixels beside it. texture: None for the model's colours alone; sources:
-    where it may come from. The rest as in `fill_hole`, whose model is asked once where it does not draw.
+    where it may come from. guides: what is kept of the photo's holes, of the same model and options; used
+    where neither seeds nor words change what the model says. The rest as in `fill_hole`, whose model is asked
+    once where it does not draw.
     Raises CancelledError.
     """
 
@@ -57,9 +61,15 @@ def fill_photo(
         fills01 = fill_with_model(progress=progress)
         return [(photo.composite(fill01, hole), "") for fill01 in fills01]
     for most_px in (GUIDE_HOLE_WORK_PX, None):
-        guides01 = fill_with_model(
-            max_hole_work_px=most_px, progress=lambda done, text: progress(GUIDE_SHARE * done, text)
+        fill_as_guide = partial(
+            fill_with_model,
+            max_hole_work_px=most_px,
+            progress=lambda done, text: progress(GUIDE_SHARE * done, text),
         )
+        if guides is None or filler.draws or guide is not None:
+            guides01 = fill_as_guide()
+        else:
+            guides01 = guides.get(photo, hole, most_px, fill_as_guide)
         filled = fill_natural(
             photo,
             hole,
