@@ -17,7 +17,7 @@ from sair_core.pipeline import InpaintPipeline
 from sair_core.semantics.reader import SemanticReader
 
 MIOU = "sair-miou"
-VARIANT = "sair"
+SIRS = {"CLIP encoder + SIR": "sair", "CLIP encoder + SIR, taught": "sair-taught"}
 DIGITS = 3
 
 
@@ -31,15 +31,17 @@ def measure_miou(laboratory: Laboratory) -> list[dict[str, Any]] | str:
         return "The photos of this set have no labels."
     if path.is_file():
         return json.loads(path.read_text("utf-8"))["records"]
+    readers: dict[str, SemanticReader] = {}
     try:
-        model = load_model(laboratory.train(VARIANT, laboratory.seeds[0]))
+        for title, variant in SIRS.items():
+            model = load_model(laboratory.train(variant, laboratory.seeds[0]))
+            assert isinstance(model, Sair) and model.config.semantic is not None  # variants with semantics
+            if not readers:
+                alone = SemanticReader.from_pretrained(model.config.semantic, device=laboratory.device)
+                readers["CLIP encoder"] = alone
+            readers[title] = InpaintPipeline(model, device=laboratory.device).reader
     except ModelNotFoundError as error:
         return f"Not measured: {error}"
-    assert isinstance(model, Sair) and model.config.semantic is not None  # the variant has semantics
-    readers = {
-        "CLIP encoder": SemanticReader.from_pretrained(model.config.semantic, device=laboratory.device),
-        "CLIP encoder + SIR": InpaintPipeline(model, device=laboratory.device).reader,
-    }
     data = laboratory.data / folder
     _, classes = list_labelled(data)
     tables = measure(readers, data, classes, limit=laboratory.preset.limit)

@@ -36,6 +36,8 @@ DEGRADATIONS = ("noise:0.1", "blur:2", "scale:4")
 
 VARIANTS = {
     "sair": Variant("SAIR", "sair", {"preset": "paper"}),
+    # The paper's L1 on colour does not keep what SIR says in the space of words; a teacher does.
+    "sair-taught": Variant("SAIR, SIR taught", "sair", {"preset": "paper", "semantic_weight": 0.2}),
     "liif": Variant("LIIF", "sair", {"preset": "liif"}),
     "edsr": Variant("EDSR(wo)", "sair", {"preset": "edsr"}),
     "sem-edsr": Variant("EDSR(w)", "sair", {"preset": "sem-edsr"}),

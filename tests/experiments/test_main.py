@@ -15,7 +15,7 @@ from sair_core.evaluation.download import cached_file
 from sair_core.evaluation.perceptual import WEIGHTS_URL
 from sair_core.experiments import __main__ as cli
 from sair_core.experiments.figures import FIGURES
-from sair_core.experiments.miou import MIOU
+from sair_core.experiments.miou import MIOU, SIRS
 from sair_core.experiments.runs import is_finished
 from sair_core.experiments.tables import TABLES
 from sair_core.experiments.variants import DEGRADATIONS, VARIANTS
@@ -43,7 +43,7 @@ def test_small_makes_every_table_and_figure(arguments, tmp_path, capsys):
         assert {"psnr_db", "ssim", "l1", "frechet", "distance"} <= {row["figure"] for row in rows}
         assert table.title in out
     assert {row["method"] for row in read_csv(output / "tables" / f"{MIOU}.csv")} == {
-        "CLIP encoder", "CLIP encoder + SIR",
+        "CLIP encoder", *SIRS,
     }  # fmt: skip
     best = [
         row for row in read_csv(output / "tables" / "spn-main.csv") if row["part"].startswith("best of five")
