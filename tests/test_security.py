@@ -15,9 +15,9 @@ SOURCES = [
     *sorted((ROOT / "sair_core").rglob("*.py")),
 ]
 NETWORK = {"urllib", "requests", "httpx", "aiohttp", "socket", "http", "ftplib"}
-# Two fetch the weights of a measure or a loss from one fixed address; one asks whether the hub is there.
+# Two fetch the weights of a measure or a loss from fixed addresses; one asks whether the hub is there.
 FETCHERS = {
-    "sair_core/evaluation/perceptual.py",
+    "sair_core/evaluation/download.py",
     "sair_core/training/tasks/perceptual.py",
     "sair_core/weights/network.py",
 }

@@ -91,7 +91,7 @@ def _chunks(view: memoryview) -> Iterator[tuple[bytes, int, int]]:
 
 def _is_picture(view: memoryview, name: bytes, start: int, end: int) -> bool:
     """Whether a chunk is needed to decode; a transparent colour of another size than the picture's is not."""
-    wanted = TRANSPARENT_COLOUR_BYTES.get(view[COLOUR_TYPE])
+    wanted = TRANSPARENT_COLOUR_BYTES.get(int.from_bytes(view[COLOUR_TYPE : COLOUR_TYPE + 1], "big"))
     return name in PICTURE and (name != b"tRNS" or wanted in (None, end - start - 12))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from sair_core.errors import PhotoError
 from sair_core.photos.containers import strip_attachments
 from sair_core.photos.photo import load_photo
 from sair_core.photos.tiff import ASCII, RATIONAL, SHORT, Tag, write_directory
@@ -138,3 +139,12 @@ def test_damaged_boxes_end():
         for place in random.integers(meta, meta + 250, 4):
             data[place] = random.integers(0, 256)
         assert len(strip_attachments(bytes(data))) == len(sound)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_a_file_that_is_cut_off_anywhere_is_opened_or_refused_in_words(format):
+    whole = file_of(format)
+    for end in range(1, min(len(whole), 120)):
+        strip_attachments(whole[:end])
+        with pytest.raises(PhotoError):
+            load_photo(whole[:end])
