@@ -135,7 +135,7 @@ def count_waits(device: str) -> Iterator[list[int]]:
             yield counts
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    counts.append(sum("synchronizing" in str(one.message) for one in found))
+    counts.append(sum("called a synchronizing" in str(one.message) for one in found))
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
