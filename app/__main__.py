@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,7 @@ def _serve(options: AppOptions) -> None:
 
     if options.engine is not None:
         find_inpainter(options.engine)  # what is not there is said now, and not at the first fill
+    _check_host(options)
     check_folder()
     delete_leftovers(limits().delete_files[1])
     load = functools.partial(load_pipeline, device=options.device)
@@ -122,13 +124,27 @@ def _serve(options: AppOptions) -> None:
     except KeyboardInterrupt:
         pass  # how an app ends: not a command that was broken off
     except OSError as error:
-        port = "any port from 7860" if options.port is None else f"port {options.port}"
-        raise ConfigError(
-            f"The app cannot listen on {options.host}, {port}: it is in use, or not this machine's. "
-            "Choose others with --port and --host."
-        ) from error
+        raise _describe_address(options) from error
     finally:
         forget_files(blocks)
+
+
+def _check_host(options: AppOptions) -> None:
+    """Raise ConfigError for a host that is not this machine's: Gradio would try all ports of it, one by one."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(options.host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise _describe_address(options) from error
+
+
+def _describe_address(options: AppOptions) -> ConfigError:
+    port = "any port from 7860" if options.port is None else f"port {options.port}"
+    return ConfigError(
+        f"The app cannot listen on {options.host}, {port}: it is in use, or not this machine's. "
+        "Choose others with --port and --host."
+    )
 
 
 if __name__ == "__main__":

@@ -84,6 +84,13 @@ def test_a_port_in_use_is_said_in_words():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.7", "a" * 80])
+def test_a_host_that_is_not_this_machine_is_said_in_words(host):
+    result = run("app.py", "--host", host)
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    assert "cannot listen on" in result.stderr and "--host" in result.stderr
+
+
 def test_a_folder_for_files_that_is_none_is_said_in_words(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
