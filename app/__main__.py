@@ -130,7 +130,7 @@ def _serve(options: AppOptions) -> None:
 
 
 def _check_host(options: AppOptions) -> None:
-    """Raise ConfigError for a host that is not this machine's: Gradio would try all ports of it, one by one."""
+    """Raise ConfigError for a host that is not this machine's: Gradio would try each of its ports."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(options.host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
