@@ -15,8 +15,10 @@ SOURCES = [
     *sorted((ROOT / "sair_core").rglob("*.py")),
 ]
 NETWORK = {"urllib", "requests", "httpx", "aiohttp", "socket", "http", "ftplib"}
-# Two fetch the weights of a measure or a loss from fixed addresses; one asks whether the hub is there.
+# Two fetch the weights of a measure or a loss from fixed addresses; one asks whether the hub is there; one
+# listens for a moment at an address that is to be this machine's.
 FETCHERS = {
+    "app/__main__.py",
     "sair_core/evaluation/download.py",
     "sair_core/training/tasks/perceptual.py",
     "sair_core/weights/network.py",
