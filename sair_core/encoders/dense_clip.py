@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from sair_core.devices import upload
 from sair_core.encoders.dense_vit import dense_vit
-from sair_core.encoders.stage_maps import StageMaps, find_stages
+from sair_core.encoders.stage_maps import StageMaps, take_stages
 from sair_core.encoders.trunk import Trunk, trunk_form
 from sair_core.errors import ConfigError
 
@@ -134,8 +134,8 @@ class DenseClip(nn.Module):
 
     def stage_channels(self, reductions: Sequence[int]) -> tuple[int, ...]:
         """Return the channels of what `stage_maps` returns. Raises ConfigError for a tower without stages."""
-        _, levels = self._find_stages(reductions)
-        return tuple(level["num_chs"] for level in levels)
+        _, channels = self._take_stages(reductions)
+        return channels
 
     def stage_maps(self, rgb01: Tensor, reductions: Sequence[int]) -> list[Tensor]:
         """Return maps of the tower's trunk, before its projection, of photos at their own size.
@@ -144,20 +144,17 @@ class DenseClip(nn.Module):
         convolutional network of timm has. Returns `(B, C_i, ceil(H / r_i), ceil(W / r_i))` a reduction.
         Raises ConfigError as `stage_channels`.
         """
-        stages, _ = self._find_stages(reductions)
+        stages, _ = self._take_stages(reductions)
         return stages(self._normalise(rgb01.float()))
 
-    def _find_stages(self, reductions: Sequence[int]) -> tuple[StageMaps, list[dict[str, Any]]]:
+    def _take_stages(self, reductions: Sequence[int]) -> tuple[StageMaps, tuple[int, ...]]:
         trunk: Any = getattr(self.visual, "trunk", None)
-        every = getattr(trunk, "feature_info", None)
-        if not isinstance(every, list):
+        if not isinstance(getattr(trunk, "feature_info", None), list):
             raise ConfigError(
                 f"{type(self.visual).__name__} has no maps at several scales. Choose an encoder whose image "
                 "tower is a convolutional network of timm, or an appearance encoder that sees none of them."
             )
-        name = type(trunk).__name__
-        places = find_stages(name, reductions, [level["reduction"] for level in every], range(len(every)))
-        return StageMaps(trunk, places), [every[i] for i in places]
+        return take_stages(type(trunk).__name__, trunk, reductions)
 
     def _prepare(
         self, rgb01: Tensor, hole01: Tensor | None, scale: float = 1.0

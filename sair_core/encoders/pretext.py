@@ -21,7 +21,7 @@ from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.imagenet import PACKAGES, load_classifier
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
-from sair_core.encoders.stage_maps import StageMaps, find_stages
+from sair_core.encoders.stage_maps import find_stages, take_stages
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.network import hub_or_cache
@@ -195,10 +195,8 @@ def _freeze_stages(
     name: str, network: Any, reductions: Sequence[int] | None, mean: Sequence[float], std: Sequence[float]
 ) -> FrozenFeatures:
     """Return maps after the stages of a timm network with these reductions; None = all of its stages."""
-    levels = network.feature_info
-    every = [level["reduction"] for level in levels]
-    indices = find_stages(name, reductions or every, every, range(len(every)))
-    return FrozenFeatures(StageMaps(network, indices), [levels[i]["num_chs"] for i in indices], mean, std)
+    stages, channels = take_stages(name, network, reductions)
+    return FrozenFeatures(stages, channels, mean, std)
 
 
 def _timm_features(config: PretextConfig, reductions: Sequence[int]) -> FrozenFeatures:

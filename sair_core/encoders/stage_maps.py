@@ -40,3 +40,17 @@ def find_stages(
         f"1/{', 1/'.join(map(str, missing))}. Change upsample: it multiplies the scales that are asked for.",
     )
     return tuple(indices[list(available).index(r)] for r in reductions)
+
+
+def take_stages(
+    name: str, network: Any, reductions: Sequence[int] | None
+) -> tuple[StageMaps, tuple[int, ...]]:
+    """Return the maps after a network's stages with these reductions, and their channels.
+
+    network: one of timm's whose `feature_info` is a list. reductions: None = all of its stages.
+    Raises ConfigError as `find_stages`.
+    """
+    levels = network.feature_info
+    every = [level["reduction"] for level in levels]
+    indices = find_stages(name, reductions or every, every, range(len(every)))
+    return StageMaps(network, indices), tuple(levels[i]["num_chs"] for i in indices)
