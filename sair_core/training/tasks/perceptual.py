@@ -13,14 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from sair_core.encoders.pretext import FrozenFeatures, text_aligned_features
+from sair_core.evaluation.samples import centre_square
 from sair_core.holes import to_rgb01
 from sair_core.models.projected import MapNorm
+from sair_core.photos.folders import spread
+from sair_core.training.data.store import PhotoStore
 from sair_core.training.tasks.spn_losses import feature_loss
 from sair_core.weights.bundled import BUNDLED_ENCODER
 from sair_core.weights.network import ask
 
 logger = logging.getLogger(__name__)
 
+MEASURED = 32  # photos by whose maps others are normalised
 # VGG19's relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1, as SPADE uses it: K = 5.
 VGG_STAGES = ((0, 2), (2, 7), (7, 12), (12, 21), (21, 30))
 VGG_CHANNELS = (64, 128, 256, 512, 512)
@@ -73,6 +77,11 @@ def _vgg19(timeout_seconds: float) -> Stages:
     layers = network.features
     assert isinstance(layers, nn.Sequential)
     return Stages([layers[start:stop] for start, stop in VGG_STAGES])
+
+
+def take_measured(photos: PhotoStore, size_px: int) -> list[np.ndarray]:
+    """Return squares, uint8 `(size_px, size_px, 3)`, of photos by whose maps a network's are normalised."""
+    return [centre_square(photos[i].rgb, size_px) for i in spread(len(photos), MEASURED)]
 
 
 class PerceptualLoss(nn.Module):

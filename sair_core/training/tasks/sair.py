@@ -17,14 +17,13 @@ from sair_core.coords import cell_of, grid_coords, pixel_coords
 from sair_core.encoders.pretext import packaged_features
 from sair_core.encoders.semantic import find_encoder
 from sair_core.errors import ConfigError, DataError, MissingDependencyError, ModelNotFoundError
-from sair_core.evaluation.samples import centre_square
 from sair_core.filling.restore import restore
 from sair_core.models.parts import Part
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig, SairFeatures
 from sair_core.models.spn import composite
 from sair_core.photos.degrade import parse_degradation
-from sair_core.photos.folders import Classes, find_classes_file, read_classes, spread
+from sair_core.photos.folders import Classes, find_classes_file, read_classes
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -36,7 +35,7 @@ from sair_core.training.data.store import PhotoStore, load_split
 from sair_core.training.optimisers import Learner, adamw
 from sair_core.training.start import choose_model_config, load_start_weights
 from sair_core.training.tasks.adversary import REDUCTIONS
-from sair_core.training.tasks.perceptual import PerceptualLoss
+from sair_core.training.tasks.perceptual import PerceptualLoss, take_measured
 from sair_core.training.tasks.semantics import SemanticSupervision
 from sair_core.training.tasks.validation import (
     RestorationValidation,
@@ -51,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 CLASSIFIER = "tf_efficientnet_lite2"  # its maps compare pictures
 FINE_TUNING_WEIGHT = 0.02  # of that distance, where none is given: an L1 of colours is about 0.05
-MEASURED = 32  # photos by whose maps these are normalised
 PERCEIVED_PART, PERCEIVED_PX = 8, 64  # one picture in so many is compared, if its sides are as long
 
 
@@ -242,7 +240,7 @@ def _build_perceptual(config: TrainConfig, photos: PhotoStore) -> tuple[Perceptu
             raise
         logger.info("no perceptual loss: pip install sair-studio[train] adds it")
         return None, 0.0
-    some = [centre_square(photos[i].rgb, config.size_px) for i in spread(len(photos), MEASURED)]
+    some = take_measured(photos, config.size_px)
     return PerceptualLoss(features, some), FINE_TUNING_WEIGHT if weight is None else weight
 
 

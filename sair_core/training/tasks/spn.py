@@ -19,12 +19,10 @@ from torch.nn import functional as F
 from sair_core.config import to_dict
 from sair_core.devices import upload
 from sair_core.encoders.pretext import Pretext, PretextConfig, packaged_features
-from sair_core.evaluation.samples import centre_square
 from sair_core.models.presets import spn_preset
 from sair_core.models.prior import DistillationHeads
 from sair_core.models.spn import Spn, SpnConfig, SpnFeatures, composite
 from sair_core.models.teacher import build_teacher
-from sair_core.photos.folders import spread
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
@@ -42,7 +40,7 @@ from sair_core.training.tasks.adversary import (
     ProjectedAdversary,
     WholeState,
 )
-from sair_core.training.tasks.perceptual import build_perceptual
+from sair_core.training.tasks.perceptual import build_perceptual, take_measured
 from sair_core.training.tasks.spn_losses import (
     SpnWeights,
     choose_weights,
@@ -57,7 +55,6 @@ from sair_core.weights.checkpoint import save_checkpoint
 logger = logging.getLogger(__name__)
 
 SHOWN_SEEDS = (1, 2)
-MEASURED = 32  # photos by whose maps the projected adversary's are normalised
 
 
 class SpnTask:
@@ -208,7 +205,7 @@ def _build_adversary(
         perceptual, name = build_perceptual() if probabilistic else (None, None)
         return PatchAdversary(None if perceptual is None else backend.place(perceptual)), name
     features = packaged_features(config.judge, REDUCTIONS)
-    some = [centre_square(photos[i].rgb, config.size_px) for i in spread(len(photos), MEASURED)]
+    some = take_measured(photos, config.size_px)
     adversary = ProjectedAdversary(features, some)
     backend.place(features)
     return adversary, config.judge
