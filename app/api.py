@@ -204,7 +204,7 @@ class Endpoints:
         loaded = self._load(photo)
         if not mask:
             raise MaskError("This file is missing: mask. Send one.")
-        return loaded, as_mask(mask, loaded.size_px)
+        return loaded, as_mask(mask, loaded.size_px, orientation=loaded.orientation)
 
 
 def add_endpoints(service: FillService) -> None:
@@ -339,7 +339,7 @@ def _file_input(label: str) -> gr.File:
 
 
 def _read_hole(photo: Photo, mask: str | None) -> np.ndarray | None:
-    return as_mask(mask, photo.size_px) if mask else None
+    return as_mask(mask, photo.size_px, orientation=photo.orientation) if mask else None
 
 
 @contextlib.contextmanager

@@ -307,7 +307,8 @@ class InpaintPipeline:
     ) -> Sources:
         """Return where a fill's texture may come from."""
         meaning = self.reader.read(photo.rgb, hole).vectors if config.semantic_guide else None
-        sources = Sources(None if source is None else read_sources(source, hole), meaning=meaning)
+        where = None if source is None else read_sources(source, hole, orientation=photo.orientation)
+        sources = Sources(where, meaning=meaning)
         names = [] if words is None else [w for w in parse_labels(words) if w != EVERYTHING_ELSE]
         if not names:
             return sources
@@ -406,7 +407,7 @@ class InpaintPipeline:
         """
         names = parse_labels(labels)
         photo = as_photo(photo)
-        hole = None if mask is None else as_mask(mask, photo.size_px)
+        hole = None if mask is None else as_mask(mask, photo.size_px, orientation=photo.orientation)
         if hole is not None and hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
         embedding = self.reader.read(photo.rgb, hole, complete=complete)
@@ -520,7 +521,7 @@ class InpaintPipeline:
         """
         photo = as_photo(photo)
         if mask is not None:
-            hole = as_mask(mask, photo.size_px)
+            hole = as_mask(mask, photo.size_px, orientation=photo.orientation)
             key = _digest(photo, hole)
             if key not in self._filled:
                 self._filled[key] = self.fill(photo, hole, cancelled=cancelled).photo

@@ -36,7 +36,7 @@ class MaskActions:
         """Put an uploaded mask (white = fill) in the place of what is painted."""
         try:
             photo = require_session(request, session).get(request.base)
-            mask = as_mask(require_file(request), photo.size_px)
+            mask = as_mask(require_file(request), photo.size_px, orientation=photo.orientation)
         except SairError as error:
             return refuse(error)
         if not mask.any():

@@ -13,7 +13,7 @@ def read_accounts(path: Path) -> list[tuple[str, str]]:
     Raises ConfigError; its message never holds what the file holds.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise ConfigError(f"--auth {path} cannot be read ({type(error).__name__}): check the path.") from None
     accounts = []

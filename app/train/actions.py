@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,7 @@ def describe(run: Run) -> dict[str, Any]:
 
 def _read_path(text: str) -> Path:
     """Return the path that was typed or copied, maybe with quotation marks around it."""
-    return Path(text.strip().strip("'\"")).expanduser()
+    return Path(os.path.expanduser(text.strip().strip("'\"")))  # unlike Path's, also of nobody's home
 
 
 def _photo_folder(text: str) -> Path:

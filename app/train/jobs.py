@@ -94,7 +94,7 @@ class TrainingJobs:
 
     def __init__(self, folder: Path, *, command: Sequence[str] = TRAINER, extra: Sequence[str] = ()):
         """folder: need not exist. command: the trainer; extra: arguments that it gets after all others."""
-        self.folder = folder.resolve()
+        self.folder = Path(os.path.realpath(folder))
         self._command = [*command]
         self._extra = [*extra]
         self._lock = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -74,13 +75,13 @@ class BatchConfig:
         require_megapixels(self.max_megapixels)
         require(self.workers >= 0, f"--workers must not be negative, got {self.workers}.")
         require(
-            self.output.resolve() != self.image.resolve(),
+            not _is_same(self.output, self.image),
             f"--output {self.output} is the folder of the photos, which would be overwritten. Give another.",
         )
         for read in filter(None, (self.mask, self.source)):
             masks = read if read.is_dir() else read.parent
             require(
-                self.output.resolve() != masks.resolve(),
+                not _is_same(self.output, masks),
                 f"--output {self.output} is where the masks are, which would be overwritten. Give another.",
             )
         for words in (self.words, self.fill_with):
@@ -94,3 +95,7 @@ class BatchConfig:
         engine = None if self.engine is None else self.engine.casefold()
         fill = fill_with, self.strength, engine, self.texture, self.seed
         return words, fill, self.quality, self.keep_gps
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)  # unlike Path.resolve, also of links in a circle

@@ -9,7 +9,7 @@ from pathlib import Path
 from sair_core.batch.config import BatchConfig
 from sair_core.batch.report import LEFT_OUT, Line
 from sair_core.errors import DataError
-from sair_core.photos.folders import APPLE_DOUBLE, fold_name, sort_files
+from sair_core.photos.folders import APPLE_DOUBLE, fold_name, is_special, sort_files
 from sair_core.photos.formats import PHOTO_SUFFIXES, list_readable_suffixes
 
 
@@ -74,7 +74,7 @@ def _list_masks(masks: Path | None, option: str) -> dict[str, Path]:
         return {}
     if not masks.is_dir():
         raise DataError(f"There is no folder and no file {masks}: check the path of {option}.")
-    files = [f for f in masks.iterdir() if f.suffix.lower() in list_readable_suffixes()]
+    files = [f for f in masks.iterdir() if f.suffix.lower() in list_readable_suffixes() and not is_special(f)]
     # Of several masks for one photo a PNG counts: it comes last and stays.
     files.sort(key=lambda f: (f.suffix.lower() == ".png", f.name))
     return {fold_name(f.stem): f for f in files if not f.name.startswith(APPLE_DOUBLE)}

@@ -16,7 +16,7 @@ import numpy as np
 from sair_core.batch.config import BatchConfig
 from sair_core.batch.jobs import Job
 from sair_core.batch.report import DONE, FAILED, SKIPPED, Line
-from sair_core.errors import MaskError, SairError
+from sair_core.errors import MaskError, PhotoError, SairError
 from sair_core.files import digest, replacing
 from sair_core.filling.engines import digest_engine
 from sair_core.photos.formats import FORMAT_BY_SUFFIX, WRITABLE_FORMATS
@@ -165,8 +165,14 @@ class Worker:
         by_suffix = FORMAT_BY_SUFFIX[target.suffix.lower()].name
         format = opened_as if opened_as in WRITABLE_FORMATS else by_suffix
         data = encode_image(result, format, config.quality, keep_gps=config.keep_gps)
-        with replacing(target) as temporary:
-            temporary.write_bytes(data)
+        try:
+            with replacing(target) as temporary:
+                temporary.write_bytes(data)
+        except OSError as error:
+            raise PhotoError(
+                f"{target} cannot be written ({error.strerror}). Choose another folder, or make room on the"
+                " disk."
+            ) from error
 
     def _fill(self, photo: Photo, hole: np.ndarray, job: Job, notes: list[str]) -> Photo:
         config = self.config
@@ -188,4 +194,4 @@ class Worker:
     def _read_mask(self, job: Job, photo: Photo) -> np.ndarray:
         if job.mask is None:
             raise MaskError(f"There is no mask named {job.photo.stem} in {self.config.mask}. Add one.")
-        return as_mask(job.mask, photo.size_px)
+        return as_mask(job.mask, photo.size_px, orientation=photo.orientation)

@@ -33,7 +33,7 @@ def open_hole(photo: PhotoSource, mask: MaskSource) -> tuple[Photo, np.ndarray]:
     Raises PhotoError kinds, MaskError, MaskSizeError, EmptyMaskError and FullMaskError.
     """
     photo = as_photo(photo)
-    hole = as_mask(mask, photo.size_px)
+    hole = as_mask(mask, photo.size_px, orientation=photo.orientation)
     if not hole.any():
         raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
     if hole.all():

@@ -39,12 +39,13 @@ class Sources:
     meaning: Tensor | None = field(default=None, repr=False)
 
 
-def read_sources(source: MaskSource, hole: np.ndarray) -> np.ndarray:
+def read_sources(source: MaskSource, hole: np.ndarray, *, orientation: int = 1) -> np.ndarray:
     """Read a mask of sources, white or True = take from here: bool `(H, W)`, without the hole.
 
-    Raises MaskError kinds; EmptyMaskError where nothing is left to take from.
+    orientation: how the photo was turned, as of `as_mask`. Raises MaskError kinds; EmptyMaskError where
+    nothing is left to take from.
     """
-    pixels: np.ndarray = as_mask(source, hole.shape) & ~hole
+    pixels: np.ndarray = as_mask(source, hole.shape, orientation=orientation) & ~hole
     if not pixels.any():
         raise EmptyMaskError(
             "Nothing outside the hole is marked to take texture from. Mark a part of the photo that stays, "

@@ -20,6 +20,10 @@ CLASSES_EXAMPLE = '{"classes": [{"id": 0, "name": "sky", "synonyms": []}, ...]}'
 VOID = 255
 MAX_MAP_MEGAPIXELS = 400
 APPLE_DOUBLE = "._"
+# Of photos, too: what phones, cameras and editors write.
+UNREAD_SUFFIXES = frozenset(
+    ".heic .heif .jxl .cr2 .cr3 .nef .arw .dng .orf .raf .rw2 .pef .srw .psd .xcf".split()
+)
 
 
 def list_photos(folders: Iterable[str | Path], *, recursive: bool = False) -> list[Path]:
@@ -64,11 +68,16 @@ def _why_no_photo(file: Path) -> str:
     if file.name.startswith(APPLE_DOUBLE):
         return "what macOS keeps beside a file of this name"
     if suffix not in PHOTO_SUFFIXES:
-        known = suffix in list_readable_suffixes()
-        return "a format that is read, but not written: convert it to PNG or JPEG" if known else "no photo"
-    if file.exists() and not file.is_file():
-        return "no file, but a device, a pipe or a socket"
-    return ""
+        if suffix in list_readable_suffixes():
+            return "a format that is read, but not written: convert it to PNG or JPEG"
+        known = suffix in UNREAD_SUFFIXES
+        return "a format that is not read: convert it to PNG or JPEG" if known else "no photo"
+    return "no file, but a device, a pipe or a socket" if is_special(file) else ""
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path is there and no file: a folder, or a device or pipe, which reading may never end."""
+    return path.exists() and not path.is_file()
 
 
 def fold_name(name: str) -> str:
@@ -109,7 +118,7 @@ def read_classes(folder: str | Path) -> Classes:
     if path is None:
         raise DataError(f"{folder} has no {CLASSES_NAME} in it or above it. Write one: {CLASSES_EXAMPLE}.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         classes = sorted(content["classes"], key=lambda c: c["id"])
         if not classes or [c["id"] for c in classes] != list(range(len(classes))):
             raise ValueError("ids must be 0, 1, 2, ... without a gap")

@@ -47,14 +47,17 @@ def bin_name(ratio_range: tuple[float, float]) -> str:
     return "-".join(f"{100 * r:.0f}" for r in ratio_range)
 
 
-def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.ndarray:
+def as_mask(
+    source: MaskSource, size_px: tuple[int, int] | None = None, *, orientation: int = 1
+) -> np.ndarray:
     """Read a mask: white, a light colour or True is hole, black is not.
 
     source: PIL image, path or file bytes, turned upright as a photo is; an array `(H, W)` of bool, integers
     (0..255, or only 0 and 1) or floats in [0, 1], where NaN counts as 0; a picture as an array `(H, W, 1 to
     4)`. Of numbers, hole is what is above the middle; what counts of a picture says `_picture_to_mask`.
     size_px: `(height, width)` of the photo; a mask of another size but the same shape (sides within 1 %) is
-    resized, nearest. Returns bool `(H, W)`.
+    resized, nearest. orientation: how the photo was turned (`Photo.orientation`): a mask of its proportions
+    before that is turned like it. Returns bool `(H, W)`.
 
     Raises MaskError when it cannot be read, MaskSizeError when the size does not belong to the photo; for a
     file far larger than it before anything is decoded.
@@ -63,16 +66,25 @@ def as_mask(source: MaskSource, size_px: tuple[int, int] | None = None) -> np.nd
         mask = _array_to_mask(source)
     else:
         mask = _read_file(source, size_px)
-    if size_px is None or mask.shape == tuple(size_px):
+    if size_px is None:
         return mask
-    ratios = [want / have for want, have in zip(size_px, mask.shape)]
-    if max(ratios) > 1.01 * min(ratios):
+    if orientation >= 5 and not _is_alike(mask.shape, size_px) and _is_alike(mask.shape[::-1], size_px):
+        mask = np.asarray(turn_upright(mask, orientation))
+    if mask.shape == tuple(size_px):
+        return mask
+    if not _is_alike(mask.shape, size_px):
         raise MaskSizeError(
             f"The mask is {mask.shape[1]} x {mask.shape[0]} px, the photo {size_px[1]} x {size_px[0]} px. "
             "Use a mask of the photo's size, or of the same proportions."
         )
     resized = Image.fromarray(mask).resize((size_px[1], size_px[0]), Image.Resampling.NEAREST)
     return np.asarray(resized, dtype=bool)
+
+
+def _is_alike(shape: tuple[int, ...], size_px: tuple[int, int]) -> bool:
+    """Whether a picture has the proportions of another, both (height, width)."""
+    ratios = [want / have for want, have in zip(size_px, shape)]
+    return max(ratios) <= 1.01 * min(ratios)
 
 
 def mask_to_image(mask: np.ndarray) -> Image.Image:

@@ -133,10 +133,11 @@ def read_metadata(
     else:
         orientation = _orientation(exif) or find_xmp_orientation(xmp) or 1
     profile = attached.icc_profile or info.get("icc_profile")
+    dpi = _dpi(attached.dpi or info.get("dpi")) or _exif_dpi(exif)
     metadata = Metadata(
         icc_profile=profile if isinstance(profile, bytes) and 0 < len(profile) <= MAX_PROFILE_BYTES else None,
         exif=None if exif is None else keep_allowed(exif),
-        dpi=_dpi(attached.dpi or info.get("dpi")) or _exif_dpi(exif),
+        dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,  # of the photo as it is turned
         gamma=_number(attached.gamma or info.get("gamma")),
         chromaticity=_chromaticity(attached.chromaticity or info.get("chromaticity")),
         srgb=attached.srgb if attached.srgb is not None else _intent(info.get("srgb")),

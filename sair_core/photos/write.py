@@ -109,8 +109,10 @@ def _write_lossy(image: Image.Image, file: BinaryIO, format: str, quality: int, 
     if format in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         image = flatten_on_white(image)
     exif = exif_with_dpi(metadata) if format == "WEBP" else metadata.exif
+    # WebP writes grey as colours, which a profile of grey does not describe.
+    profile = None if format == "WEBP" and _is_of_grey(metadata.icc_profile) else metadata.icc_profile
     options: dict[str, Any] = {
-        "icc_profile": metadata.icc_profile,
+        "icc_profile": profile,
         "comment": b"",
         "dpi": metadata.dpi or (0, 0),
     }
@@ -125,6 +127,10 @@ def _write_lossy(image: Image.Image, file: BinaryIO, format: str, quality: int, 
     elif format == "WEBP":
         options["quality"] = quality
     image.save(file, format=format, **options)
+
+
+def _is_of_grey(icc_profile: bytes | None) -> bool:
+    return icc_profile is not None and icc_profile[16:20] == b"GRAY"  # the header's colour space
 
 
 def _encode_tiff(pixels: np.ndarray, metadata: Metadata) -> bytes:

@@ -17,6 +17,7 @@ from sair_core.batch import __main__ as cli
 from sair_core.batch.jobs import Job, find_jobs
 from sair_core.batch.report import Line, Report
 from sair_core.files import find_leftovers, replacing
+from sair_core.photos.photo import load_photo
 from tests.app.fakes import WAIT_SECONDS, street
 from tests.batch.conftest import SIZES
 
@@ -250,6 +251,47 @@ def test_leftovers_of_long_names_are_found(tmp_path):
     assert len(find_leftovers(tmp_path, {name})) == 1 and not find_leftovers(tmp_path, {"other.jpg"})
 
 
+def test_a_mask_that_is_no_file_is_none(folders):
+    make = {"a": os.mkfifo, "b": Path.mkdir, "c": lambda path: path.symlink_to("/dev/zero")}
+    for stem, make_special in make.items():
+        (folders.masks / f"{stem}.png").unlink()
+        make_special(folders.masks / f"{stem}.png")
+    assert folders.run() == 1
+    report = folders.report()
+    assert {name for name, line in report.items() if line["status"] == "done"} == {"d.tif", "e.bmp"}
+    assert all("There is no mask named" in report[name]["reason"] for name in ("a.png", "b.jpg", "c.webp"))
+
+
+def test_a_mask_may_lie_as_its_photo_is_stored(folders):
+    """As programs write it that pass over EXIF."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.open(folders.photos / "b.jpg").save(folders.photos / "b.jpg", exif=exif)
+    assert folders.run() == 0
+    before, after = (np.asarray(load_photo(path / "b.jpg").rgb) for path in (folders.photos, folders.out))
+    changed = np.abs(before.astype(int) - after).max(axis=2) > 60
+    rows, columns = np.nonzero(changed)
+    # Rows 0 to 9 and columns 5 to 14 of what is stored, a quarter turned.
+    assert changed.shape == (60, 41) and rows.min() >= 4 and rows.max() <= 15 and columns.min() >= 30
+
+
+def test_a_result_that_cannot_take_its_place_is_said_in_words(folders):
+    (folders.out / "a.png").mkdir(parents=True)
+    assert folders.run("--overwrite") == 1
+    reason = folders.report()["a.png"]["reason"]
+    assert "a.png cannot be written (Is a directory). Choose another folder" in reason
+    assert folders.statuses().count("done") == 4
+
+
+@pytest.mark.parametrize("which", ["photos", "out"])
+def test_a_link_in_a_circle_is_no_folder(folders, which, capsys):
+    link = folders.root / "circle"
+    link.symlink_to(link)
+    setattr(folders, which, link)
+    assert folders.run() == 2
+    assert f"{link} " in capsys.readouterr().err
+
+
 def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
     for suffix in ("jfif", "jpe", "JPG"):
         (folders.photos / f"f.{suffix}").write_bytes((folders.photos / "b.jpg").read_bytes())
@@ -258,7 +300,8 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
     (folders.photos / "loop.jpg").symlink_to("loop.jpg")
     (folders.photos / "empty.jpg").touch()
     os.mkfifo(folders.photos / "pipe.jpg")
-    others = {"._b.jpg", "notes.txt", "pipe.jpg", "below", "g.tga"}
+    others = {"._b.jpg", "notes.txt", "pipe.jpg", "below", "g.tga", "IMG_1.CR2"}
+    (folders.photos / "IMG_1.CR2").touch()
     (folders.photos / "._b.jpg").write_bytes(b"\0\5\x16\7")
     (folders.photos / "notes.txt").touch()
     (folders.photos / "below").mkdir()
@@ -272,6 +315,7 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
     assert by_status["done"] == {*SIZES, "f.jfif", "f.jpe", "f.JPG"}
     assert by_status["failed"] == {"lost.jpg", "loop.jpg", "empty.jpg"} and by_status["left out"] == others
     said = capsys.readouterr().out
+    assert "IMG_1.CR2 (a format that is not read: convert it" in said
     assert all(name in said for name in others) and "masks without a photo: nobody.png" in said
     assert Image.open(folders.out / "f.jfif").format == "JPEG"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,6 +86,18 @@ def test_a_source_is_all_that_is_taken_from(natural):
     source[:, :56] = True  # the red half, and some of the hole
     filled = natural.fill(photo, MASK, source=source, texture=TextureConfig(screening=10)).photo.rgb[MASK]
     assert np.median(filled[:, 0]) > 100 and np.median(filled[:, 2]) < 50
+
+
+def test_masks_may_lie_as_their_photo_is_stored(natural):
+    """A mask and a source that were made by a program that passes over the orientation of photos."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[274] = 6
+    Image.fromarray(halves()).save(file, "PNG", exif=exif)
+    source = np.zeros((96, 128), bool)
+    source[:, :56] = True
+    stored = natural.fill(file.getvalue(), MASK, source=source).photo
+    upright = natural.fill(file.getvalue(), np.rot90(MASK, -1), source=np.rot90(source, -1)).photo
+    assert stored.size_px == (128, 96) and np.array_equal(stored.rgb, upright.rgb)
 
 
 def test_a_source_that_cannot_be_used_is_refused(natural):

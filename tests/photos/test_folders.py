@@ -59,6 +59,13 @@ def test_classes_are_found_in_the_folder_or_above(tmp_path):
     assert classes.is_partial(tmp_path / "ccp_1.jpg") and not classes.is_partial(tmp_path / "msrc_ccp.jpg")
 
 
+def test_a_class_list_may_begin_with_a_byte_order_mark(tmp_path):
+    entry = {"id": 0, "name": "Straße"}
+    text = json.dumps({"classes": [entry]}, ensure_ascii=False)
+    (tmp_path / "classes.json").write_text(text, encoding="utf-8-sig")
+    assert read_classes(tmp_path).names == ("Straße",)
+
+
 @pytest.mark.parametrize("content", ["{", "{}", '{"classes": []}', '{"classes": [{"id": 2, "name": "x"}]}'])
 def test_broken_class_lists_are_refused(tmp_path, content):
     (tmp_path / "classes.json").write_text(content)

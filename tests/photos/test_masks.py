@@ -19,6 +19,7 @@ from sair_core.photos.masks import (
     shrink,
 )  # fmt: skip
 from sair_core.photos.photo import load_photo
+from sair_core.photos.reader import turn_upright
 
 
 @pytest.fixture
@@ -297,6 +298,22 @@ def test_a_mask_is_turned_as_the_photo_is(square, orientation, format):
     for source in (buffer.getvalue(), Image.open(io.BytesIO(buffer.getvalue()))):
         assert np.array_equal(as_mask(source), expected)
     assert expected.shape == (big.shape if orientation < 5 else big.shape[::-1])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_mask_lies_as_its_photo_is_shown_or_as_it_is_stored(orientation):
+    stored = np.zeros((20, 30), bool)
+    stored[2:6, 3:12] = True
+    upright = np.asarray(turn_upright(stored, orientation))
+    for size_px in (upright.shape, tuple(2 * side for side in upright.shape)):
+        shown = as_mask(upright, size_px, orientation=orientation)
+        assert np.array_equal(shown, as_mask(upright, size_px))
+        if orientation >= 5:
+            assert np.array_equal(as_mask(stored, size_px, orientation=orientation), shown)
+            with pytest.raises(MaskSizeError, match="30 x 20 px, the photo"):
+                as_mask(stored, size_px)
+    with pytest.raises(MaskSizeError, match="11 x 7 px, the photo"):
+        as_mask(stored[:7, :11], upright.shape, orientation=orientation)
 
 
 def test_deep_masks(square):

@@ -142,6 +142,22 @@ def test_gamma_chromaticity_resolution_and_profile_come_back():
         assert load_photo(encode_image(profiled, format)).icc_profile == SRGB
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF"])
+def test_the_resolution_is_turned_with_the_photo(format):
+    for orientation in (1, 3, 6):
+        exif = Image.Exif()
+        exif[274] = orientation
+        photo = load_photo(file_of(format, exif=exif, dpi=(200, 100)))
+        assert photo.metadata.dpi == pytest.approx((100, 200) if orientation == 6 else (200, 100), abs=0.1)
+
+
+def test_a_profile_of_grey_is_not_written_beside_colours():
+    grey = SRGB[:16] + b"GRAY" + SRGB[20:]
+    photo = load_photo(file_of("PNG", picture(mode="L"), icc_profile=grey))
+    for format, kept in {"PNG": grey, "JPEG": grey, "TIFF": grey, "WEBP": None}.items():
+        assert load_photo(encode_image(photo, format)).icc_profile == kept, format
+
+
 def test_what_the_colours_mean_is_kept_by_fills_and_exports(tiny_pipe, tmp_path):
     chromaticity = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
     data = png_with(

@@ -8,6 +8,8 @@ def test_accounts(tmp_path):
     path = tmp_path / "accounts"
     path.write_text("# people\nanna:pass:word\n\nbert: x \n")
     assert read_accounts(path) == [("anna", "pass:word"), ("bert", " x")]
+    path.write_text("anna:word\n", encoding="utf-8-sig")  # as editors on Windows do
+    assert read_accounts(path) == [("anna", "word")]
     for text, message in (
         ("anna", "line 1 is not"),
         ("a:b\n:secret", "line 2 is not"),

@@ -100,6 +100,7 @@ def test_a_folder_is_looked_into(actions, photos, tmp_path):
         "/no/where": "no folder",
         str(tmp_path / "none"): "no photos",
         "\0": "no fol",
+        "~nobody-has-this-name/photos": "no folder",
     }.items():
         answer = actions.check(LOOK, None, folder)
         assert (answer.kind, answer.level) == ("notice", "error") and says in answer.text
