@@ -78,6 +78,9 @@ def decode_tiff(page: Page) -> np.ndarray | Image.Image:
         colour_map = tiff.colormap
     pixels = pixels.reshape(height, width, -1)
     photometric = page.directory.integer(PHOTOMETRIC)
+    colours = 1 if colour_map is not None else COLOURS.get(photometric, 3)
+    if pixels.shape[2] < colours:
+        raise ValueError(f"{pixels.shape[2]} of {colours} channels are there")
     if colour_map is not None:
         return np.ascontiguousarray((colour_map.T >> 8).astype(np.uint8)[pixels[..., 0]])
     if bits < 8 * pixels.dtype.itemsize and pixels.dtype.kind in "bu":  # 9 to 15 bits, or less than 8
@@ -89,7 +92,6 @@ def decode_tiff(page: Page) -> np.ndarray | Image.Image:
     if photometric == WHITE_IS_ZERO:
         pixels[..., 0] = top - pixels[..., 0]
     # As Pillow: an extra channel that nothing is said of is no transparency, one that is not mentioned is.
-    colours = COLOURS.get(photometric, 3)
     alpha = pixels.shape[2] > colours and (not kinds or kinds[0] in (1, 2))
     if not alpha:
         return pixels[..., 0] if colours == 1 else np.ascontiguousarray(pixels[..., :3])

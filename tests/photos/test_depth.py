@@ -1,13 +1,14 @@
 """Sixteen bits a channel: read, filled, exported and written as they are."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from sair_core.errors import ConfigError, PhotoError
+from sair_core.errors import ConfigError, MaskError, PhotoError
 from sair_core.filling.result import FillResult
 from sair_core.photos.deep import encode_png
 from sair_core.photos.masks import as_mask
@@ -145,6 +146,21 @@ def test_floats_in_0_to_1_open_with_sixteen_bits_and_as_a_mask(name, type):
 def test_numbers_that_are_no_colours_are_refused_with_what_to_do(pixels):
     with pytest.raises(PhotoError, match="save it with 8 or 16 bits"):
         load_photo(tiff(pixels, photometric="rgb" if pixels.ndim == 3 else "minisblack"))
+
+
+@pytest.mark.parametrize("tags", [{277: 1}, {258: 100, 277: 1}], ids=["one channel", "no such depth"])
+def test_pixels_that_are_not_there_are_refused(tags):
+    data = bytearray(tiff(deep("RGB"), photometric="rgb", byteorder="<"))
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    for place in range(first + 2, first + 2 + 12 * count, 12):
+        (number,) = struct.unpack_from("<H", data, place)
+        if number in tags:
+            struct.pack_into("<HII", data, place + 2, 3, 1, tags[number])
+    with pytest.raises(PhotoError, match="damaged or incomplete"):
+        load_photo(bytes(data))
+    with pytest.raises(MaskError, match="damaged or incomplete"):
+        as_mask(bytes(data))
 
 
 @pytest.mark.parametrize("type", [np.uint8, np.uint16])
