@@ -24,6 +24,7 @@ from sair_core.training.state import (
     PREVIOUS,
     Counters,
     drop_latest,
+    drop_states,
     explain_full_disk,
     load_run,
     require_finite,
@@ -93,7 +94,11 @@ def run(
     with Monitor(folder, schedule, counters, backend, show_progress) as monitor, StopSignals() as stop:
         trainer = Trainer(task, schedule, folder, counters, monitor)
         if resume is None:
-            trainer.preflight()
+            try:
+                trainer.preflight()
+            except BaseException:
+                drop_states(folder)  # nothing has been trained: the folder takes another start
+                raise
         trainer.fit(lambda: backend.any(stop.requested))
 
 

@@ -167,5 +167,11 @@ def drop_latest(folder: Path) -> None:
     os.replace(_state_file(folder, PREVIOUS), _state_file(folder, LATEST))
 
 
+def drop_states(folder: Path) -> None:
+    """Delete what a run could be resumed from."""
+    for which in (LATEST, PREVIOUS):
+        _state_file(folder, which).unlink(missing_ok=True)
+
+
 def _state_file(folder: Path, which: str) -> Path:
     return folder / (STATE_NAME if which == LATEST else f"{which}-{STATE_NAME}")

@@ -37,6 +37,7 @@ def test_what_fails_before_the_first_step_is_told(tiny_run, tmp_path):
         train(tiny_run(preset="tiny", data=(str(tmp_path / "empty"),)), show_progress=False)
     status = json.loads((tmp_path / "run" / PROGRESS_NAME).read_text())
     assert status["state"] == "failed" and "holds no photos" in status["message"]
+    train(tiny_run(preset="tiny", steps=1), show_progress=False)  # the folder is free for the next attempt
 
 
 def test_the_best_model_and_the_latest_are_both_kept(tiny_run, tmp_path):

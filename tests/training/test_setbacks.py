@@ -176,6 +176,18 @@ def test_where_there_is_a_state_there_is_a_model(tiny_run, tmp_path, monkeypatch
     train(tiny_run(preset="tiny"), show_progress=False)  # begins anew: nothing half stands in its way
 
 
+def test_what_fails_before_the_first_step_leaves_nothing_to_resume(tiny_run, tmp_path):
+    def take_too_much(*_):
+        raise torch.OutOfMemoryError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(torch.OutOfMemoryError):
+        patch.setattr(fill.SairTask, "step", take_too_much)
+        train(tiny_run(preset="tiny"), show_progress=False)
+    assert status(tmp_path / "run")["state"] == "failed"
+    assert not {"state.pt", "previous-state.pt"} & {file.name for file in (tmp_path / "run").iterdir()}
+    train(tiny_run(preset="tiny", batch=1), show_progress=False)  # the folder is free for the next attempt
+
+
 def test_resumed_with_other_photos_it_says_so_and_stops(tiny_run, tmp_path, photo_folder):
     train(tiny_run(preset="tiny"), show_progress=False)
     (photo_folder / "p3.jpg").rename(photo_folder / "q3.jpg")
