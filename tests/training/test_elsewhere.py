@@ -11,35 +11,8 @@ from sair_core.models import presets
 from sair_core.models.detail import DetailConfig
 from sair_core.models.load import load_model
 from sair_core.models.parts import Part
-from sair_core.training import loop
-from sair_core.training.backend import Backend
 from sair_core.training.config import DetailTrainConfig, SpnTrainConfig
 from sair_core.training.loop import train
-from tests.elsewhere import ELSEWHERE, device_elsewhere
-
-
-@pytest.fixture
-def elsewhere(monkeypatch):
-    """Every backend computes elsewhere. States are not written: no file holds such tensors."""
-    begin = Backend.__init__
-
-    def begin_elsewhere(self, *arguments):
-        begin(self, *arguments)
-        self.device = ELSEWHERE
-        self._accelerator.device_placement = False  # accelerate would bring the module back
-
-    monkeypatch.setattr(Backend, "__init__", begin_elsewhere)
-    for kind in (torch.optim.Adam, torch.optim.AdamW):
-        monkeypatch.setattr(torch.optim, kind.__name__, unfused(kind))
-    monkeypatch.setattr(loop, "save_run", lambda *_: None)
-    monkeypatch.setattr(loop, "load_run", lambda *_: None)
-    with device_elsewhere():
-        yield
-
-
-def unfused(kind):
-    """The optimiser without the kernel that only real devices have."""
-    return lambda *arguments, **options: kind(*arguments, **{**options, "fused": False})
 
 
 def trained(config):

@@ -2,11 +2,14 @@ import json
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 
 from sair_core.training.align import task
 from sair_core.training.align.config import AlignConfig
+
+TRUNK = "tf_efficientnet_lite0"
 
 
 class FakeTeacher:
@@ -67,5 +70,22 @@ def tiny_align(labelled_folder, named_folder, tmp_path, monkeypatch):
             save_every=1,
         )  # fmt: skip
         return AlignConfig(**{**fields, **changes})
+
+    return make
+
+
+@pytest.fixture
+def pretrained(monkeypatch):
+    """A classifier with random weights in the place of the package's."""
+    torch.manual_seed(2)
+    network = timm.create_model(TRUNK, pretrained=False).eval()
+    monkeypatch.setattr(task, "load_classifier", lambda trunk: network)
+    return network
+
+
+@pytest.fixture
+def tiny_imagenet(tiny_align):
+    def make(**changes):
+        return tiny_align(**{"trunk": TRUNK, "imagenet": True, "frozen_stages": 2, "steps": 2, **changes})
 
     return make

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import timm
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
@@ -23,8 +22,6 @@ from sair_core.training.align.imagenet import (
 from sair_core.training.align.task import WEIGHTS_FILE, AlignTask
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train_task
-
-TRUNK = "tf_efficientnet_lite0"
 
 
 class ColourClassifier(torch.nn.Module):
@@ -103,23 +100,6 @@ def test_a_projection_is_fitted_to_what_the_classifier_knows(colour_teacher, mon
     before = distance()
     fit_projection(head, colour_teacher, names, 20.0, seed=0)
     assert distance() < 0.3 * before
-
-
-@pytest.fixture
-def pretrained(monkeypatch):
-    """A classifier with random weights in the place of the package's."""
-    torch.manual_seed(2)
-    network = timm.create_model(TRUNK, pretrained=False).eval()
-    monkeypatch.setattr(task, "load_classifier", lambda trunk: network)
-    return network
-
-
-@pytest.fixture
-def tiny_imagenet(tiny_align):
-    def make(**changes):
-        return tiny_align(**{"trunk": TRUNK, "imagenet": True, "frozen_stages": 2, "steps": 2, **changes})
-
-    return make
 
 
 def test_a_pretrained_trunk_learns_but_for_its_first_stages_and_statistics(tiny_imagenet, pretrained):
