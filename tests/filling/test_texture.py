@@ -1,11 +1,13 @@
 """Guided exemplar synthesis: what must come out where the right answer is known, and what must never."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from sair_core.errors import CancelledError, ConfigError, MaskSizeError
-from sair_core.filling.texture import TextureConfig, synthesize
+from sair_core.filling.texture import TextureConfig, synthesis, synthesize
 from sair_core.filling.texture.synthesis import NOWHERE
 
 
@@ -254,3 +256,25 @@ def test_whole_numbers_are_read_as_the_colours_that_they_stand_for(dtype):
 def test_a_guide_for_another_hole_is_refused():
     with pytest.raises(MaskSizeError, match="guide"):
         synthesize(noise((40, 40)), disc((40, 40), (20, 20), 5), guide01=np.zeros((3, 3), np.float32))
+
+
+def test_a_level_is_searched_without_the_pictures_that_it_was_laid_out_from(monkeypatch):
+    build, improve = synthesis.build_pyramid, synthesis._improve
+    scenes, alive = [], []
+
+    def remember(*given):
+        built = build(*given)
+        scenes[:] = [weakref.ref(scene) for scene in built]
+        return built
+
+    def count(*given):
+        alive.append([scene() is not None for scene in scenes])
+        return improve(*given)
+
+    monkeypatch.setattr(synthesis, "build_pyramid", remember)
+    monkeypatch.setattr(synthesis, "_improve", count)
+    photo = noise((96, 112))
+    filled(photo, disc(photo.shape[:2], (48, 56), 18), guide01=None)
+    levels = len(scenes)
+    assert levels > 1
+    assert alive == [[level < now for level in range(levels)] for now in reversed(range(levels))]

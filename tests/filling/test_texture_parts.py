@@ -40,6 +40,20 @@ def test_search_finds_the_nearest_both_ways(values, monkeypatch):
     torch.testing.assert_close(matches.costs, own)
 
 
+@pytest.mark.parametrize("values", [1_000_000, 24])  # at once, and two pairs after the other
+def test_differences_are_squared_distances(values, monkeypatch):
+    monkeypatch.setattr(search, "TABLE_VALUES", values)
+    targets, sources = draw(9, 12), draw(7, 12, seed=1)
+    rows = torch.tensor([3, 0, 6, 6, 1, 2, 5, 4, 3])
+    assert torch.equal(
+        search.differences(targets, sources, rows), (targets - sources[rows]).square().sum(dim=1)
+    )
+    few = torch.tensor([8, 2, 2, 5])
+    expected = (targets[few] - sources[rows[:4]]).square().sum(dim=1)
+    assert torch.equal(search.differences(targets, sources, rows[:4], few), expected)
+    assert search.differences(targets, sources, rows[:0]).shape == (0,)
+
+
 @pytest.mark.parametrize("rows_at_once", [None, 3])
 def test_descriptors_are_principal_components_of_patches(scene, rows_at_once, monkeypatch):
     if rows_at_once:

@@ -69,7 +69,7 @@ class _Board:
         total = found.costs[rows] + self._joined(found, found.rows[rows], some)
         which, column = tried.nonzero(as_tuple=True)
         taken = candidates[which, column]
-        costs = differences(targets[rows[which]], sources, taken)
+        costs = differences(targets, sources, taken, rows[which])
         promising = (costs < total[which]).nonzero()[:, 0]  # joints only add to them
         which, column, taken, costs = (x[promising] for x in (which, column, taken, costs))
         sums = torch.full(tried.shape, torch.inf, device=rows.device)

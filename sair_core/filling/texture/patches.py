@@ -40,22 +40,20 @@ class Descriptors:
         self.sources = colours.new_empty(len(canvas.sources), self._basis.shape[1] + guides.shape[1])
         for rows, columns, inside in _Strips(canvas, canvas.sources, values_each):
             places = canvas.sources[inside]
-            self.sources[inside] = self._describe(colours, rows, columns, places, guides[places])
+            self._describe(colours, rows, columns, places, guides[places], self.sources[inside])
 
     def of_targets(self, colours: Tensor) -> Tensor:
         """`(T, K)`: the target patches of the painted picture `(N, C)`."""
         places, guides = self._canvas.targets, self._target_guides
-        return torch.cat(
-            [
-                self._describe(colours, rows, columns, places[inside], guides[inside])
-                for rows, columns, inside in self._targets
-            ]
-        )
+        out = colours.new_empty(len(places), self.sources.shape[1])
+        for rows, columns, inside in self._targets:
+            self._describe(colours, rows, columns, places[inside], guides[inside], out[inside])
+        return out
 
     def _describe(
-        self, colours: Tensor, rows: slice, columns: slice, places: Tensor, guides: Tensor
-    ) -> Tensor:
-        """Patches whose centres `(M,)` lie in a strip of the picture: `(M, K)`.
+        self, colours: Tensor, rows: slice, columns: slice, places: Tensor, guides: Tensor, out: Tensor
+    ) -> None:
+        """Write the descriptors of patches whose centres `(M,)` lie in a strip of the picture: out `(M, K)`.
 
         Their principal components are a convolution of the picture with the directions.
         """
@@ -68,7 +66,7 @@ class Descriptors:
         found = F.conv2d(window.permute(2, 0, 1)[None], filters, offset)[0].permute(1, 2, 0)
         y = torch.div(places, canvas.width, rounding_mode="floor") - rows.start
         x = places % canvas.width - columns.start
-        return torch.cat([found[y, x], guides], dim=1)
+        out[:, :components], out[:, components:] = found[y, x], guides
 
 
 class _Strips:
@@ -122,20 +120,19 @@ def weigh_guides(
     semantics: `(D, h, w)` of the whole scene, at any resolution, as `reduce_semantics` gives them.
     """
     scale = config.patch_px  # a guide counts as much as if every pixel of the patch had it
-    guides = []
+    placed = [scene.colours.new_zeros(canvas.size, 0)]
     if level >= config.guided_level:
         if config.colour_guide > 0 and scene.guide is not None:
-            seen = torch.where(scene.known, scene.colours, scene.guide)
             sigma_px = max(config.guide_blur * scene.thickness_px, 0.5)
-            guides.append(blurred(seen, sigma_px) * math.sqrt(config.colour_guide))
+            colours = blurred(torch.where(scene.known, scene.colours, scene.guide), sigma_px)
+            placed.append(canvas.place(colours.mul_(math.sqrt(config.colour_guide)).mul_(scale)))
         if config.texture_energy > 0:
-            guides.append(texture_energy(scene) * math.sqrt(config.texture_energy))
+            energy = texture_energy(scene)
+            placed.append(canvas.place(energy.mul_(math.sqrt(config.texture_energy)).mul_(scale)))
         if config.semantic_guide > 0 and semantics is not None:
             places = F.interpolate(semantics[None], scene.known.shape, mode="bilinear")[0]
-            guides.append(places * math.sqrt(config.semantic_guide))
-    if not guides:
-        return scene.colours.new_zeros(canvas.size, 0)
-    return canvas.place(torch.cat(guides) * scale)
+            placed.append(canvas.place(places.mul_(math.sqrt(config.semantic_guide)).mul_(scale)))
+    return torch.cat(placed, dim=1)
 
 
 def blurred(picture: Tensor, sigma_px: float) -> Tensor:
@@ -155,17 +152,20 @@ def texture_energy(scene: Scene) -> Tensor:
     Extended harmonically to where too few are known.
     """
     values, known = scene.colours[0].cpu().numpy(), scene.known.cpu().numpy()
-    change, both = np.zeros((2, 2, *known.shape), np.float32)
+    energy = np.empty((2, *known.shape), np.float32)
+    unknown = np.zeros_like(known)
     for axis in (0, 1):
         ahead = [slice(None)] * 2
         behind = [slice(None)] * 2
         ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
-        both[axis][tuple(behind)] = known[tuple(ahead)] & known[tuple(behind)]
-        change[axis][tuple(behind)] = np.abs(values[tuple(ahead)] - values[tuple(behind)])
-    sigma = (0, ENERGY_SIGMA_PX, ENERGY_SIGMA_PX)
-    weight = ndimage.gaussian_filter(both, sigma, mode="nearest")
-    energy = ndimage.gaussian_filter(change * both, sigma, mode="nearest") / np.maximum(weight, 1e-4)
-    unknown = (weight < MIN_KNOWN).any(axis=0)
+        change, both = np.zeros((2, *known.shape), np.float32)
+        both[tuple(behind)] = known[tuple(ahead)] & known[tuple(behind)]
+        change[tuple(behind)] = np.abs(values[tuple(ahead)] - values[tuple(behind)])
+        change *= both
+        weight = ndimage.gaussian_filter(both, ENERGY_SIGMA_PX, mode="nearest")
+        ndimage.gaussian_filter(change, ENERGY_SIGMA_PX, mode="nearest", output=energy[axis])
+        energy[axis] /= np.maximum(weight, 1e-4)
+        unknown |= weight < MIN_KNOWN
     energy[:, unknown] = extend_harmonically(energy.transpose(1, 2, 0), unknown).T
     return upload(torch.from_numpy(energy), scene.colours.device)
 

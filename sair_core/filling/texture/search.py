@@ -37,9 +37,17 @@ class Demands:
     costs: Tensor
 
 
-def differences(targets: Tensor, sources: Tensor, rows: Tensor) -> Tensor:
-    """Squared distances `(T,)` of target descriptors `(T, K)` to the sources `(S, K)` at rows `(T,)`."""
-    return (targets - sources[rows]).square_().sum(dim=1)
+def differences(targets: Tensor, sources: Tensor, rows: Tensor, of: Tensor | None = None) -> Tensor:
+    """Squared distances `(M,)` of target descriptors `(T, K)` to the sources `(S, K)` at rows `(M,)`.
+
+    of: `(M,)`, which targets; None: all of them. On the processor in parts that fit into its cache.
+    """
+    costs = targets.new_empty(len(rows))
+    values = TABLE_VALUES if targets.device.type == "cpu" else max(1, len(rows)) * targets.shape[1]
+    for part in chunks(len(rows), targets.shape[1], values):
+        ours = targets[part] if of is None else targets[of[part]]
+        costs[part] = (ours - sources[rows[part]]).square_().sum(dim=1)
+    return costs
 
 
 def search_all(targets: Tensor, sources: Tensor, handicap: Tensor) -> tuple[Matches, Demands]:
@@ -104,7 +112,7 @@ def _try(found: Matches, targets: Tensor, sources: Tensor, candidates: Tensor) -
     """Take over the candidate sources `(T,)` that are better; -1 is none."""
     rows = ((candidates >= 0) & (candidates != found.rows)).nonzero()[:, 0]
     taken = candidates[rows]
-    costs = differences(targets[rows], sources, taken)
+    costs = differences(targets, sources, taken, rows)
     better = (costs < found.costs[rows]).nonzero()[:, 0]
     rows, taken = rows[better], taken[better]
     found.rows[rows], found.costs[rows] = taken, costs[better]

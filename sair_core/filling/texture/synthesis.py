@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -114,15 +113,15 @@ def synthesize(
         draw = torch.Generator().manual_seed(seed)
         sheet = lay_out(crop, int(part.sum()), usable)
         has_colour, wanted = sheet.join(known), sheet.frame(part)
-        cells = _read_cells(sheet, photo, has_colour)
-        painted = sheet.join(hole)
-        y, x = sheet.photo_yx(np.argwhere(painted)).T
-        cells[painted] = fill01[np.searchsorted(places, y * hole.shape[1] + x)]
-        scene = _scene(cells, has_colour, wanted, sheet.join(usable), guide01 is not None, device)
+        # Read again for the blending: kept meanwhile, cells and scenes would be much of the memory of a fill.
+        read_cells = partial(_read_cells, sheet, photo, has_colour, hole, places, fill01)
         meaning = None if semantics is None else sheet.sample(semantics, hole.shape).to(device)
-        copied_yx = _copy(build_pyramid(scene, config), meaning, config, draw, clock.of_crop(i))
+        scenes = build_pyramid(
+            _scene(read_cells(), has_colour, wanted, sheet.join(usable), guide01 is not None, device), config
+        )
+        copied_yx = _copy(scenes, meaning, config, draw, clock.of_crop(i))
         if copied_yx is not None:
-            blended = blend(copied_yx, wanted, cells, has_colour & ~wanted, config.screening)
+            blended = blend(copied_yx, wanted, read_cells(), has_colour & ~wanted, config.screening)
             rows = np.searchsorted(places, crop.places(part, hole.shape[1]))
             fill01[rows], source_yx[rows] = blended.clip(0, 1), sheet.photo_yx(copied_yx)
         known[crop.slices] |= part
@@ -148,8 +147,16 @@ class _Clock:
         self.progress((self.crop + share) / self.crops, "Copying texture")
 
 
-def _read_cells(sheet: Sheet, photo: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The photo's colours on a sheet, float32 `(h, w, C)` in [0, 1]; 0 where they are not known.
+def _read_cells(
+    sheet: Sheet,
+    photo: np.ndarray,
+    known: np.ndarray,
+    hole: np.ndarray,
+    places: np.ndarray,
+    fill01: np.ndarray,
+) -> np.ndarray:
+    """The colours on a sheet, float32 `(h, w, C)` in [0, 1]: the photo's where they are known (bool
+    `(h, w)`), in its hole (bool `(H, W)`, places `(N,)`) those of a fill `(N, C)`, else 0.
 
     Only what the sheet shows is made floats: of a large photo all would be most of the memory of a fill.
     """
@@ -158,6 +165,9 @@ def _read_cells(sheet: Sheet, photo: np.ndarray, known: np.ndarray) -> np.ndarra
     if np.issubdtype(own.dtype, np.integer):
         cells /= np.iinfo(own.dtype).max
     cells[~known] = 0
+    painted = sheet.join(hole)
+    y, x = sheet.photo_yx(np.argwhere(painted)).T
+    cells[painted] = fill01[np.searchsorted(places, y * hole.shape[1] + x)]
     return cells
 
 
@@ -181,24 +191,49 @@ def _scene(
 def _copy(
     scenes: list[Scene], semantics: Tensor | None, config: TextureConfig, draw: torch.Generator, clock: _Clock
 ) -> np.ndarray | None:
-    """Where every wanted pixel of the finest scene is copied from, int64 `(N, 2)`; None without sources."""
+    """Where every wanted pixel of the finest scene is copied from, int64 `(N, 2)`; None without sources.
+
+    scenes: finest first. Each is taken off the list when its level begins, and free once that is laid out.
+    """
     if not scenes:
         return None
+    wanted = scenes[0].wanted
     rounds = [config.rounds[min(level, len(config.rounds) - 1)] for level in range(len(scenes))]
     work = [count / 4**level for level, count in enumerate(rounds)]
     taste = torch.rand(1, 1, TASTE_CELLS, TASTE_CELLS, generator=draw)
-    taste = upload(taste, scenes[0].colours.device)
+    taste = upload(taste, wanted.device)
     coarser: tuple[Canvas, Tensor] | None = None
     for level in each_stage("texture, level", range(len(scenes) - 1, -1, -1)):
         done = sum(work[level + 1 :])
         ticks = [(done + work[level] * i / rounds[level]) / sum(work) for i in range(rounds[level])]
-        begin = partial(_begin, scenes[level], semantics, taste, coarser, config, level, draw)
-        coarser = _improve(begin, config, draw, clock, ticks)
+        coarser = _improve(  # one in the other: nothing of a step is in memory after it
+            _begin(_lay_out(scenes.pop(), semantics, config, level), taste, coarser, config, draw),
+            config,
+            draw,
+            clock,
+            ticks,
+        )
     assert coarser is not None, "there is a level"
     canvas, rows = coarser
-    y, x = scenes[0].wanted.nonzero(as_tuple=True)
+    y, x = wanted.nonzero(as_tuple=True)
     copied = canvas.sources[rows[canvas.row_of_target(canvas.positions(y, x))]]
     return torch.stack(canvas.yx(copied), dim=1).cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _Ground:
+    """What the patches of a level are compared on. guides: `(N, G)`, weighted."""
+
+    canvas: Canvas
+    voter: Voter
+    guides: Tensor
+
+
+def _lay_out(scene: Scene, semantics: Tensor | None, config: TextureConfig, level: int) -> _Ground:
+    canvas = build_canvas(scene, config)
+    guides = weigh_guides(canvas, scene, semantics, config, level)
+    voter = Voter(canvas, canvas.place(torch.where(scene.known, scene.colours, 0)), config)
+    return _Ground(canvas, voter, guides)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,34 +241,28 @@ class _Level:
     """A level before its first round. rows: `(T,)`, the matches so far."""
 
     canvas: Canvas
-    colours: Tensor
-    descriptors: Descriptors
     voter: Voter
+    descriptors: Descriptors
     handicap: Tensor
     rows: Tensor
 
 
 def _begin(
-    scene: Scene,
-    semantics: Tensor | None,
+    ground: _Ground,
     taste: Tensor,
     coarser: tuple[Canvas, Tensor] | None,
     config: TextureConfig,
-    level: int,
     draw: torch.Generator,
 ) -> _Level:
-    """Lay out a level, with the matches of the coarser one; without one, with those from the rim inwards."""
-    canvas = build_canvas(scene, config)
-    colours = canvas.place(torch.where(scene.known, scene.colours, 0))
-    guides = weigh_guides(canvas, scene, semantics, config, level)
-    voter = Voter(canvas, colours, config)
-    handicap = _handicap(canvas, colours, taste, config)
+    """Begin with the matches of the coarser level; without one, with those from the rim inwards."""
+    canvas, voter, guides = ground.canvas, ground.voter, ground.guides
+    handicap = _handicap(canvas, voter.colours, taste, config)
     if coarser is None:
-        rows = start_from_rim(canvas, colours, guides, handicap, voter)
+        rows = start_from_rim(canvas, voter.colours, guides, handicap, voter)
     else:
         rows = _carry(canvas, *coarser, draw)
-    descriptors = Descriptors(canvas, colours, guides, config.components)
-    return _Level(canvas, colours, descriptors, voter, handicap, rows)
+    descriptors = Descriptors(canvas, voter.colours, guides, config.components)
+    return _Level(canvas, voter, descriptors, handicap, rows)
 
 
 def _handicap(canvas: Canvas, colours: Tensor, taste: Tensor, config: TextureConfig) -> Tensor:
@@ -258,19 +287,15 @@ def _carry(canvas: Canvas, coarse: Canvas, rows: Tensor, draw: torch.Generator) 
 
 
 def _improve(
-    begin: Callable[[], _Level],
+    level: _Level,
     config: TextureConfig,
     draw: torch.Generator,
     clock: _Clock,
     ticks: list[float],
 ) -> tuple[Canvas, Tensor]:
-    """Search and vote in turn, a round a tick; the matches `(T,)`.
-
-    begin: lays out the level, of which nothing else is left in memory afterwards.
-    """
-    level = begin()
-    canvas, colours, descriptors, rows = level.canvas, level.colours, level.descriptors, level.rows
-    voter = level.voter
+    """Search and vote in turn, a round a tick; the matches `(T,)`."""
+    canvas, voter, descriptors, rows = level.canvas, level.voter, level.descriptors, level.rows
+    colours = voter.colours
     exhaustive = len(canvas.targets) * len(canvas.sources) <= config.exact_pairs
     painted = colours.clone()
     painted[canvas.painted] = voter.vote(None, rows)

@@ -19,16 +19,20 @@ MIN_WEIGHT = 1e-3  # of a demand, below which it is left out
 
 
 class Voter:
-    """Votes of a level. colours: `(N, C)`, the photo's own, never those painted."""
+    """Votes of a level.
+
+    colours: `(N, C)`, the photo's own, never those painted.
+    """
 
     def __init__(self, canvas: Canvas, colours: Tensor, config: TextureConfig):
-        self._canvas, self._colours = canvas, colours
+        self._canvas = canvas
+        self._weighable = F.pad(colours, (0, 1), value=1.0)  # a sum of its rows has the sum of weights, too
+        self.colours = self._weighable[:, :-1]  # the same memory: of a large photo it is much
         self._sharpness, self._completeness = config.vote_sharpness, config.completeness
         reach = canvas.steps_yx.square().sum(dim=1).float()
         closest_first = reach.argsort(stable=True)
         self._steps = canvas.steps[closest_first]
         self._near = torch.exp(-reach[closest_first] / (2 * config.vote_sigma_px**2))
-        self._weighable = F.pad(colours, (0, 1), value=1.0)  # a sum of its rows has the sum of weights, too
 
     def vote(self, matches: Matches | None, rows: Tensor, demands: Demands | None = None) -> Tensor:
         """The mean colours `(V, C)` that the patches want to see in the painted pixels.
@@ -61,7 +65,7 @@ class Voter:
         best = torch.empty_like(self._canvas.painted)
         has_source = F.pad(rows >= 0, (0, 1))
         for part, covering, places in self._cover(rows):
-            cost = (self._colours[places] - wanted[part, None]).square_().sum(dim=2)
+            cost = (self.colours[places] - wanted[part, None]).square_().sum(dim=2)
             cost.masked_fill_(~has_source[covering], torch.inf)
             best[part] = places.gather(1, cost.argmin(dim=1, keepdim=True))[:, 0]
         return best
