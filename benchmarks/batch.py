@@ -2,7 +2,7 @@
 
 The same large photos three times: each filled alone, with nothing to open and to write; by the steps of
 `sair batch` one after the other; by `sair batch`, which opens and writes while it fills. With Ray installed
-also by --workers of its workers.
+also by --workers of its workers, on a cluster that is started before.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from benchmarks.machine import (  # noqa: E402
 )
 from sair_core.batch.config import BatchConfig  # noqa: E402
 from sair_core.batch.run import prepare, run  # noqa: E402
+from sair_core.batch.runners import connect  # noqa: E402
 from sair_core.batch.work import NamedModel, Worker  # noqa: E402
 from sair_core.evaluation.report import machine_facts  # noqa: E402
 from sair_core.photos.photo import load_photo  # noqa: E402
@@ -91,6 +92,7 @@ def measure(folder: Path, args: argparse.Namespace) -> str:
     seconds = {"fills alone": fill_alone(photos, mask, model), "one step after the other": timed(by_steps)}
     seconds["sair batch"] = timed(lambda: by_batch("batch"))
     if importlib.util.find_spec("ray") is not None:
+        connect()
         name = f"sair batch --runner ray --workers {args.workers}"
         seconds[name] = timed(lambda: by_batch("ray", "ray", args.workers))
     alone = seconds["fills alone"]

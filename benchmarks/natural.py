@@ -3,13 +3,15 @@
 python benchmarks/natural.py --data ../shared/data/scenes/val [--device cuda] [--json FILE]
 
 Medians of interleaved warm fills of the same photos and holes. Photos are enlarged from the folder's, for
-they need texture; holes are discs in the middle. Peak memory is that of the whole process so far.
+they need texture; holes are discs in the middle. Peak memory is that of a process of its own for each case,
+with Python, torch, the model and the photo, which does one Natural fill and nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import torch
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere, installed or not
@@ -42,10 +45,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of photos")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, help="of torch (default: as many as there are cores)")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--case", type=int, choices=range(len(CASES)), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    photos = [sample.load() for sample in list_samples(args.data, limit=3)]
+    if args.threads:
+        torch.set_num_threads(args.threads)
     pipe = InpaintPipeline.from_pretrained(device=args.device)
+    if args.case is not None:
+        print(fill_once(pipe, args.data, args.case))
+        return
+    photos = [sample.load() for sample in list_samples(args.data, limit=3)]
 
     def natural(photo: np.ndarray, hole: np.ndarray) -> object:
         return pipe.fill(load_photo(photo), hole)
@@ -55,12 +65,13 @@ def main() -> None:
 
     fills: dict[str, Fill] = {"natural": natural, "smooth": smooth, "patchmatch": PatchMatch()}
     rows, found = [("photo", "hole px", *(f"{name}, s" for name in fills), "bar, s", "peak, GB")], []
-    for height, width, hole_px, runs, bar in CASES:
+    for case, (height, width, hole_px, runs, bar) in enumerate(CASES):
+        peak_gb = run_case(args, case)
         seconds = measure(fills, photos, (height, width), hole_px, runs)
         limit = seconds["patchmatch"] if bar is None else bar
         times = (f"{seconds[name]:.2f}" for name in fills)
-        rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_memory_gb():.2f}"))
-        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_memory_gb()})
+        rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_gb:.2f}"))
+        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_gb})
     print(align(rows, left_columns=1))
     growth = {px: measure(fills, photos, (768, 1024), px, 3) for px in GROWTH_PX}
     exponents = {
@@ -79,22 +90,45 @@ def measure(
     fills: dict[str, Fill], photos: list[np.ndarray], size_px: tuple[int, int], hole_px: int, runs: int
 ) -> dict[str, float]:
     """Median seconds of each way to fill, interleaved; one fill before that warms up."""
-    height, width = size_px
-    y, x = np.ogrid[:height, :width]
-    hole = (y - height / 2) ** 2 + (x - width / 2) ** 2 <= hole_px / np.pi
-    enlarged = [
-        np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BICUBIC)) for p in photos
-    ]
+    hole = disc(size_px, hole_px)
+    enlarged = [enlarge(photo, size_px) for photo in photos]
     seconds: dict[str, list[float]] = {name: [] for name in fills}
     for run in range(runs + 1):
         for name, fill in fills.items():
-            for photo in enlarged[: 1 if height > 2000 else None]:
+            for photo in enlarged[: 1 if size_px[0] > 2000 else None]:
                 photo = photo ^ np.uint8(run % 2)  # nothing is remembered of the last
                 start = time.perf_counter()
                 fill(photo, hole)
                 if run:
                     seconds[name].append(time.perf_counter() - start)
     return {name: median(times) for name, times in seconds.items()}
+
+
+def run_case(args: argparse.Namespace, case: int) -> float:
+    """Return the GB of `fill_once` in a process of its own."""
+    options = ["--data", args.data, "--device", args.device, "--threads", torch.get_num_threads()]
+    command = [sys.executable, __file__, *map(str, options), "--case", str(case)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def fill_once(pipe: InpaintPipeline, data: Path, case: int) -> float:
+    """Fill the photo of a case, and return the peak of this process's memory in GB."""
+    height, width, hole_px, *_ = CASES[case]
+    photo = enlarge(list_samples(data, limit=1)[0].load(), (height, width))
+    pipe.fill(load_photo(photo), disc((height, width), hole_px))
+    return peak_memory_gb()
+
+
+def enlarge(photo: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    return np.asarray(Image.fromarray(photo).resize(size_px[::-1], Image.Resampling.BICUBIC))
+
+
+def disc(size_px: tuple[int, int], hole_px: int) -> np.ndarray:
+    """Return bool `size_px` (height, width), a disc of about `hole_px` pixels in the middle."""
+    height, width = size_px
+    y, x = np.ogrid[:height, :width]
+    return (y - height / 2) ** 2 + (x - width / 2) ** 2 <= hole_px / np.pi
 
 
 if __name__ == "__main__":

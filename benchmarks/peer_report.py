@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.machine import as_markdown
 
 LARGE_PX = 2_000_000  # of a photo; from here on the cost of a hole should hardly depend on it
+LARGE_HOLE_PX = 200_000  # from here on what every fill costs, however small its hole, is a small part
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,18 @@ def growing_hole(figures: Sequence[Figure]) -> Series:
     return series
 
 
+def growing_large_hole(figures: Sequence[Figure]) -> Series:
+    """Return seconds against the hole's pixels, from LARGE_HOLE_PX on, each way in the largest photo in which
+    it filled two such holes."""
+    filled = [f for f in figures if f.seconds is not None and (f.case.hole_px or 0) >= LARGE_HOLE_PX]
+    series: Series = {}
+    for figure in filled:
+        same = [f for f in filled if (f.way, f.case.photo_px) == (figure.way, figure.case.photo_px)]
+        if len(same) > 1:  # the figures are in the order of growing photos: the largest one stays
+            series[figure.way] = _points(same, lambda case: case.hole_px or 0)
+    return series
+
+
 def growing_photo(figures: Sequence[Figure]) -> Series:
     """Return seconds against the photo's pixels."""
     series: Series = {}
@@ -90,14 +103,23 @@ def describe(
 ) -> str:
     """Return the figures as Markdown."""
     hole_px = fixed[0].case.hole_px
-    holes, photos = growing_hole(shared), growing_photo(fixed)
+    holes, large_holes, photos = growing_hole(shared), growing_large_hole(shared), growing_photo(fixed)
     large = {
         way: ([px for px in pixels if px >= LARGE_PX], seconds[-sum(px >= LARGE_PX for px in pixels) :])
         for way, (pixels, seconds) in photos.items()
     }
-    rows = [("", "hole px, photo fixed", f"photo px, hole of {hole_px:,} px", "the same above 2 megapixels")]
+    rows = [
+        (
+            "",
+            "hole px, photo fixed",
+            f"the same, holes from {LARGE_HOLE_PX:,} px on",
+            f"photo px, hole of {hole_px:,} px",
+            "the same above 2 megapixels",
+        )
+    ]
     for way in photos:
-        fits = (exponent(*series[way]) if way in series else None for series in (holes, photos, large))
+        kinds = (holes, large_holes, photos, large)
+        fits = (exponent(*series[way]) if way in series else None for series in kinds)
         rows.append((way, *("" if fit is None else f"{fit:.2f}" for fit in fits)))
     left_out = [f"{f.way}, {f.case.size}: {f.note}." for f in (*shared, *fixed, *zoomed) if f.note]
     parts = [

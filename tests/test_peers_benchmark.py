@@ -8,7 +8,15 @@ import pytest
 
 from benchmarks import peers
 from benchmarks.machine import write_section
-from benchmarks.peer_report import Case, Figure, describe, exponent, growing_hole, growing_photo
+from benchmarks.peer_report import (
+    Case,
+    Figure,
+    describe,
+    exponent,
+    growing_hole,
+    growing_large_hole,
+    growing_photo,
+)
 from sair_core.errors import MissingDependencyError
 
 
@@ -27,6 +35,14 @@ def test_a_series_is_of_the_largest_photo_that_was_measured_whole():
     figures.append(figure("a", 20, 200, None))
     assert growing_hole(figures) == {"a": ([5, 50], [1.0, 2.0])}
     assert growing_photo(figures) == {"a": ([100, 100, 400], [1.0, 2.0, 3.0])}
+
+
+def test_large_holes_are_those_of_the_largest_photo_with_two_of_them():
+    figures = [figure("a", 1000, 300_000, 1.0), figure("a", 1000, 900_000, 3.0)]
+    figures += [figure("a", 2000, px, s) for px, s in ((90_000, 1.0), (400_000, 2.0), (1_600_000, None))]
+    assert growing_large_hole(figures) == {"a": ([300_000, 900_000], [1.0, 3.0])}
+    figures.append(figure("a", 2000, 800_000, 4.0))
+    assert growing_large_hole(figures) == {"a": ([400_000, 800_000], [2.0, 4.0])}
 
 
 def test_what_is_missing_has_a_row_that_says_so():
