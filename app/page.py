@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import delete_files_created_by_app
 from gradio.utils import get_upload_folder
@@ -22,7 +23,7 @@ from .edit import tab as edit
 from .host.fetching import refuse_addresses
 from .host.limits import SESSIONS, hosted, limits
 from .host.logs import leave_out_messages
-from .host.malformed import refuse_malformed
+from .host.malformed import refuse_malformed, require_session_name
 from .host.origins import RefuseForeignPages
 from .semantics import tab as semantics
 from .serving.service import FillService
@@ -109,6 +110,7 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "app_kwargs": {
             "exception_handlers": {RequestValidationError: refuse_malformed},
+            "dependencies": [Depends(require_session_name)],
             # Where the app is hosted, pages of other sites may call its endpoints.
             "middleware": [] if hosted() else [Middleware(RefuseForeignPages)],
         },

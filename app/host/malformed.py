@@ -15,3 +15,23 @@ async def refuse_malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [{key: fault[key] for key in SAID} for fault in error.errors()]
     return JSONResponse({"detail": faults}, status_code=422)
+
+
+async def require_session_name(request: Request) -> None:
+    """Refuse a request whose session has an empty name, which Gradio queues for nobody and then fails at.
+
+    Raises RequestValidationError.
+    """
+    if "json" not in request.headers.get("content-type", ""):
+        return
+    try:
+        body = await request.json()  # read already, where one is taken
+    except (ValueError, RecursionError):
+        return
+    if isinstance(body, dict) and body.get("session_hash") == "":
+        fault = {
+            "type": "string_too_short",
+            "loc": ("body", "session_hash"),
+            "msg": "Name a session, or none",
+        }
+        raise RequestValidationError([fault])

@@ -97,6 +97,15 @@ def test_every_endpoint_answers_what_the_fuzz_begins_with(spn_client):
             assert send_body(http, body) == ("answer", ""), endpoint
 
 
+def test_a_session_without_a_name_is_refused_and_holds_up_nobody(client):
+    with connect(client.src) as http:
+        values = sound_values(http)["/fill"]
+        for name, want in {"": "message", "mine": "answer"}.items():
+            body = Body("/fill", json.dumps({"data": values, "session_hash": name}).encode())
+            kind, text = send_body(http, body)
+            assert kind == want, text
+
+
 def test_fill_engine(spn_client, photo_file, mask_file, noise, tmp_path):
     files = handle_file(str(photo_file)), handle_file(str(mask_file))
     hole, source = np.asarray(Image.open(mask_file)) > 0, np.zeros((90, 120), np.uint8)

@@ -1,13 +1,36 @@
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from app.host.malformed import refuse_malformed
+from app.host.malformed import refuse_malformed, require_session_name
 
 
 class Body(BaseModel):
     session_hash: str
+
+
+def test_a_session_without_a_name_is_refused_like_a_wrong_one():
+    app = FastAPI(
+        exception_handlers={RequestValidationError: refuse_malformed},
+        dependencies=[Depends(require_session_name)],
+    )
+
+    @app.post("/call")
+    def call(body: Body) -> str:
+        return body.session_hash
+
+    @app.post("/upload")
+    async def upload(request: Request) -> int:
+        return len(await request.body())
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.post("/call", json={"session_hash": "a"}).json() == "a"
+    answer = client.post("/call", json={"session_hash": ""})
+    assert answer.status_code == 422 and answer.json()["detail"][0]["loc"] == ["body", "session_hash"]
+    for content in (b"", b"[1", b"[" * 100_000, b"\xff"):  # what is no JSON is the matter of who takes it
+        answer = client.post("/upload", content=content, headers={"Content-Type": "application/json"})
+        assert answer.json() == len(content)
 
 
 def test_a_number_that_is_not_finite_is_refused_like_any_other():
