@@ -94,6 +94,8 @@ def test_a_reload_in_mid_work(fake_page):
     window.page.click("#engine label:has-text('Smooth')")
     window.page.fill(WORDS, "sky")
     window.page.click("#engine label:has-text('Natural')")
+    sent: list[str] = []
+    window.page.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
     for _ in range(2):
         window.load()
         window.page.wait_for_selector("#canvas .kept .name:has-text('bird.jpg')")
@@ -101,8 +103,27 @@ def test_a_reload_in_mid_work(fake_page):
         assert np.array_equal(window.mask(), hole) and np.array_equal(window.mask("source"), source)
         assert window.page.input_value(WORDS) == "sky"
         window.keeps("bird.jpg", "mask", "source")
+    assert not sent  # the server has the photo's file
     window.fill()
     window.status("good", "Filled with sky")
+    assert len(sent) == 2  # what is marked
+
+
+def test_a_photo_is_sent_again_where_the_server_no_longer_has_it(window, fake_url):
+    window.goto(fake_url)
+    window.wait_for_selector(MOUNTED)
+    editor = Window(window)
+    hole = editor.draw()
+    editor.load()
+    sent: list[str] = []
+    window.on("request", lambda request: sent.append(request.url) if "/upload" in request.url else None)
+    window.route(
+        "**/file=**bird.jpg",
+        lambda route: route.fulfill(status=404) if route.request.method == "HEAD" else route.continue_(),
+    )
+    editor.go_on()
+    assert len(sent) == 1
+    assert np.array_equal(editor.mask(), hole)
 
 
 def test_what_was_filled_before_is_marked_again(fake_page):

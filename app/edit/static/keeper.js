@@ -6,11 +6,12 @@ import { getConfig, ORIGINAL } from "../../widgets/static/protocol.js";
 import { transact } from "../../widgets/static/store.js";
 import { CARD_HEIGHT, CARD_WIDTH } from "./history.js";
 
+/** @import { FileData } from "../../widgets/static/protocol.js" */
 /** @import { Painted } from "./mask.js" */
 /** @import { Layer } from "./marks.js" */
 /** @import { Editor } from "./editor.js" */
 
-/** @typedef {{ file?: File, example?: string }} Source where a photo comes from */
+/** @typedef {{ file?: File, uploaded?: FileData, example?: string }} Source of a photo; uploaded: as the server has it */
 /** @typedef {{ engines: string, values: unknown[] }} Settings engines: those to choose from */
 
 /**
@@ -60,9 +61,11 @@ export class Keeper {
 
   /** The photo is open: keep it from now on. */
   async keepPhoto() {
-    const { source, marks } = this.work;
+    const { marks } = this.work;
+    const { file, example } = this.work.source;
+    const source = { file, example, uploaded: file && this.editor.conversation.uploads.get(file) };
     this.source = source;
-    this.id = (source.file?.size ?? 0) > MAX_BYTES ? 0 : Date.now();
+    this.id = (file?.size ?? 0) > MAX_BYTES ? 0 : Date.now();
     /** @type {Work} */
     const kept = { id: this.id, user: getUser(), source, picture: this.drawPicture() };
     const write = transact("readwrite", (store) => {

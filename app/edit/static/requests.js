@@ -13,7 +13,14 @@ const BOXES = { mask: "box", source: "source_box" };
 /**
  * What an event carries besides the state.
  *
- * @typedef {{ file?: File, example?: string, seed?: number, points?: [number, number][], inside?: boolean[] }} Extras
+ * @typedef {{
+ *   file?: File,
+ *   uploaded?: FileData,
+ *   example?: string,
+ *   seed?: number,
+ *   points?: [number, number][],
+ *   inside?: boolean[],
+ * }} Extras uploaded: where the server put the file before
  */
 
 /** @extends {Conversation<Editor>} */
@@ -23,6 +30,9 @@ export class EditorConversation extends Conversation {
 
   /** What was asked for last. */
   work = "";
+
+  /** Where the server has put the files that were sent to it. @type {WeakMap<File, FileData>} */
+  uploads = new WeakMap();
 
   /** What was sent to be filled last. @type {Painted | undefined} */
   hole;
@@ -69,6 +79,19 @@ export class EditorConversation extends Conversation {
   }
 
   /**
+   * Return where a file is on the server: it is sent only where the server does not have it any more.
+   *
+   * @param {File} file
+   * @param {FileData} [uploaded]
+   */
+  async provide(file, uploaded) {
+    const there = uploaded && (await fetch(uploaded.url, { method: "HEAD" })).ok;
+    const found = there ? uploaded : await this.upload(file);
+    this.uploads.set(file, found);
+    return found;
+  }
+
+  /**
    * @param {string} busyText
    * @param {string} part
    */
@@ -106,7 +129,7 @@ export class EditorConversation extends Conversation {
    * @param {Extras} [extras]
    * @returns {Promise<Request>}
    */
-  async describe(part, { file, example, seed, points, inside } = {}) {
+  async describe(part, { file, uploaded, example, seed, points, inside } = {}) {
     const editor = this.asker;
     /** @type {Request} */
     const request = {
@@ -117,7 +140,7 @@ export class EditorConversation extends Conversation {
     };
     try {
       if (part && editor.marks) Object.assign(request, await this.uploadMarks(editor.marks, part));
-      if (file) request.file = await this.upload(file);
+      if (file) request.file = await this.provide(file, uploaded);
       if (example) request.example = example;
       if (seed !== undefined) request.seed = seed;
       if (points) Object.assign(request, { points, inside });
