@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
-from gradio.route_utils import delete_files_created_by_app
+from gradio.route_utils import FnIndexInferError, delete_files_created_by_app
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
@@ -23,7 +23,12 @@ from .edit import tab as edit
 from .host.fetching import refuse_addresses
 from .host.limits import SESSIONS, hosted, limits
 from .host.logs import leave_out_messages
-from .host.malformed import refuse_malformed, require_session_name
+from .host.malformed import (
+    refuse_malformed,
+    refuse_nameless_file,
+    refuse_unknown_endpoint,
+    require_session_name,
+)
 from .host.origins import RefuseForeignPages
 from .semantics import tab as semantics
 from .serving.service import FillService
@@ -109,7 +114,11 @@ def launch_options() -> dict[str, Any]:
         "state_session_capacity": SESSIONS,
         "strict_cors": True,
         "app_kwargs": {
-            "exception_handlers": {RequestValidationError: refuse_malformed},
+            "exception_handlers": {
+                RequestValidationError: refuse_malformed,
+                FnIndexInferError: refuse_unknown_endpoint,
+                TypeError: refuse_nameless_file,
+            },
             "dependencies": [Depends(require_session_name)],
             # Where the app is hosted, pages of other sites may call its endpoints.
             "middleware": [] if hosted() else [Middleware(RefuseForeignPages)],

@@ -1,4 +1,4 @@
-"""Requests whose JSON does not fit."""
+"""Requests that do not fit: their JSON, the name of an endpoint, a file without a name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,22 @@ async def refuse_malformed(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = [{key: fault[key] for key in SAID} for fault in error.errors()]
     return JSONResponse({"detail": faults}, status_code=422)
+
+
+async def refuse_unknown_endpoint(request: Request, error: Exception) -> JSONResponse:
+    """Answer 404 where Gradio knows no endpoint of that name."""
+    said = "There is no such endpoint. The link at the foot of the page names them all."
+    return JSONResponse({"detail": said}, status_code=404)
+
+
+async def refuse_nameless_file(request: Request, error: Exception) -> JSONResponse:
+    """Answer 400 to an upload that Gradio takes for a text, as a form sends it where no file was chosen.
+
+    Raises any other TypeError again.
+    """
+    if not request.url.path.endswith("/upload"):
+        raise error
+    return JSONResponse({"detail": "No file came. Choose one, and send it with its name."}, status_code=400)
 
 
 async def require_session_name(request: Request) -> None:

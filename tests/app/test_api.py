@@ -106,6 +106,14 @@ def test_a_session_without_a_name_is_refused_and_holds_up_nobody(client):
             assert kind == want, text
 
 
+def test_requests_for_nothing_are_refused_in_words(client):
+    with connect(client.src) as http:
+        kind, text = send_body(http, Body("/nothing", b'{"data": []}'))
+        assert kind == "message" and text.startswith("404") and "no such endpoint" in text
+        answer = http.post("upload", files={"files": ("", b"x")})
+        assert answer.status_code == 400 and "No file came" in answer.json()["detail"]
+
+
 def test_fill_engine(spn_client, photo_file, mask_file, noise, tmp_path):
     files = handle_file(str(photo_file)), handle_file(str(mask_file))
     hole, source = np.asarray(Image.open(mask_file)) > 0, np.zeros((90, 120), np.uint8)

@@ -3,7 +3,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
-from app.host.malformed import refuse_malformed, require_session_name
+from app.host.malformed import refuse_malformed, refuse_nameless_file, require_session_name
 
 
 class Body(BaseModel):
@@ -31,6 +31,17 @@ def test_a_session_without_a_name_is_refused_like_a_wrong_one():
     for content in (b"", b"[1", b"[" * 100_000, b"\xff"):  # what is no JSON is the matter of who takes it
         answer = client.post("/upload", content=content, headers={"Content-Type": "application/json"})
         assert answer.json() == len(content)
+
+
+def test_only_an_upload_may_lack_a_file():
+    app = FastAPI(exception_handlers={TypeError: refuse_nameless_file})
+
+    @app.post("/{place}")
+    def fail(place: str) -> None:
+        raise TypeError(place)
+
+    client = TestClient(app, raise_server_exceptions=False)
+    assert client.post("/upload").status_code == 400 and client.post("/call").status_code == 500
 
 
 def test_a_number_that_is_not_finite_is_refused_like_any_other():
