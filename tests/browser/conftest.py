@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import shutil
@@ -18,10 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.browser.editor import MOUNTED, Editor
 
+OpenWindow = Callable[..., contextlib.AbstractContextManager[Page]]
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "fixtures" / "bird.jpg"
 START_SECONDS = 240  # a cold disk and a busy machine; far less as a rule
@@ -165,74 +167,102 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def open_window(browser: Browser) -> OpenWindow:
+    """`with open_window(width, height, **options) as page:` a window that holds nothing of those before it.
+
+    Windows with the same options are tabs of one browsing context, so that Gradio's scripts are fetched and
+    compiled once rather than for each test.
+    """
+
+    @functools.cache
+    def context(**options: Any) -> BrowserContext:
+        context = browser.new_context(accept_downloads=True, reduced_motion="reduce", **options)
+        context.new_page()  # stays open: without a tab left, the next one would have to open a browser window
+        return context
+
+    @contextlib.contextmanager
+    def open_window(width: int, height: int, **options: Any) -> Iterator[Page]:
+        windows = context(**options)
+        page = windows.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.set_default_timeout(60_000)
+        try:
+            yield page
+        finally:
+            page.close()
+            windows.clear_cookies()
+            devtools = windows.new_cdp_session(windows.pages[0])
+            devtools.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+            devtools.detach()
+
+    return open_window
+
+
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
+def page(open_window: OpenWindow, url: str) -> Iterator[Page]:
     """A window of 1400 x 900. The test fails if the page logs an error or asks another host for anything."""
-    yield from _page(browser, url, {"width": 1400, "height": 900})
+    yield from _page(open_window(1400, 900), url)
 
 
 @pytest.fixture
-def narrow_page(browser: Browser, url: str) -> Iterator[Page]:
+def narrow_page(open_window: OpenWindow, url: str) -> Iterator[Page]:
     """A touch screen of 420 x 860."""
-    yield from _page(browser, url, {"width": 420, "height": 860}, has_touch=True)
+    yield from _page(open_window(420, 860, has_touch=True), url)
 
 
 @pytest.fixture
-def fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+def fake_page(open_window: OpenWindow, fake_url: str) -> Iterator[Page]:
     """As `page`, around the fake pipeline."""
-    yield from _page(browser, fake_url, {"width": 1400, "height": 900})
+    yield from _page(open_window(1400, 900), fake_url)
 
 
 @pytest.fixture
-def spn_page(browser: Browser, spn_url: str) -> Iterator[Page]:
+def spn_page(open_window: OpenWindow, spn_url: str) -> Iterator[Page]:
     """As `fake_page`, with the painted engine."""
-    yield from _page(browser, spn_url, {"width": 1400, "height": 900})
+    yield from _page(open_window(1400, 900), spn_url)
 
 
 @pytest.fixture
-def narrow_spn_page(browser: Browser, spn_url: str) -> Iterator[Page]:
+def narrow_spn_page(open_window: OpenWindow, spn_url: str) -> Iterator[Page]:
     """As `spn_page`, a touch screen of 390 x 844."""
-    yield from _page(browser, spn_url, {"width": 390, "height": 844}, has_touch=True)
+    yield from _page(open_window(390, 844, has_touch=True), spn_url)
 
 
 @pytest.fixture
-def narrow_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+def narrow_fake_page(open_window: OpenWindow, fake_url: str) -> Iterator[Page]:
     """As `narrow_page` but 400 wide, around the fake pipeline."""
-    yield from _page(browser, fake_url, {"width": 400, "height": 860}, has_touch=True)
+    yield from _page(open_window(400, 860, has_touch=True), fake_url)
 
 
 @pytest.fixture
-def phone_fake_page(browser: Browser, fake_url: str) -> Iterator[Page]:
+def phone_fake_page(open_window: OpenWindow, fake_url: str) -> Iterator[Page]:
     """A touch screen of 360 x 740 with two pixels for one, around the fake pipeline."""
-    size = {"width": 360, "height": 740}
-    yield from _page(browser, fake_url, size, has_touch=True, device_scale_factor=2)
+    yield from _page(open_window(360, 740, has_touch=True, device_scale_factor=2), fake_url)
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+def open_page(open_window: OpenWindow) -> Iterator[Callable[..., Page]]:
     """`open_page(url, width=1280)`: a window of that width on an app of one's own, checked as `page`."""
     with contextlib.ExitStack() as windows:
         opened = contextlib.contextmanager(_page)
-        yield lambda url, width=1280: windows.enter_context(
-            opened(browser, url, {"width": width, "height": 900})
-        )
+        yield lambda url, width=1280: windows.enter_context(opened(open_window(width, 900), url))
 
 
-def _page(browser: Browser, url: str, size: dict[str, int], **options: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport=size, accept_downloads=True, reduced_motion="reduce", **options)
-    page = context.new_page()
-    page.set_default_timeout(60_000)
+def _page(window: contextlib.AbstractContextManager[Page], url: str) -> Iterator[Page]:
     problems: list[str] = []
     loads: list[str] = []
-    page.on("load", lambda: loads.append(page.url))
-    page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
     local = (url, "data:", "blob:")
-    page.on("request", lambda one: None if one.url.startswith(local) else problems.append(f"asked {one.url}"))
-    page.goto(url)
-    page.wait_for_selector(MOUNTED)
-    yield page
-    context.close()
+    with window as page:
+        page.on("load", lambda: loads.append(page.url))
+        page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
+        page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+        page.on(
+            "request", lambda one: None if one.url.startswith(local) else problems.append(f"asked {one.url}")
+        )
+        page.goto(url)
+        page.wait_for_selector(MOUNTED)
+        yield page
     if len(loads) > 1:
         problems = [one for one in problems if not any(text in one for text in RELOADED)]
     assert not problems

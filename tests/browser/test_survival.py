@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tests.browser.conftest import PHOTO, find_port
+from tests.browser.conftest import PHOTO, OpenWindow, find_port
 from tests.browser.editor import MOUNTED, Editor
 
 SECONDS = 60  # a busy machine
@@ -31,6 +31,19 @@ KEPT = """async () => {
     database.close();
     return photo ? [photo.source.file.name, ...(marks ?? []).map(([layer]) => layer)] : [];
 }"""
+STORE = """async () => {
+    localStorage.setItem("name", "local");
+    sessionStorage.setItem("name", "session");
+    document.cookie = "name=cookie";
+    await caches.open("cache");
+    await new Promise((done) => { indexedDB.open("database", 1).onsuccess = done; });
+}"""
+STORED = """async () => [
+    ...await caches.keys(),
+    ...document.cookie.split("=").slice(1),
+    ...(await indexedDB.databases()).map(({ name }) => name),
+    ...[localStorage, sessionStorage].map((one) => one.getItem("name")).filter(Boolean),
+]"""
 FULL = """IDBObjectStore.prototype.put = Storage.prototype.setItem = () => {
     throw new DOMException("full", "QuotaExceededError");
 };"""
@@ -65,17 +78,24 @@ class Window(Editor):
 
 
 @pytest.fixture
-def window(browser: Browser) -> Iterator[Page]:
+def window(open_window: OpenWindow) -> Iterator[Page]:
     """A window that may lose its server: errors of Gradio's own scripts are not ours."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(error.stack) if "sair/" in error.stack else None)
-    page.on("dialog", lambda dialog: dialog.accept())
-    yield page
-    context.close()
+    with open_window(1400, 900) as page:
+        page.on("pageerror", lambda error: problems.append(error.stack) if "sair/" in error.stack else None)
+        page.on("dialog", lambda dialog: dialog.accept())
+        yield page
     assert not problems
+
+
+def test_a_window_holds_nothing_of_those_before_it(open_window, fake_url):
+    """Every other test relies on it: windows are tabs of one browsing context."""
+    for _ in range(2):
+        with open_window(1400, 900) as page:
+            page.goto(f"{fake_url}theme.css")
+            assert page.evaluate(STORED) == []
+            page.evaluate(STORE)
+            assert page.evaluate(STORED) == ["cache", "cookie", "database", "local", "session"]
 
 
 def visit(page: Page, port: int) -> Window:

@@ -193,7 +193,7 @@ def test_it_is_found_again(serve_training, open_page, photos, tmp_path):
             train = TrainTab(page)
             train.state("running")
             pid = TrainingJobs(runs).status("holiday").pid
-            page.context.close()
+            page.close()
         with serve_training(runs) as url:  # the app has gone, and another one has come
             train = TrainTab(open_page(url))
             train.state("running")
@@ -201,7 +201,7 @@ def test_it_is_found_again(serve_training, open_page, photos, tmp_path):
             train.act("stop")
             train.state("stopped")
             assert train.can("resume")
-            train.page.context.close()
+            train.page.close()
     finally:
         end(runs)
 
@@ -261,6 +261,6 @@ def test_the_real_trainer(serve_training, open_page, photos, tmp_path, png):
             before = editor.picture("before")
             editor.fill()
             assert not np.array_equal(editor.picture("after"), before)
-            page.context.close()
+            page.close()
     finally:
         end(runs)
