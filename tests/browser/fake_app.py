@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--spn", action="store_true", help="with the painted engine")
     parser.add_argument("--read-seconds", type=float, default=0.0, help="how long a reading takes")
     parser.add_argument(
-        "--row-seconds", type=float, default=0.05, help="how long an export takes for every 64 rows"
+        "--row-seconds", type=float, default=0.1, help="how long an export takes for every 64 rows"
     )
     parser.add_argument("--view-seconds", type=float, default=0.2, help="how long a view takes")
     parser.add_argument("--fill-seconds", type=float, default=0.0, help="how long a fill takes")

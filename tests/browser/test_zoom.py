@@ -355,8 +355,8 @@ def test_the_view_is_exported_at_its_scale(zoom):
 
 
 def test_progress_moves_and_cancel_ends_it(zoom):
-    zoom.choose("Whole photo", 24)  # about 4.5 s
-    zoom.line("7680 x 5760 px")
+    zoom.choose("Whole photo", 64, "TIFF")  # half a minute, of which a moment passes
+    zoom.line("20480 x 15360 px")
     zoom.page.evaluate("""() => {
         const bar = document.querySelector("#zoom .bar i");
         window.widths = [];
@@ -371,7 +371,7 @@ def test_progress_moves_and_cancel_ends_it(zoom):
     zoom.page.click("#export-cancel")
     zoom.status("info", "Export cancelled. Nothing was saved.")
     assert zoom.page.evaluate("Math.max(...window.widths)") < 100
-    zoom.choose("Whole photo", 1)
+    zoom.choose("Whole photo", 1, "PNG")
     name, image = zoom.export()
     assert name == "photo-1x.png" and image.size == (WIDTH, HEIGHT)
     zoom.times(3)
