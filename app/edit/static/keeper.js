@@ -112,9 +112,10 @@ export class Keeper {
   }
 
   async writeMarks() {
-    const { id } = this;
+    const { id, timer } = this;
     if (this.editor.marks?.painting) return; // the end of the stroke comes here again
     const marks = await this.gatherMarks();
+    if (this.timer !== timer || this.editor.marks?.painting) return; // so does what was painted meanwhile
     await transact("readwrite", (store) => {
       const photo = store.get("photo");
       // Another window of this browser may have opened another photo meanwhile: the newest one is kept.
