@@ -22,6 +22,8 @@ from .host.accounts import read_accounts
 from .host.limits import hosted, limits
 from .host.mcp import check_installed, check_running
 
+FIRST_PORT = "GRADIO_SERVER_PORT"  # of the environment: Gradio tries the ports from there on
+
 
 @strict_dataclass
 class AppOptions:
@@ -56,6 +58,11 @@ class AppOptions:
     def __post_init__(self) -> None:
         require_megapixels(self.max_megapixels)
         require(self.port is None or 0 < self.port < 65536, "--port must be from 1 to 65535.")
+        first = os.environ.get(FIRST_PORT, "7860")
+        require(
+            first.isdecimal() and 0 < int(first) < 65536,
+            f"The environment variable {FIRST_PORT} must be from 1 to 65535, got {first!r}. Change it.",
+        )
         if self.mcp:
             check_installed()
         require(
@@ -142,7 +149,7 @@ def _check_host(options: AppOptions) -> None:
 def _describe_address(options: AppOptions) -> ConfigError:
     port = "any port from 7860" if options.port is None else f"port {options.port}"
     return ConfigError(
-        f"The app cannot listen on {options.host}, {port}: it is in use, or not this machine's. "
+        f"The app cannot listen on {options.host}, {port}: it is in use, reserved, or not this machine's. "
         "Choose others with --port and --host."
     )
 

@@ -74,6 +74,13 @@ def test_a_port_that_is_none_is_refused(port):
     assert done.returncode == 2 and "error: --port must be" in done.stderr
 
 
+@pytest.mark.parametrize("port", ["0", "99999", "", "tcp://10.0.0.1:7860"])
+def test_a_first_port_that_is_none_is_refused(port, monkeypatch):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+    done = run("app.py")
+    assert done.returncode == 2 and "error: The environment variable GRADIO_SERVER_PORT" in done.stderr
+
+
 def test_a_port_in_use_is_said_in_words():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
