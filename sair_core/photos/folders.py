@@ -122,13 +122,18 @@ def read_classes(folder: str | Path) -> Classes:
         classes = sorted(content["classes"], key=lambda c: c["id"])
         if not classes or [c["id"] for c in classes] != list(range(len(classes))):
             raise ValueError("ids must be 0, 1, 2, ... without a gap")
-        return Classes(
-            tuple(str(c["name"]) for c in classes),
-            tuple(tuple(map(str, c.get("synonyms", ()))) for c in classes),
-            tuple(map(str, content.get("partial_sources", ()))),
-        )
+        names = _read_texts([c["name"] for c in classes])
+        synonyms = tuple(_read_texts(c.get("synonyms", [])) for c in classes)
+        return Classes(names, synonyms, _read_texts(content.get("partial_sources", [])))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path} is no list of classes ({error}). Write one: {CLASSES_EXAMPLE}.") from error
+
+
+def _read_texts(values: object) -> tuple[str, ...]:
+    """Return a list of texts. Raises ValueError for anything else: a text alone would be read by letters."""
+    if not isinstance(values, list) or not all(isinstance(value, str) and value.strip() for value in values):
+        raise ValueError(f"{values!r} is no list of texts")
+    return tuple(values)
 
 
 def find_classes_file(folder: str | Path) -> Path | None:

@@ -66,7 +66,19 @@ def test_a_class_list_may_begin_with_a_byte_order_mark(tmp_path):
     assert read_classes(tmp_path).names == ("Straße",)
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '{"classes": []}', '{"classes": [{"id": 2, "name": "x"}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        '{"classes": []}',
+        '{"classes": [{"id": 2, "name": "x"}]}',
+        '{"classes": [{"id": 0, "name": null}]}',
+        '{"classes": [{"id": 0, "name": " "}]}',
+        '{"classes": [{"id": 0, "name": "sky", "synonyms": "cloud"}]}',
+        '{"classes": [{"id": 0, "name": "sky"}], "partial_sources": "ccp"}',
+    ],
+)
 def test_broken_class_lists_are_refused(tmp_path, content):
     (tmp_path / "classes.json").write_text(content)
     with pytest.raises(DataError, match="no list of classes"):

@@ -124,7 +124,8 @@ def _list_files(folders: Sequence[str | Path]) -> tuple[list[Path], dict[str, in
                 others["folders"] += entry not in holding
             elif entry.name != CLASSES_NAME and entry not in maps:
                 others[entry.suffix.lower() or "without suffix"] += 1
-    return files, {suffix: count for suffix, count in others.items() if count}
+    # A folder may be named twice, or beside one that it lies in.
+    return list(dict.fromkeys(files)), {suffix: count for suffix, count in others.items() if count}
 
 
 def _find_copies(files: Sequence[Path]) -> dict[Path, Path]:

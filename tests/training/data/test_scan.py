@@ -39,6 +39,16 @@ def mixed(tmp_path):
     return folder
 
 
+def test_a_folder_may_be_named_twice_or_beside_one_that_it_lies_in(tmp_path):
+    (tmp_path / "below").mkdir()
+    for seed, name in enumerate(("a.jpg", "below/b.jpg")):
+        picture(seed).save(tmp_path / name)
+    once = scan([tmp_path])
+    assert len(once.photos) == 2
+    for folders in ([tmp_path] * 2, [tmp_path, tmp_path / "below"]):
+        assert scan(folders).photos == once.photos and not scan(folders).skipped
+
+
 def test_every_file_is_used_or_left_out_with_a_reason(mixed):
     kept = []
     found = scan([mixed], keep=kept.append)
