@@ -34,8 +34,10 @@ class AlignConfig:
     """begin with its ImageNet weights, and learn from that classifier, too"""
     frozen_stages: int = 3
     """first stages of a trunk with ImageNet weights that stay as they are"""
-    trunk_rate: float = 0.25
+    trunk_rate: float = 0.06
     """learning rate of such a trunk, as a share of that of its projection"""
+    blend: float = 0.9
+    """share of what training changed that the encoder keeps where it began with trained weights"""
     embed_dim: int = 256
     """dimensions of the common space"""
     text_width: int = 192
@@ -66,9 +68,9 @@ class AlignConfig:
     """words a step that no pixel may be nearer to than to its own"""
     named_weight: float = 0.2
     """weight of the named photos in the loss"""
-    teacher_weight: float = 0.5
+    teacher_weight: float = 1.0
     """weight of the classifier's soft labels of photos without label maps"""
-    prototype_weight: float = 0.5
+    prototype_weight: float = 1.0
     """weight of features made up of its class vectors, which are to meet their names"""
     learning_rate: float = 1e-3
     """highest learning rate"""
@@ -108,7 +110,8 @@ class AlignConfig:
         weights = ("named_weight", "teacher_weight", "prototype_weight")
         for name in ("text_steps", "named_batch", "distractors", "frozen_stages", *weights):
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
-        require(0 < self.trunk_rate <= 1, f"trunk_rate must be within (0, 1], got {self.trunk_rate}")
+        for name in ("trunk_rate", "blend"):
+            require(0 < getattr(self, name) <= 1, f"{name} must be within (0, 1], got {getattr(self, name)}")
         require(
             self.start is None or self.words is None,
             "--from keeps the words of its folder: leave --words out.",

@@ -21,7 +21,7 @@ WINDOW_CELLS = 4  # side of the windows that are classified beside the whole cro
 # how well a projection that learned from them names photos of the training set that it was not shown.
 GROUND_SHARE, CLASS_LENGTH = 0.7, 3.0
 DRAWN = 256  # of them, and of photos' features, a step
-FIT_STEPS, FIT_RATE = 700, 1e-3  # of the projection alone
+FIT_STEPS, FIT_RATE = 2000, 1e-3  # of the projection alone
 
 
 class ImageNetTeacher(nn.Module):

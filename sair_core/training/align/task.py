@@ -20,7 +20,7 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.imagenet import load_classifier
 from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
-from sair_core.errors import ConfigError
+from sair_core.errors import CheckpointError, ConfigError
 from sair_core.files import replacing
 from sair_core.photos.folders import Classes, read_classes, spread
 from sair_core.training.align.config import AlignConfig
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEASURED = 400  # photos by which the features of the classifier are measured
+MEASURED = 1200  # photos by which the features of the classifier are measured
 WEIGHTS_FILE = "open_clip_model.safetensors"
 WORDS_FILE = "words.json"
+BEGUN_FILE = "begun.safetensors"
 
 
 def model_config(config: AlignConfig) -> dict[str, Any]:
@@ -83,8 +84,10 @@ class AlignTask:
     """Training of a text-aligned dense encoder, an open_clip model.
 
     First the text tower is taught words by a sentence encoder, when the task is made; then the image tower is
-    trained against it. The run folder gets `words.json` (how well the words were learned) and `model/` (an
-    open_clip configuration and weights in half precision).
+    trained against it. The run folder gets `words.json` (how well the words were learned), `model/` (an
+    open_clip configuration and weights in half precision) and `begun.safetensors` (the image tower before its
+    first step, of which the model keeps a share: Wortsman et al., Robust fine-tuning of zero-shot models,
+    CVPR 2022, equation 1).
     """
 
     def __init__(self, config: AlignConfig, backend: Backend, resume: bool = False):
@@ -123,6 +126,7 @@ class AlignTask:
         if teacher is not None and not (resume or config.start):
             names = self.words.imagenet.to(backend.device)
             fit_projection(self.model.head, teacher, names, SCALE, config.seed)
+        self.begun = self._load_begun(resume)
         self.validation = Validation(held, self.words.names, shown, self.words.imagenet)
         weights = class_weights(self.photos, len(self.classes.names)).to(backend.device)
         self.loss = backend.prepare(AlignLoss(self.model, self.words, weights, config, teacher))
@@ -158,11 +162,44 @@ class AlignTask:
         )
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
+        # The loop puts the averaged weights in before, and takes out what is there after it.
+        self.model.load_state_dict(self._blend(self.model.own_state()), strict=False)
         self.model.eval()
         return self.validation(self.model, self.backend)
 
+    def _load_begun(self, resume: bool) -> dict[str, Tensor] | None:
+        """Return the image tower before the first step. None: nothing of it is to be kept.
+
+        Raises CheckpointError where a run that is resumed lacks it.
+        """
+        config = self.config
+        if config.blend == 1 or not (config.imagenet or config.start):
+            return None
+        path = Path(config.output) / BEGUN_FILE
+        if resume:
+            if not path.is_file():
+                raise CheckpointError(
+                    f"{path} is missing, of which the encoder is to keep a share. Put it back, or resume with "
+                    "--blend 1, which keeps nothing of it."
+                )
+            return load_file(path, device=str(self.backend.device))
+        own = self.model.own_state()
+        begun = {k: v.detach().contiguous().clone() for k, v in own.items() if k.startswith("encoder.visual.")}
+        if self.backend.is_main:
+            with replacing(path) as temporary:
+                save_file(begun, temporary)
+        return begun
+
+    def _blend(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a state of the model with what it keeps of the weights that it began with."""
+        begun = self.begun or {}
+        return {
+            k: torch.lerp(begun[k], v, self.config.blend) if k in begun and v.is_floating_point() else v
+            for k, v in state.items()
+        }
+
     def export(self, folder: Path) -> None:
-        averaged = self.average.state
+        averaged = self._blend(self.average.state)
         state = {
             k.removeprefix("encoder."): v for k, v in averaged.items() if k.startswith("encoder.visual.")
         }

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
-from sair_core.errors import ConfigError
+from sair_core.errors import CheckpointError, ConfigError
 from sair_core.training.align import imagenet, task
 from sair_core.training.align.data import load_named
 from sair_core.training.align.imagenet import (
@@ -19,7 +19,7 @@ from sair_core.training.align.imagenet import (
     prototype_loss,
     teacher_loss,
 )
-from sair_core.training.align.task import WEIGHTS_FILE, AlignTask
+from sair_core.training.align.task import BEGUN_FILE, WEIGHTS_FILE, AlignTask
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train_task
 
@@ -116,6 +116,32 @@ def test_a_pretrained_trunk_learns_but_for_its_first_stages_and_statistics(tiny_
             torch.testing.assert_close(value, before[name].half().to(value.dtype))
         elif name == "conv_head.weight":
             assert not torch.allclose(value, before[name], atol=1e-4)
+
+
+def test_a_share_of_what_the_tower_began_with_is_kept(tiny_imagenet, pretrained, tmp_path, interrupt):
+    """Also when the run was interrupted: what it began with is read again."""
+    config = tiny_imagenet(learning_rate=0.01, ema=0.0, blend=0.25, steps=3)
+    interrupt(lambda: train_task(AlignTask, config, show_progress=False))
+    folder = train_task(AlignTask, config, resume="latest", show_progress=False)
+    begun, saved = load_file(folder.parent / BEGUN_FILE), load_file(folder / WEIGHTS_FILE)
+    trained = torch.load(folder.parent / "state.pt", weights_only=True)["average"]
+    name = "encoder.visual.head.proj.weight"
+    expected = 0.75 * begun[name] + 0.25 * trained[name]
+    assert not torch.allclose(begun[name], trained[name], atol=1e-3)
+    torch.testing.assert_close(saved[name.removeprefix("encoder.")].float(), expected, atol=1e-3, rtol=1e-3)
+    (folder.parent / BEGUN_FILE).unlink()
+    with pytest.raises(CheckpointError, match="--blend 1"):
+        AlignTask(config, Backend("cpu"), resume=True)
+
+
+def test_validation_measures_the_blend(tiny_imagenet, pretrained):
+    made = AlignTask(tiny_imagenet(blend=0.5), Backend("cpu", bf16=False))
+    weight = made.model.encoder.visual.head.proj.weight
+    with torch.no_grad():
+        begun = weight.clone()
+        weight += 1
+    made.validate()
+    torch.testing.assert_close(weight, begun + 0.5)
 
 
 def test_the_trunk_learns_at_a_lower_rate(tiny_imagenet, pretrained):
