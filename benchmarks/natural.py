@@ -4,7 +4,8 @@ python benchmarks/natural.py --data ../shared/data/scenes/val [--device cuda] [-
 
 Medians of interleaved warm fills of the same photos and holes. Photos are enlarged from the folder's, for
 they need texture; holes are discs in the middle. Peak memory is that of a process of its own for each case,
-with Python, torch, the model and the photo, which does one Natural fill and nothing else.
+with Python, torch, the model and the photo, which does one Natural fill and nothing else; of the largest case
+it is also said by what the process was doing, stage by stage.
 """
 
 from __future__ import annotations
@@ -24,19 +25,20 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anywhere, installed or not
 
-from benchmarks.machine import peak_memory_gb  # noqa: E402
+from benchmarks.machine import clear_peak, peak_memory_gb  # noqa: E402
 from sair_core.evaluation.patchmatch import PatchMatch  # noqa: E402
 from sair_core.evaluation.report import align, machine_facts  # noqa: E402
 from sair_core.evaluation.samples import list_samples  # noqa: E402
 from sair_core.photos.photo import load_photo  # noqa: E402
 from sair_core.pipeline import InpaintPipeline  # noqa: E402
+from sair_core.stages import current_stage, listen  # noqa: E402
 
 Fill = Callable[[np.ndarray, np.ndarray], object]
 # Height and width in px, hole in px, fills that are timed, bar in seconds (None: the time of PatchMatch).
 CASES = (
     (256, 384, round(0.12 * 256 * 384), 5, None),
-    (512, 512, round(0.10 * 512 * 512), 5, 1.5),
-    (3000, 4000, 400 * 400, 1, 6.0),
+    (512, 512, round(0.10 * 512 * 512), 5, 1.2),
+    (3000, 4000, 400 * 400, 1, 5.0),
 )
 GROWTH_PX = (2_000, 6_000, 18_000, 54_000)  # holes of one 768 x 1024 photo
 
@@ -53,7 +55,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     pipe = InpaintPipeline.from_pretrained(device=args.device)
     if args.case is not None:
-        print(fill_once(pipe, args.data, args.case))
+        print(json.dumps(fill_once(pipe, args.data, args.case)))
         return
     photos = [sample.load() for sample in list_samples(args.data, limit=3)]
 
@@ -66,13 +68,16 @@ def main() -> None:
     fills: dict[str, Fill] = {"natural": natural, "smooth": smooth, "patchmatch": PatchMatch()}
     rows, found = [("photo", "hole px", *(f"{name}, s" for name in fills), "bar, s", "peak, GB")], []
     for case, (height, width, hole_px, runs, bar) in enumerate(CASES):
-        peak_gb = run_case(args, case)
+        by_stage = run_case(args, case)
+        peak_gb = max(by_stage.values())
         seconds = measure(fills, photos, (height, width), hole_px, runs)
         limit = seconds["patchmatch"] if bar is None else bar
         times = (f"{seconds[name]:.2f}" for name in fills)
         rows.append((f"{height} x {width}", f"{hole_px}", *times, f"{limit:.2f}", f"{peak_gb:.2f}"))
-        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, "peak_gb": peak_gb})
+        memory = {"peak_gb": peak_gb, "stages_gb": by_stage}
+        found.append({"size_px": [height, width], "hole_px": hole_px, **seconds, **memory})
     print(align(rows, left_columns=1))
+    print(align([("the last case, by stage", "peak, GB"), *((n, f"{gb:.2f}") for n, gb in by_stage.items())]))
     growth = {px: measure(fills, photos, (768, 1024), px, 3) for px in GROWTH_PX}
     exponents = {
         name: float(np.polyfit(np.log(GROWTH_PX), np.log([growth[px][name] for px in GROWTH_PX]), 1)[0])
@@ -104,20 +109,31 @@ def measure(
     return {name: median(times) for name, times in seconds.items()}
 
 
-def run_case(args: argparse.Namespace, case: int) -> float:
-    """Return the GB of `fill_once` in a process of its own."""
+def run_case(args: argparse.Namespace, case: int) -> dict[str, float]:
+    """Return what `fill_once` does in a process of its own."""
     options = ["--data", args.data, "--device", args.device, "--threads", torch.get_num_threads()]
     command = [sys.executable, __file__, *map(str, options), "--case", str(case)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout.split()[-1])
+    peaks: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return peaks
 
 
-def fill_once(pipe: InpaintPipeline, data: Path, case: int) -> float:
-    """Fill the photo of a case, and return the peak of this process's memory in GB."""
+def fill_once(pipe: InpaintPipeline, data: Path, case: int) -> dict[str, float]:
+    """Fill the photo of a case, and return the peaks of this process's memory in GB, by stage."""
+    peaks = {"model loaded": peak_memory_gb()}
+    clear_peak()
     height, width, hole_px, *_ = CASES[case]
     photo = enlarge(list_samples(data, limit=1)[0].load(), (height, width))
-    pipe.fill(load_photo(photo), disc((height, width), hole_px))
-    return peak_memory_gb()
+
+    def note_peak() -> None:
+        name = current_stage()
+        if name is not None:
+            peaks[name] = max(peaks.get(name, 0.0), peak_memory_gb())
+            clear_peak()
+
+    with listen(note_peak):
+        pipe.fill(load_photo(photo), disc((height, width), hole_px))
+    return peaks
 
 
 def enlarge(photo: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:

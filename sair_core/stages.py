@@ -23,6 +23,11 @@ class Stages:
         self._open: list[str] = []
         self._since = 0.0
 
+    @property
+    def current(self) -> str | None:
+        """The innermost stage that has begun and not ended."""
+        return self._open[-1] if self._open else None
+
     def begin(self, name: str) -> None:
         """Count for a stage, until it ends or another one begins inside it."""
         self._count()
@@ -38,8 +43,8 @@ class Stages:
         if self._synchronise is not None:
             self._synchronise()
         now = time.perf_counter()
-        if self._open:
-            self.seconds[self._open[-1]] += now - self._since
+        if self.current is not None:
+            self.seconds[self.current] += now - self._since
         self._since = now
 
     def __str__(self) -> str:
@@ -60,6 +65,12 @@ def listen(synchronise: Callable[[], object] | None = None) -> Iterator[Stages]:
     finally:
         found.end()
         _listening.reset(token)
+
+
+def current_stage() -> str | None:
+    """Return the name of the stage that this thread is in; None while nobody listens."""
+    found = _listening.get()
+    return found.current if found is not None else None
 
 
 @contextmanager

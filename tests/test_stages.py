@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sair_core import stages
-from sair_core.stages import REST, each_stage, listen, log_stages, stage
+from sair_core.stages import REST, current_stage, each_stage, listen, log_stages, stage
 
 
 @pytest.fixture
@@ -72,6 +72,14 @@ def test_nobody_listens(clock):
     with listen() as found:
         pass
     assert found.seconds == {REST: 0}
+
+
+def test_the_stage_that_ends_is_the_current_one_while_it_is_waited_for(clock):
+    ended = []
+    with listen(lambda: ended.append(current_stage())), stage("outer"), stage("inner"):
+        assert current_stage() == "inner"
+    assert ended == [None, REST, "outer", "inner", "outer", REST]
+    assert current_stage() is None
 
 
 def test_a_device_is_waited_for_at_the_end_of_every_stage(clock):

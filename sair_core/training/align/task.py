@@ -179,12 +179,12 @@ class AlignTask:
         if resume:
             if not path.is_file():
                 raise CheckpointError(
-                    f"{path} is missing, of which the encoder is to keep a share. Put it back, or resume with "
-                    "--blend 1, which keeps nothing of it."
+                    f"{path} is missing, of which the encoder is to keep a share. Put it back, or resume "
+                    "with --blend 1, which keeps nothing of it."
                 )
             return load_file(path, device=str(self.backend.device))
-        own = self.model.own_state()
-        begun = {k: v.detach().contiguous().clone() for k, v in own.items() if k.startswith("encoder.visual.")}
+        tower = {k: v for k, v in self.model.own_state().items() if k.startswith("encoder.visual.")}
+        begun = {k: v.detach().contiguous().clone() for k, v in tower.items()}
         if self.backend.is_main:
             with replacing(path) as temporary:
                 save_file(begun, temporary)
