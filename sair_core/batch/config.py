@@ -8,6 +8,7 @@ from typing import Annotated
 
 from sair_core.command_line import Option
 from sair_core.config import require, require_megapixels, strict_dataclass
+from sair_core.seeds import MAX_SEED
 from sair_core.semantics.words import parse_labels
 from sair_core.weights.bundled import BUNDLED_SAIR
 
@@ -71,6 +72,7 @@ class BatchConfig:
         )
         require(0 <= self.strength <= 1, f"--strength must be from 0 to 1, got {self.strength:g}.")
         require(self.seed >= 0, f"--seed must not be negative, got {self.seed}.")
+        require(self.seed <= MAX_SEED, f"--seed must be at most {MAX_SEED}, got {self.seed}.")
         require(1 <= self.quality <= 100, f"--quality must be from 1 to 100, got {self.quality}.")
         require_megapixels(self.max_megapixels)
         require(self.workers >= 0, f"--workers must not be negative, got {self.workers}.")

@@ -331,6 +331,7 @@ def test_all_that_a_folder_holds_is_done_or_named(folders, capsys):
         (("--engine", "ray"), "who does the jobs, give --runner ray"),
         (("--strength", "2"), "--strength must be from 0 to 1"),
         (("--seed", "-1"), "--seed must not be negative"),
+        (("--seed", "4294967296"), "--seed must be at most 4294967295"),
         (("--max-megapixels", "0"), "above 0"),
         (("--max-megapixels", "300"), "at most 178"),
     ],
