@@ -27,6 +27,7 @@ from .host.malformed import (
     refuse_malformed,
     refuse_nameless_file,
     refuse_unknown_endpoint,
+    require_fitting_values,
     require_session_name,
 )
 from .host.origins import RefuseForeignPages
@@ -119,7 +120,7 @@ def launch_options() -> dict[str, Any]:
                 FnIndexInferError: refuse_unknown_endpoint,
                 TypeError: refuse_nameless_file,
             },
-            "dependencies": [Depends(require_session_name)],
+            "dependencies": [Depends(require_session_name), Depends(require_fitting_values)],
             # Where the app is hosted, pages of other sites may call its endpoints.
             "middleware": [] if hosted() else [Middleware(RefuseForeignPages)],
         },

@@ -1,10 +1,16 @@
-"""Requests that do not fit: their JSON, the name of an endpoint, a file without a name."""
+"""Requests that do not fit: their JSON, the name of an endpoint, its values, a file without a name."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from gradio import Blocks
 
 SAID = ("type", "loc", "msg")
 
@@ -38,16 +44,43 @@ async def require_session_name(request: Request) -> None:
 
     Raises RequestValidationError.
     """
-    if "json" not in request.headers.get("content-type", ""):
+    if (await _read_object(request)).get("session_hash") == "":
+        raise _fault("session_hash", "string_too_short", "Name a session, or none")
+
+
+async def require_fitting_values(request: Request) -> None:
+    """Refuse what asks for a function that is not there, or brings an endpoint fewer values than it takes.
+
+    Gradio fails at these without a word.
+
+    Raises FnIndexInferError, RequestValidationError.
+    """
+    blocks: Blocks = request.app.get_blocks()
+    body = await _read_object(request)
+    number, values = body.get("fn_index"), body.get("data")
+    if isinstance(number, int) and number not in blocks.fns:
+        raise FnIndexInferError(f"There is no function {number}.")
+    *_, kind, name = ["", *request.url.path.rstrip("/").split("/")]
+    if kind not in ("run", "api", "call") or not isinstance(values, list):
         return
+    for work in blocks.fns.values():
+        taken = [one for one in work.inputs if not one.stateful]
+        if work.api_name == name and len(values) < len(taken):
+            labels = ", ".join(str(getattr(one, "label", None)) for one in taken)
+            said = f"{name} takes {len(taken)} values, and {len(values)} came: {labels}"
+            raise _fault("data", "too_short", said)
+
+
+async def _read_object(request: Request) -> dict[str, Any]:
+    """Return a request's JSON object; an empty one where it has none, which is the matter of who takes it."""
+    if "json" not in request.headers.get("content-type", ""):
+        return {}
     try:
         body = await request.json()  # read already, where one is taken
     except (ValueError, RecursionError):
-        return
-    if isinstance(body, dict) and body.get("session_hash") == "":
-        fault = {
-            "type": "string_too_short",
-            "loc": ("body", "session_hash"),
-            "msg": "Name a session, or none",
-        }
-        raise RequestValidationError([fault])
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _fault(field: str, kind: str, said: str) -> RequestValidationError:
+    return RequestValidationError([{"type": kind, "loc": ("body", field), "msg": said}])

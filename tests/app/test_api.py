@@ -110,6 +110,18 @@ def test_requests_for_nothing_are_refused_in_words(client):
     with connect(client.src) as http:
         kind, text = send_body(http, Body("/nothing", b'{"data": []}'))
         assert kind == "message" and text.startswith("404") and "no such endpoint" in text
+        unknown = {"data": [], "fn_index": 9999, "session_hash": "mine"}
+        answer = http.post("queue/join", json=unknown)
+        assert answer.status_code == 404 and "no such endpoint" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["call", "run", "api"])
+def test_too_few_values_are_refused_in_words(client, kind):
+    with connect(client.src) as http:
+        answer = http.post(f"{kind}/fill", json={"data": [None]})
+        fault = answer.json()["detail"][0]
+        assert answer.status_code == 422 and fault["loc"] == ["body", "data"]
+        assert "1 came" in fault["msg"] and fault["msg"].startswith("fill takes")
         answer = http.post("upload", files={"files": ("", b"x")})
         assert answer.status_code == 400 and "No file came" in answer.json()["detail"]
 
