@@ -36,12 +36,13 @@ node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=30000
 	touch $@
 
-# First what minds no neighbour, two files at a time; then what looks at the clock, memory or a browser.
+# First what minds no neighbour, two files at a time, in their order: else the files with few tests, the longest among
+# them, would come last. Then what looks at the clock, memory or a browser.
 ALONE = tests/browser tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
 test: $(VENV)/.ready-test
 ifeq ($(ARGS),)
 	$(MAKE) check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore=%)
 	$(BIN)/python -m pytest $(ALONE)
 else
 	$(BIN)/python -m pytest $(ARGS)
