@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from sair_core.config import require, strict_dataclass
 from sair_core.encoders.blocks import pad_to_multiple
 from sair_core.encoders.imagenet import PACKAGES, load_classifier
-from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
+from sair_core.encoders.open_clip_models import encoder_folder
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.encoders.stage_maps import find_stages, take_stages
 from sair_core.errors import ModelNotFoundError
 from sair_core.weights.bundled import BUNDLED_ENCODER

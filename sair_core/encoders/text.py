@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from sair_core.devices import upload
 from sair_core.encoders.dense_clip import DenseClip
-from sair_core.encoders.semantic import HUB_PREFIX, SemanticConfig, encoder_folder
+from sair_core.encoders.open_clip_models import HUB_PREFIX, encoder_folder
+from sair_core.encoders.semantic import SemanticConfig
 from sair_core.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sair_core.encoders import semantic
+from sair_core.encoders import open_clip_models, semantic
 from sair_core.encoders.dense_clip import DenseClip
-from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder, encoder_folder
+from sair_core.encoders.open_clip_models import encoder_folder
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.errors import CheckpointError, ConfigError, MissingDependencyError, ModelNotFoundError
 
 MODEL = {
@@ -112,7 +113,7 @@ def test_options_reach_the_encoder(folder, model):
 def test_a_bundled_encoder_is_found_by_its_name(monkeypatch, folder, model):
     name = folder.name
     assert encoder_folder(name) is None and encoder_folder("ViT-B-16") is None
-    monkeypatch.setattr(semantic, "BUNDLED", folder.parent)
+    monkeypatch.setattr(open_clip_models, "BUNDLED", folder.parent)
     assert encoder_folder(name) == encoder_folder(str(folder)) == folder
     config = SemanticConfig(name)
     assert torch.equal(build_semantic_encoder(config).visual.conv1.weight, model.visual.conv1.weight)
@@ -218,8 +219,8 @@ def test_model_on_the_hub(monkeypatch, folder, model):
 )
 def test_names_that_cannot_be_used(config, error, message, monkeypatch):
     monkeypatch.setattr(open_clip, "download_pretrained", no_download)
-    instantiate = semantic._instantiate  # big text towers are beside the point and take seconds
-    monkeypatch.setattr(semantic, "_instantiate", lambda source, full: instantiate(source, full=False))
+    instantiate = semantic.instantiate  # big text towers are beside the point and take seconds
+    monkeypatch.setattr(semantic, "instantiate", lambda source, full: instantiate(source, full=False))
     with pytest.raises(error, match=message):
         build_semantic_encoder(config)
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from sair_core.encoders import semantic
+from sair_core.encoders import open_clip_models
 from sair_core.encoders.semantic import SemanticConfig
 from sair_core.models.sair import Part, SairConfig
 
@@ -62,7 +62,7 @@ def bundled_encoder(tmp_path, monkeypatch):
     (folder / "open_clip_config.json").write_text(json.dumps(model))
     torch.manual_seed(0)
     save_file(open_clip.CLIP(**model).state_dict(), folder / "model.safetensors")
-    monkeypatch.setattr(semantic, "BUNDLED", folder.parent)
+    monkeypatch.setattr(open_clip_models, "BUNDLED", folder.parent)
     return SemanticConfig("tiny-clip")
 
 

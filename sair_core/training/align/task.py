@@ -18,7 +18,8 @@ from torch import Tensor
 from sair_core.config import to_dict
 from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.imagenet import load_classifier
-from sair_core.encoders.semantic import CONFIG_FILE, SemanticConfig, build_semantic_encoder
+from sair_core.encoders.open_clip_models import CONFIG_FILE
+from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.encoders.text import find_tokenizer
 from sair_core.errors import CheckpointError, ConfigError
 from sair_core.files import replacing

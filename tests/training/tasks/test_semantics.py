@@ -175,7 +175,7 @@ def test_label_maps_are_used_where_the_folder_has_classes(
 
 
 def test_an_encoder_that_knows_no_words_trains_and_fills(tiny_run, monkeypatch, config):
-    monkeypatch.setattr(semantic, "_fetch", lambda *_: timm.create_model("test_resnet", num_classes=0))
+    monkeypatch.setattr(semantic, "fetch", lambda *_: timm.create_model("test_resnet", num_classes=0))
     monkeypatch.setitem(presets.PRESETS, "tiny", dataclasses.replace(config, semantics="full"))
     folder = train(tiny_run(preset="tiny", encoder="test_resnet"), show_progress=False)
     model = load_model(folder)
