@@ -22,7 +22,7 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -148,13 +148,8 @@ class DenseClip(nn.Module):
         return stages(self._normalise(rgb01.float()))
 
     def _take_stages(self, reductions: Sequence[int]) -> tuple[StageMaps, tuple[int, ...]]:
-        trunk: Any = getattr(self.visual, "trunk", None)
-        if not isinstance(getattr(trunk, "feature_info", None), list):
-            raise ConfigError(
-                f"{type(self.visual).__name__} has no maps at several scales. Choose an encoder whose image "
-                "tower is a convolutional network of timm, or an appearance encoder that sees none of them."
-            )
-        return take_stages(type(trunk).__name__, trunk, reductions)
+        network = getattr(self.visual, "trunk", self.visual)
+        return take_stages(type(network).__name__, network, reductions)
 
     def _prepare(
         self, rgb01: Tensor, hole01: Tensor | None, scale: float = 1.0

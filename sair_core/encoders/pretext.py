@@ -173,12 +173,8 @@ def text_aligned_features(name: str, reductions: Sequence[int] | None = None) ->
     `build_semantic_encoder` raises.
     """
     encoder = build_semantic_encoder(SemanticConfig(name))
-    trunk: Any = getattr(encoder.visual, "trunk", None)
-    require(
-        isinstance(getattr(trunk, "feature_info", None), list),
-        f'the image tower of {name} has no feature pyramid. Choose "{BUNDLED_ENCODER}" or a timm model.',
-    )
-    return _freeze_stages(name, trunk, reductions, encoder.image_mean, encoder.image_std)
+    network = getattr(encoder.visual, "trunk", encoder.visual)
+    return _freeze_stages(name, network, reductions, encoder.image_mean, encoder.image_std)
 
 
 def packaged_features(name: str, reductions: Sequence[int]) -> FrozenFeatures:

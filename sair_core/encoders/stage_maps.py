@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from sair_core.config import require
+from sair_core.errors import ConfigError
+from sair_core.weights.bundled import BUNDLED_ENCODER
 
 
 class StageMaps(nn.Module):
@@ -47,10 +49,15 @@ def take_stages(
 ) -> tuple[StageMaps, tuple[int, ...]]:
     """Return the maps after a network's stages with these reductions, and their channels.
 
-    network: one of timm's whose `feature_info` is a list. reductions: None = all of its stages.
-    Raises ConfigError as `find_stages`.
+    network: a convolutional one of timm's. reductions: None = all of its stages. Raises ConfigError for any
+    other network, and as `find_stages`.
     """
-    levels = network.feature_info
+    levels = getattr(network, "feature_info", None)
+    if not isinstance(levels, list):
+        raise ConfigError(
+            f"{name} has no maps at several scales. Choose an encoder whose image tower is a convolutional "
+            f'network of timm, such as "{BUNDLED_ENCODER}".'
+        )
     every = [level["reduction"] for level in levels]
     indices = find_stages(name, reductions or every, every, range(len(every)))
     return StageMaps(network, indices), tuple(levels[i]["num_chs"] for i in indices)

@@ -104,9 +104,10 @@ def test_weights_that_cannot_be_fetched(monkeypatch):
 def test_towers_without_pyramid_are_refused(tiny_clip_folder, monkeypatch):
     class Encoder:
         visual = torch.nn.Identity()
+        image_mean = image_std = (0.5, 0.5, 0.5)
 
     monkeypatch.setattr(pretext, "build_semantic_encoder", lambda config: Encoder())
-    with pytest.raises(ConfigError, match="no feature pyramid"):
+    with pytest.raises(ConfigError, match="no maps at several scales"):
         build_pretext(PretextConfig(str(tiny_clip_folder)), (1, 2, 4))
 
 
