@@ -30,7 +30,7 @@ class AppOptions:
     """SAIR Studio: paint over anything in a photo, in the browser."""
 
     host: str = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    """address to listen on; 0.0.0.0 lets other machines in"""
+    """address to listen on; 0.0.0.0 lets other machines in, :: over IPv6"""
     port: int | None = None
     """port (default: the first free one from 7860)"""
     share: bool = False
@@ -116,7 +116,7 @@ def _serve(options: AppOptions) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # from now on it ends us as Ctrl+C does
     try:
         blocks.launch(
-            server_name=options.host,
+            server_name=_write_in_url(options.host),
             server_port=options.port,
             share=options.share,
             auth=accounts,
@@ -139,11 +139,17 @@ def _serve(options: AppOptions) -> None:
 def _check_host(options: AppOptions) -> None:
     """Raise ConfigError for a host that is not this machine's: Gradio would try each of its ports."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(options.host, 0, type=socket.SOCK_STREAM)[0]
+        host = options.host.strip("[]")
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.bind(address)
     except (OSError, UnicodeError) as error:
         raise _describe_address(options) from error
+
+
+def _write_in_url(host: str) -> str:
+    """Return a host as it stands before a port: an address of IPv6 in brackets, which Gradio takes off."""
+    return f"[{host.strip('[]')}]" if ":" in host else host
 
 
 def _describe_address(options: AppOptions) -> ConfigError:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 
+from app.__main__ import main
 from benchmarks.serving import running_app
 from tests.app.fakes import until
 
@@ -96,6 +98,30 @@ def test_a_host_that_is_not_this_machine_is_said_in_words(host):
     result = run("app.py", "--host", host)
     assert result.returncode == 2 and result.stderr.count("\n") == 1
     assert "cannot listen on" in result.stderr and "--host" in result.stderr
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_of_ipv6_can_be_listened_on(host, monkeypatch):
+    """As the app gives it to Gradio, which would take its colons for a port's."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("This machine has no IPv6.")
+    launched = {}
+
+    def launch(blocks, **options):
+        launched.update(options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gr.Blocks, "launch", launch)
+        patch.setattr(signal, "signal", lambda *_: None)
+        assert main(["--host", host, "--model", "sair-lite"]) == 0
+    with gr.Blocks() as blocks:
+        gr.Markdown("here")
+    _, url, _ = blocks.launch(server_name=launched["server_name"], prevent_thread_lock=True, quiet=True)
+    blocks.close(verbose=False)
+    assert url.startswith("http://[::1]:")
 
 
 def test_a_folder_for_files_that_is_none_is_said_in_words(tmp_path, monkeypatch):
