@@ -1,4 +1,4 @@
-"""app.py, the command: the package `app` has the same name, so it is started as users start it."""
+"""app.py, the command. Where it refuses to begin it is called here, else started as users start it."""
 
 import os
 import signal
@@ -20,6 +20,19 @@ ROOT = Path(__file__).parents[2]
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def refusal(capsys):
+    """`refusal(*arguments)`: what the command says where it refuses to begin."""
+
+    def refuse(*arguments: str) -> str:
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        return said
+
+    return refuse
 
 
 def test_help_names_every_option():
@@ -65,22 +78,19 @@ def test_what_was_sent_is_gone_when_the_app_is_ended(tmp_path):
 
 
 @pytest.mark.parametrize("limit", ["0", "nan", "300"])
-def test_a_limit_that_cannot_be_held_is_refused(limit):
-    done = run("app.py", "--max-megapixels", limit)
-    assert done.returncode == 2 and "error: --max-megapixels must be" in done.stderr
+def test_a_limit_that_cannot_be_held_is_refused(limit, refusal):
+    assert "error: --max-megapixels must be" in refusal("--max-megapixels", limit)
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536"])
-def test_a_port_that_is_none_is_refused(port):
-    done = run("app.py", f"--port={port}")
-    assert done.returncode == 2 and "error: --port must be" in done.stderr
+def test_a_port_that_is_none_is_refused(port, refusal):
+    assert "error: --port must be" in refusal(f"--port={port}")
 
 
 @pytest.mark.parametrize("port", ["0", "99999", "", "tcp://10.0.0.1:7860"])
-def test_a_first_port_that_is_none_is_refused(port, monkeypatch):
+def test_a_first_port_that_is_none_is_refused(port, refusal, monkeypatch):
     monkeypatch.setenv("GRADIO_SERVER_PORT", port)
-    done = run("app.py")
-    assert done.returncode == 2 and "error: The environment variable GRADIO_SERVER_PORT" in done.stderr
+    assert "error: The environment variable GRADIO_SERVER_PORT" in refusal()
 
 
 def test_a_port_in_use_is_said_in_words():
@@ -94,10 +104,9 @@ def test_a_port_in_use_is_said_in_words():
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.7", "a" * 80])
-def test_a_host_that_is_not_this_machine_is_said_in_words(host):
-    result = run("app.py", "--host", host)
-    assert result.returncode == 2 and result.stderr.count("\n") == 1
-    assert "cannot listen on" in result.stderr and "--host" in result.stderr
+def test_a_host_that_is_not_this_machine_is_said_in_words(host, refusal):
+    said = refusal("--host", host)
+    assert said.count("\n") == 1 and "cannot listen on" in said and "--host" in said
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
@@ -124,11 +133,10 @@ def test_an_address_of_ipv6_can_be_listened_on(host, monkeypatch):
     assert url.startswith("http://[::1]:")
 
 
-def test_a_folder_for_files_that_is_none_is_said_in_words(tmp_path, monkeypatch):
+def test_a_folder_for_files_that_is_none_is_said_in_words(refusal, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
-    done = run("app.py")
-    assert done.returncode == 2 and "GRADIO_TEMP_DIR" in done.stderr and "Traceback" not in done.stderr
+    assert "GRADIO_TEMP_DIR" in refusal()
 
 
 def test_an_unknown_option_is_refused():
