@@ -65,7 +65,7 @@ def test_who_comes_when_too_many_wait_is_told_so(monkeypatch, tmp_path):
         prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", share=False, **launch_options()
     )
     try:
-        answer = httpx.post(f"{url}gradio_api/call/view", json={"data": []}, timeout=60)
+        answer = httpx.post(f"{url}gradio_api/call/view", json={"data": [None] * 7}, timeout=60)
         assert answer.status_code == 503 and "Queue is full" in answer.json()["detail"]
     finally:
         blocks.close(verbose=False)
