@@ -18,7 +18,7 @@ from gradio.data_classes import FileData
 from sair_core.errors import ConfigError, MaskError, PhotoError, SairError
 from sair_core.files import replacing
 from sair_core.filling.engines import NATURAL, PAINTED, match_engine
-from sair_core.photos.masks import as_mask, mask_to_image
+from sair_core.photos.masks import mask_to_image
 from sair_core.photos.photo import Photo, load_photo
 from sair_core.photos.write import encode_image
 from sair_core.semantics.points import GROW_PX
@@ -204,7 +204,7 @@ class Endpoints:
         loaded = self._load(photo)
         if not mask:
             raise MaskError("This file is missing: mask. Send one.")
-        return loaded, as_mask(mask, loaded.size_px, orientation=loaded.orientation)
+        return loaded, loaded.read_mask(mask)
 
 
 def add_endpoints(service: FillService) -> None:
@@ -339,7 +339,7 @@ def _file_input(label: str) -> gr.File:
 
 
 def _read_hole(photo: Photo, mask: str | None) -> np.ndarray | None:
-    return as_mask(mask, photo.size_px, orientation=photo.orientation) if mask else None
+    return photo.read_mask(mask) if mask else None
 
 
 @contextlib.contextmanager

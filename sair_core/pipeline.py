@@ -30,7 +30,7 @@ from sair_core.models.inpainter import Inpainter
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
 from sair_core.models.spn import Spn
-from sair_core.photos.masks import MaskSource, as_mask, mask_to_image
+from sair_core.photos.masks import MaskSource, mask_to_image
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 from sair_core.seeds import seed_range
@@ -307,7 +307,7 @@ class InpaintPipeline:
     ) -> Sources:
         """Return where a fill's texture may come from."""
         meaning = self.reader.read(photo.rgb, hole).vectors if config.semantic_guide else None
-        where = None if source is None else read_sources(source, hole, orientation=photo.orientation)
+        where = None if source is None else read_sources(photo, source, hole)
         sources = Sources(where, meaning=meaning)
         names = [] if words is None else [w for w in parse_labels(words) if w != EVERYTHING_ELSE]
         if not names:
@@ -407,7 +407,7 @@ class InpaintPipeline:
         """
         names = parse_labels(labels)
         photo = as_photo(photo)
-        hole = None if mask is None else as_mask(mask, photo.size_px, orientation=photo.orientation)
+        hole = None if mask is None else photo.read_mask(mask)
         if hole is not None and hole.all():
             raise FullMaskError("The mask covers the whole photo. Leave some of it to look at.")
         embedding = self.reader.read(photo.rgb, hole, complete=complete)
@@ -521,7 +521,7 @@ class InpaintPipeline:
         """
         photo = as_photo(photo)
         if mask is not None:
-            hole = as_mask(mask, photo.size_px, orientation=photo.orientation)
+            hole = photo.read_mask(mask)
             key = _digest(photo, hole)
             if key not in self._filled:
                 self._filled[key] = self.fill(photo, hole, cancelled=cancelled).photo

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from sair_core.errors import EmptyMaskError, SairError
-from sair_core.photos.masks import as_mask, grow, hole_ratio, mask_to_image, shrink
+from sair_core.photos.masks import grow, hole_ratio, mask_to_image, shrink
 from sair_core.photos.write import encode_image
 
 from ..serving.service import FillService
@@ -36,7 +36,7 @@ class MaskActions:
         """Put an uploaded mask (white = fill) in the place of what is painted."""
         try:
             photo = require_session(request, session).get(request.base)
-            mask = as_mask(require_file(request), photo.size_px, orientation=photo.orientation)
+            mask = photo.read_mask(require_file(request))
         except SairError as error:
             return refuse(error)
         if not mask.any():

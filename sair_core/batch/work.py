@@ -194,4 +194,4 @@ class Worker:
     def _read_mask(self, job: Job, photo: Photo) -> np.ndarray:
         if job.mask is None:
             raise MaskError(f"There is no mask named {job.photo.stem} in {self.config.mask}. Add one.")
-        return as_mask(job.mask, photo.size_px, orientation=photo.orientation)
+        return photo.read_mask(job.mask)

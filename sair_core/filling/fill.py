@@ -17,7 +17,7 @@ from sair_core.filling.adapters import Filler, Guide
 from sair_core.filling.plan import Crop, plan_crops
 from sair_core.filling.seams import remove_seam
 from sair_core.holes import reduce_known, to_hole01
-from sair_core.photos.masks import MaskSource, as_mask
+from sair_core.photos.masks import MaskSource
 from sair_core.photos.photo import Photo, PhotoSource, as_photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress, raise_if_cancelled
 from sair_core.stages import stage
@@ -33,7 +33,7 @@ def open_hole(photo: PhotoSource, mask: MaskSource) -> tuple[Photo, np.ndarray]:
     Raises PhotoError kinds, MaskError, MaskSizeError, EmptyMaskError and FullMaskError.
     """
     photo = as_photo(photo)
-    hole = as_mask(mask, photo.size_px, orientation=photo.orientation)
+    hole = photo.read_mask(mask)
     if not hole.any():
         raise EmptyMaskError("The mask is empty. Paint over what should go, then fill.")
     if hole.all():

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sair_core.errors import EmptyMaskError
 from sair_core.filling.texture import TextureConfig, synthesize
-from sair_core.photos.masks import MaskSource, as_mask
+from sair_core.photos.masks import MaskSource
 from sair_core.photos.photo import LUMA, Photo
 from sair_core.progress import Cancelled, Progress, never_cancelled, no_progress
 
@@ -39,13 +39,12 @@ class Sources:
     meaning: Tensor | None = field(default=None, repr=False)
 
 
-def read_sources(source: MaskSource, hole: np.ndarray, *, orientation: int = 1) -> np.ndarray:
-    """Read a mask of sources, white or True = take from here: bool `(H, W)`, without the hole.
+def read_sources(photo: Photo, source: MaskSource, hole: np.ndarray) -> np.ndarray:
+    """Read a photo's mask of sources, white or True = take from here: bool `(H, W)`, without the hole.
 
-    orientation: how the photo was turned, as of `as_mask`. Raises MaskError kinds; EmptyMaskError where
-    nothing is left to take from.
+    Raises MaskError kinds; EmptyMaskError where nothing is left to take from.
     """
-    pixels: np.ndarray = as_mask(source, hole.shape, orientation=orientation) & ~hole
+    pixels: np.ndarray = photo.read_mask(source) & ~hole
     if not pixels.any():
         raise EmptyMaskError(
             "Nothing outside the hole is marked to take texture from. Mark a part of the photo that stays, "

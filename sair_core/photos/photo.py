@@ -18,6 +18,7 @@ from PIL import Image
 from sair_core.errors import MaskSizeError, PhotoError
 from sair_core.photos.alpha import extend_colours
 from sair_core.photos.formats import MODES, floats_to, format_size, to_8_bit, to_photo_depth, to_photo_mode
+from sair_core.photos.masks import MaskSource, as_mask
 from sair_core.photos.metadata import Metadata
 from sair_core.photos.reader import call_decoder, check_size, read_picture, turn_upright
 from sair_core.stages import stage
@@ -80,6 +81,13 @@ class Photo:
         if self.bits == 8:
             return self.rgb
         return self.colours if self.colours.ndim == 3 else np.repeat(self.colours[..., None], 3, axis=2)
+
+    def read_mask(self, source: MaskSource) -> np.ndarray:
+        """Read a mask of this photo, bool (H, W), as `as_mask` does: also one that lies as its file does.
+
+        Raises MaskError, MaskSizeError.
+        """
+        return as_mask(source, self.size_px, orientation=self.orientation)
 
     @stage("composite")
     def composite(self, fill01: np.ndarray, mask: np.ndarray) -> Photo:
