@@ -37,12 +37,15 @@ node_modules/.package-lock.json: package-lock.json
 	touch $@
 
 # First what minds no neighbour, two files at a time, in their order: else the files with few tests, the longest among
-# them, would come last. Then what looks at the clock, memory or a browser.
-ALONE = tests/browser tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
+# them, would come last. Then two browsers, of which each waits half of the time; then what looks at the clock or
+# memory.
+ALONE = tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
+BY_TWO = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.ready-test
 ifeq ($(ARGS),)
 	$(MAKE) check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ALONE:%=--ignore=%)
+	$(BY_TWO) --ignore=tests/browser $(ALONE:%=--ignore=%)
+	$(BY_TWO) tests/browser
 	$(BIN)/python -m pytest $(ALONE)
 else
 	$(BIN)/python -m pytest $(ARGS)

@@ -6,7 +6,7 @@ import timm
 import torch
 from PIL import Image
 
-from sair_core.training.align import task
+from sair_core.training.align import imagenet, task
 from sair_core.training.align.config import AlignConfig
 
 TRUNK = "tf_efficientnet_lite0"
@@ -76,7 +76,8 @@ def tiny_align(labelled_folder, named_folder, tmp_path, monkeypatch):
 
 @pytest.fixture
 def pretrained(monkeypatch):
-    """A classifier with random weights in the place of the package's."""
+    """A classifier with random weights in the place of the package's: its projection is fitted briefly."""
+    monkeypatch.setattr(imagenet, "FIT_STEPS", 20)
     torch.manual_seed(2)
     network = timm.create_model(TRUNK, pretrained=False).eval()
     monkeypatch.setattr(task, "load_classifier", lambda trunk: network)
