@@ -160,6 +160,17 @@ def test_what_was_filled_before_is_marked_again(fake_page):
     assert np.array_equal(window.mask(), both)
 
 
+def test_what_is_offered_in_a_narrow_window_is_seen_whole(narrow_fake_page):
+    window = Window(narrow_fake_page)
+    window.draw()
+    window.load()
+    window.page.wait_for_selector("#canvas .kept .go-on")
+    hidden = "({ stage }) => stage.querySelector('.empty').scrollHeight - stage.clientHeight"
+    assert window.evaluate(hidden) <= 0
+    window.go_on()
+    assert window.mask().any()
+
+
 def test_what_is_discarded_is_gone(fake_page):
     window = Window(fake_page)
     window.draw()
