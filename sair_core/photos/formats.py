@@ -65,6 +65,20 @@ def format_size(size_px: tuple[int, ...]) -> str:
     return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
 
 
+# Files that people take for photos, by their first bytes.
+_KNOWN = {
+    b"\xff\x0a": "a JPEG XL photo",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL photo",
+    b"II\xbc\x01": "a JPEG XR photo",
+    b"8BPS": "a Photoshop document",
+    b"gimp xcf": "a GIMP document",
+    b"v/1\x01": "an OpenEXR picture",
+    b"#?RADIANCE": "a Radiance picture",
+    b"\x00\x00\x01\x00": "an icon",
+    b"PK\x03\x04": "an archive or a document",
+}
+
+
 @cache
 def list_readable_formats() -> tuple[str, ...]:
     """Return READABLE_FORMATS as far as this Pillow, and pillow-heif if it is installed, can read them."""
@@ -94,6 +108,11 @@ def explain_unreadable(start: bytes) -> str:
         return "This is a PDF document, not a photo: export the page as PNG or JPEG first."
     if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
         return "This is a HEIC photo: save it as JPEG or PNG, or install pillow-heif to read it directly."
+    if start[4:8] == b"ftyp" and start[8:11] not in (b"avi", b"crx"):  # AVIF, Canon's raw files
+        return "This is a video, not a photo: save one of its pictures as PNG or JPEG first."
+    for signature, name in _KNOWN.items():
+        if start.startswith(signature):
+            return f"This is {name}, which cannot be read here: save it as PNG or JPEG first."
     return "This file is no readable photo, or its start is damaged: save it as PNG or JPEG and try again."
 
 
@@ -137,7 +156,8 @@ def floats_to(type: type[np.uint8] | type[np.uint16], colours: np.ndarray) -> np
     colours = colours.astype(np.promote_types(colours.dtype, np.float32), copy=False)  # 16 bits overflow
     if not (colours.min() >= -OVERSHOOT and colours.max() <= 1 + OVERSHOOT):  # NaN fails both, too
         raise PhotoError(
-            "A photo of floats must lie in [0, 1]: divide 8-bit values by 255, or save it with 8 or 16 bits."
+            "A photo of floats must lie in [0, 1], without NaN: divide 8-bit values by 255, or save it with 8 or"
+            " 16 bits."
         )
     return np.rint(np.clip(colours, 0, 1) * np.iinfo(type).max).astype(type)
 
