@@ -156,8 +156,8 @@ def floats_to(type: type[np.uint8] | type[np.uint16], colours: np.ndarray) -> np
     colours = colours.astype(np.promote_types(colours.dtype, np.float32), copy=False)  # 16 bits overflow
     if not (colours.min() >= -OVERSHOOT and colours.max() <= 1 + OVERSHOOT):  # NaN fails both, too
         raise PhotoError(
-            "A photo of floats must lie in [0, 1], without NaN: divide 8-bit values by 255, or save it with 8 or"
-            " 16 bits."
+            "A photo of floats must lie in [0, 1], without NaN: divide 8-bit values by 255, or save it with "
+            "8 or 16 bits."
         )
     return np.rint(np.clip(colours, 0, 1) * np.iinfo(type).max).astype(type)
 
