@@ -58,13 +58,6 @@ READABLE_FORMATS = (
     "QOI",
     "TGA",
 )
-
-
-def format_size(size_px: tuple[int, ...]) -> str:
-    """Write `(height, width)` as width x height, as people do."""
-    return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
-
-
 # Files that people take for photos, by their first bytes.
 _KNOWN = {
     b"\xff\x0a": "a JPEG XL photo",
@@ -77,6 +70,11 @@ _KNOWN = {
     b"\x00\x00\x01\x00": "an icon",
     b"PK\x03\x04": "an archive or a document",
 }
+
+
+def format_size(size_px: tuple[int, ...]) -> str:
+    """Write `(height, width)` as width x height, as people do."""
+    return " x ".join(str(side) for side in reversed(size_px[:2])) + " px"
 
 
 @cache
@@ -106,10 +104,11 @@ def explain_unreadable(start: bytes) -> str:
         return "This is a drawing (SVG or XML), not a photo: export it as PNG first."
     if text.startswith(b"%pdf"):
         return "This is a PDF document, not a photo: export the page as PNG or JPEG first."
-    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
-        return "This is a HEIC photo: save it as JPEG or PNG, or install pillow-heif to read it directly."
-    if start[4:8] == b"ftyp" and start[8:11] not in (b"avi", b"crx"):  # AVIF, Canon's raw files
-        return "This is a video, not a photo: save one of its pictures as PNG or JPEG first."
+    if start[4:8] == b"ftyp":
+        if start[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+            return "This is a HEIC photo: save it as JPEG or PNG, or install pillow-heif to read it directly."
+        if start[8:11] not in (b"avi", b"crx"):  # AVIF, Canon's raw files
+            return "This is a video, not a photo: save one of its pictures as PNG or JPEG first."
     for signature, name in _KNOWN.items():
         if start.startswith(signature):
             return f"This is {name}, which cannot be read here: save it as PNG or JPEG first."
