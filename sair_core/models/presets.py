@@ -17,8 +17,8 @@ from sair_core.models.spade import GeneratorConfig
 from sair_core.models.spn import SpnConfig
 
 # The SAIR paper: plain dense CLIP ViT-B/16 (512-d), Table 4's encoder, MLPs of 4 x 256, holes that are zero.
-# Where a training begins the entries of Table 4's z are about 0.01, those of c about 1: without a norm AIR
-# would first learn from c alone.
+# Where a training begins, Table 4's z varies over a photo by a four-hundredth of what c does: without a
+# norm AIR would first learn from c alone.
 PAPER = SairConfig(
     appearance=Part("table4", {"last_relu": True}),
     decoder=Part("liif", {"hidden": 256, "layers": 4, "use_cell": False}),

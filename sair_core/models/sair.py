@@ -51,7 +51,8 @@ class SairConfig:
     grid is that of the tokens.
     initial_fill: what the encoder finds in the hole, a name from `INITIAL_FILLS`; the paper uses "zero".
     long_skip: the decoder adds to that picture instead of predicting colour alone.
-    normalise: z enters AIR normalised over its channels, so that its entries are about 1, as those of c.
+    normalise: z enters AIR normalised over its channels and c shortened, so that over a photo both vary about
+    equally where a training begins (`Air`).
     detail: what draws between the pixels of a photo that has no hole (left), for views. None: the function
     that fills does this, too.
     """
