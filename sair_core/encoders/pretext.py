@@ -43,6 +43,14 @@ class Pretext(Protocol):
     def __call__(self, rgb01: Tensor) -> list[Tensor]: ...
 
 
+class MapNetwork(Protocol):
+    """An `nn.Module`: `(B, 3, H, W)` in [0, 1] to float maps `(B, channels[i], h_i, w_i)`, finest first."""
+
+    channels: tuple[int, ...]
+
+    def __call__(self, rgb01: Tensor) -> list[Tensor]: ...
+
+
 @strict_dataclass
 class PretextConfig:
     """Which pretext model the priors are distilled from.
@@ -119,9 +127,9 @@ class EdgePyramid(nn.Module):
 class NetworkPretext(nn.Module):
     """Maps of a frozen network that sees the photo enlarged (Eq. 1)."""
 
-    def __init__(self, network: FrozenFeatures, strides_px: Sequence[int], upsample: int):
+    def __init__(self, network: MapNetwork, strides_px: Sequence[int], upsample: int):
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.channels = network.channels
         self.strides_px = tuple(strides_px)
         self.upsample = upsample
