@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -17,6 +19,16 @@ def pad_to_multiple(x: Tensor, multiple_px: int) -> Tensor:
 def start_at_zero(layer: nn.Conv2d | nn.Linear) -> None:
     """Make a layer predict nothing until it is trained."""
     nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def start_before_relu(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    """Draw weights that keep the scale of signals through a ReLU (He et al., ICCV 2015); biases are zero."""
+    seen = layer.in_channels * math.prod(layer.kernel_size)
+    if isinstance(layer, nn.ConvTranspose2d):
+        seen //= math.prod(layer.stride)
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / seen))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 

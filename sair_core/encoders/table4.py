@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sair_core.config import require, strict_dataclass
-from sair_core.encoders.blocks import ResBlock, pad_to_multiple
+from sair_core.encoders.blocks import ResBlock, pad_to_multiple, start_before_relu
 
 
 @strict_dataclass
@@ -45,6 +45,9 @@ class Table4Encoder(nn.Module):
             nn.ConvTranspose2d(4 * width, 2 * width, 4, 2, 1), nn.ReLU(),
             nn.ConvTranspose2d(2 * width, width, 4, 2, 1), *([nn.ReLU()] if config.last_relu else []),
         )  # fmt: skip
+        for layer in self.layers:
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                start_before_relu(layer)
 
     def forward(self, rgb01: Tensor, hole01: Tensor) -> Tensor:
         """rgb01 `(B, 3, H, W)` with the hole's content already replaced, hole01 `(B, 1, H, W)`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
 from sair_core.command_line import Option, run_command
@@ -18,7 +19,7 @@ from sair_core.encoders.semantic import BUNDLED_CONFIG, SemanticConfig
 from sair_core.errors import ConfigError
 from sair_core.evaluation import report
 from sair_core.evaluation.naming import NamingFigures, measure_naming
-from sair_core.evaluation.samples import drawn_mask
+from sair_core.evaluation.samples import centre_square, drawn_mask
 from sair_core.evaluation.segmentation import Confusion
 from sair_core.models.load import load_model
 from sair_core.models.sair import Sair
@@ -98,11 +99,13 @@ def measure(
     *,
     seed: int = 0,
     limit: int | None = None,
+    size_px: int | None = None,
 ) -> dict[str, dict[str, Confusion]]:
     """Confusions by part (in view, hole share) and reader.
 
     In view, the photo is whole. Under a hole only its hidden pixels are scored. The masks depend on the
-    seed, the photo's place and the bin. Raises DataError, PhotoError.
+    seed, the photo's place and the bin. size_px: of photos the centre squares at this side; None: whole
+    photos at their own size. Raises DataError, PhotoError.
     """
     photos, _ = list_labelled(folder)
     parts = [IN_VIEW, *(bin_name(i) for i in HOLE_BINS)]
@@ -112,6 +115,9 @@ def measure(
         photo = load_photo(photos[index].path)
         rgb = photo.rgb
         true = photos[index].read_ids(photo.size_px, classes, photo.orientation)
+        if size_px is not None:
+            rgb = centre_square(rgb, size_px)
+            true = centre_square(true, size_px, Image.Resampling.NEAREST)
         holes = {bin_name(i): drawn_mask(seed, index, i, rgb.shape[:2]) for i in HOLE_BINS}
         for name, reader in readers.items():
             for part, hole in {IN_VIEW: None, **holes}.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from sair_core.experiments.runs import Measured, measure_fills, measure_once, re
 from sair_core.experiments.tables import Row
 from sair_core.experiments.variants import VARIANTS, Variant, find_variant
 from sair_core.photos.degrade import parse_degradation
-from sair_core.photos.folders import spread
+from sair_core.photos.folders import spread, spread_groups
 from sair_core.photos.masks import share_bins
 from sair_core.weights.checkpoint import CheckpointModel
 
@@ -42,7 +42,8 @@ class Laboratory:
 
     output: gets `runs/` (trainings), `measured/` and `manifest.json`. seeds: of the trainings, each is done
     once for every seed. masks, bin_percent: as the evaluation takes them. external: methods of others,
-    "NAME=SOURCE".
+    "NAME=SOURCE". balanced: as many photos of each group as there are (`group_of`), so that no group, such as
+    the frames of one film, outweighs all others.
     """
 
     preset: Preset
@@ -53,6 +54,7 @@ class Laboratory:
     bin_percent: int = 20
     external: tuple[str, ...] = ()
     device: str = "auto"
+    balanced: bool = False
     commands: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -70,7 +72,10 @@ class Laboratory:
         path = self.output / MANIFEST_NAME
         if path.is_file():
             return Manifest.read(path)
-        samples, size_px = list_samples(self.test, self.preset.limit), self.preset.size_px
+        size_px, limit = self.preset.size_px, self.preset.limit
+        samples = list_samples(self.test, None if self.balanced else limit)
+        if self.balanced and limit is not None:
+            samples = spread_groups(samples, limit, lambda sample: group_of(sample.path))
         digests = {}
         for sample in samples:
             for bin_name, mask in self.holes(sample, (size_px, size_px)):
@@ -123,7 +128,7 @@ class Laboratory:
 
         Raises ModelNotFoundError or MissingDependencyError where something that it needs cannot be had.
         """
-        variant = variant or find_variant(name)
+        variant = variant or self._find_variant(name)
         folder = self.output / "runs" / f"{name}-{seed}"
         fields, config = self.configure(variant, seed, folder)
         self.commands[folder.name] = format_training(variant.kind, fields)
@@ -136,7 +141,7 @@ class Laboratory:
         One that was trained on degraded photos makes the whole photo. samples: of a model that draws. Raises
         as `train`, and what loading raises.
         """
-        variant, model = find_variant(name), str(self.train(name, seed))
+        variant, model = self._find_variant(name), str(self.train(name, seed))
         if "degrade" in variant.fields:
             return RestoreMethod(model, MODEL_ROWS["sair-restore"], self.device)
         return ModelMethod(model, MODEL_ROWS[f"{variant.kind}-raw"], self.device, samples)
@@ -175,6 +180,11 @@ class Laboratory:
     def torch_device(self) -> torch.device:
         """The device itself. Raises DeviceError."""
         return pick_device(self.device)
+
+    def _find_variant(self, name: str) -> Variant:
+        """Return a variant with what is its own in this preset. Raises ConfigError."""
+        variant = find_variant(name)
+        return replace(variant, fields={**variant.fields, **self.preset.own.get(name, {})})
 
     def _measure_variant(self, name: str, seed: int, degradation: str) -> Measured:
         path = self.measured_path(f"{name}-{seed}", degradation)

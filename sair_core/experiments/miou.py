@@ -26,7 +26,8 @@ def measure_miou(laboratory: Laboratory) -> list[dict[str, Any]] | str:
 
     Only what a hole hides is scored under it. Raises DataError, PhotoError.
     """
-    folder, path = laboratory.preset.labelled, laboratory.output / "measured" / f"{MIOU}.json"
+    preset = laboratory.preset
+    folder, path = preset.labelled, laboratory.output / "measured" / f"{MIOU}.json"
     if folder is None:
         return "The photos of this set have no labels."
     if path.is_file():
@@ -44,7 +45,7 @@ def measure_miou(laboratory: Laboratory) -> list[dict[str, Any]] | str:
         return f"Not measured: {error}"
     data = laboratory.data / folder
     _, classes = list_labelled(data)
-    tables = measure(readers, data, classes, limit=laboratory.preset.limit)
+    tables = measure(readers, data, classes, limit=preset.limit, size_px=preset.size_px)
     records = [
         {"part": part, "method": name, **_figures(confusion)}
         for part, rows in tables.items()

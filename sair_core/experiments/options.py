@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from sair_core import __version__
 from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
 from sair_core.experiments.laboratory import Laboratory
 from sair_core.experiments.presets import PRESETS, Preset
 from sair_core.experiments.runs import check_settings
+from sair_core.experiments.variants import VARIANTS
 
 
 @strict_dataclass
@@ -67,9 +70,17 @@ class ExperimentOptions:
             self.bin_percent,
             external,
             self.device,
+            balanced=labelled,
         )
-        settings = {"preset": dataclasses.asdict(laboratory.preset), "data": str(self.data)}
-        check_settings(laboratory.output, settings | {"masks": self.masks, "bin_percent": self.bin_percent})
+        settings = {
+            "version": __version__,
+            "preset": dataclasses.asdict(laboratory.preset),
+            "variants": {name: dataclasses.asdict(variant) for name, variant in VARIANTS.items()},
+            "data": str(self.data),
+            "masks": self.masks,
+            "bin_percent": self.bin_percent,
+        }
+        check_settings(laboratory.output, settings)
         laboratory.check()
         return laboratory
 
@@ -89,4 +100,9 @@ class ExperimentOptions:
             limit=self.limit or preset.limit,
             sair={**preset.sair, **changes},
             spn={**preset.spn, **changes},
+            own={name: _leave_out(fields, changes) for name, fields in preset.own.items()},
         )
+
+
+def _leave_out(fields: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}

@@ -17,7 +17,8 @@ class Preset:
     train, test, labelled: folders below the one of the data; a set that `photos.datasets` knows is one folder
     for all. labelled: None where no photo has labels. size_px: side of the photos that are measured. limit:
     how many of them, None for all. sair, spn: what every training of that kind has beside its variant's
-    fields. published: whose figures stand beside ours, as `published` calls their photos.
+    fields. own: what a variant, by name, has beside these here. published: whose figures stand beside ours,
+    as `published` calls their photos.
     """
 
     train: tuple[str, ...] = (".",)
@@ -27,6 +28,7 @@ class Preset:
     limit: int | None = None
     sair: Mapping[str, Any] = field(default_factory=dict)
     spn: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     published: tuple[str, ...] = ()
 
     def folders(self, data: Path) -> tuple[str, ...]:
@@ -55,8 +57,24 @@ PRESETS = {
         labelled="labelled/val",
         size_px=64,
         limit=100,
-        sair={**_SMALL, "encoder": "sair-clip", "steps": 1000, "learning_rate": 5e-4, "warmup_steps": 50},
+        sair={
+            **_SMALL,
+            "encoder": "sair-clip",
+            "encoder_upsample": 4.0,  # 8 x 8 places a photo; at 2, as it sees best, only 4 x 4
+            "steps": 1000,
+            "learning_rate": 5e-4,
+            "warmup_steps": 50,
+        },
         spn={**_SMALL, "preset": "lite", "steps": 1000, "image_steps": 150},
+        own={
+            # Where it is measured it sees 64 px, or 16 of a photo that is reduced four times.
+            "restorer": {"size_px": 32, "final_size_px": 32, "batch": 32},
+            # The weight 0.1 is for maps of a trained EfficientNet-Lite, whose values are about 7. Those of
+            # edges are 0.12, of its random weights 3, of another SPN's priors 0.5: so all teach alike.
+            "spn-edges": {"prior_weight": 5.0},
+            "spn-random": {"prior_weight": 0.2},
+            "spl-taught": {"prior_weight": 1.0},
+        },
         published=("CelebA-HQ", "ADE20K", "Paris StreetView", NOT_SAID),
     ),
     "celebahq": Preset(labelled=".", sair=_PAPER_SAIR, spn=_PAPER_SPN, published=("CelebA-HQ", NOT_SAID)),

@@ -60,13 +60,15 @@ class Table:
 
 
 TABLES = {
-    "sair-main": Table("SAIR, Tables 1 and 2: comparison", (*BASELINES, "liif", "sair")),
+    "sair-main": Table("SAIR, Tables 1 and 2: comparison", (*BASELINES, "liif", "plain", "sair")),
     "sair-encoders": Table(
         "SAIR, Tables 4 and 5: encoders and implicit functions",
         ("edsr", "sem-edsr", "lte", "sem-lte"),
         (ALL,),
     ),
-    "sair-semantics": Table("SAIR, Table 6: semantic embeddings", ("nfs", "ous", "sam", "sair"), (ALL,)),
+    "sair-semantics": Table(
+        "SAIR, Table 6: semantic embeddings", ("plain", "nfs", "ous", "sam", "sair"), (ALL,)
+    ),
     "degraded": Table(
         "Beyond holes: noise, blur and low resolution",
         tuple(

@@ -36,6 +36,8 @@ DEGRADATIONS = ("noise:0.1", "blur:2", "scale:4")
 
 VARIANTS = {
     "sair": Variant("SAIR", "sair", {"preset": "paper"}),
+    # Alike in all else: the paper has no such row, its LIIF has another encoder, too.
+    "plain": Variant("SAIR without semantics", "sair", {"preset": "paper", "semantics": "none"}),
     # The paper's L1 on colour does not keep what SIR says in the space of words; a teacher does.
     "sair-taught": Variant("SAIR, SIR taught", "sair", {"preset": "paper", "semantic_weight": 0.2}),
     "liif": Variant("LIIF", "sair", {"preset": "liif"}),
@@ -49,12 +51,14 @@ VARIANTS = {
     "restorer": Variant("SAIR for degraded photos", "sair", {"preset": "paper", "degrade": DEGRADATIONS}),
     "spn": Variant("SPN", "spn", {"probabilistic": False}),
     "spn-drawn": Variant("SPN, probabilistic", "spn", {"probabilistic": True}),
-    "spl": Variant("SPL (64)", "spn", {"probabilistic": False, "scales": 1}),
+    "spl": Variant("SPL: the coarsest prior", "spn", {"probabilistic": False, "scales": 1}),
     # The paper's is taught by an SPN that was trained on another set of photos; ours by the bundled one.
     "spl-taught": Variant(
-        "SPL (64) w/ prior of SPN", "spn", {"probabilistic": False, "scales": 1, "pretext": "spn-lite"}
+        "SPL, taught by the priors of an SPN",
+        "spn",
+        {"probabilistic": False, "scales": 1, "pretext": "spn-lite"},
     ),
-    "spn-2-scales": Variant("64 and 128", "spn", {"probabilistic": False, "scales": 2}),
+    "spn-2-scales": Variant("the two coarsest priors", "spn", {"probabilistic": False, "scales": 2}),
     "spn-4-blocks": Variant("4 blocks", "spn", {"probabilistic": False, "blocks": 4}),
     "spn-12-blocks": Variant("12 blocks", "spn", {"probabilistic": False, "blocks": 12}),
     "spn-concat": Variant("w/o SPADE", "spn", {"probabilistic": False, "fusion": "concat"}),

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sair_core.errors import DataError
 from sair_core.evaluation import report
 from sair_core.experiments.laboratory import Laboratory
+from sair_core.training.curves import read_log
 from sair_core.training.monitor import PROGRESS_NAME, format_duration
 
 RESULTS_NAME = "results.md"
@@ -27,9 +29,10 @@ def write_results(laboratory: Laboratory, title: str, sections: Sequence[str]) -
     ]
     tail = ["; ".join(f"{name}: {value}" for name, value in report.machine_facts().items())]
     if laboratory.commands:
-        rows = [["training", "time", "command"]]
+        rows = [["training", "time", "L1 of colour at its end", "command"]]
         for run, command in laboratory.commands.items():
-            rows.append([run, _read_duration(laboratory.output / "runs" / run), f"`{command}`"])
+            folder = laboratory.output / "runs" / run
+            rows.append([run, _read_duration(folder), _read_colour_loss(folder), f"`{command}`"])
         tail = ["## Trainings", report.markdown(rows), *tail]
     parts = [part.strip("\n") for part in (*head, *sections, *tail)]
     path = laboratory.output / RESULTS_NAME
@@ -52,3 +55,15 @@ def _read_duration(run: Path) -> str:
         return format_duration(json.loads((run / PROGRESS_NAME).read_text("utf-8"))["seconds"])
     except (OSError, ValueError, KeyError):
         return report.UNKNOWN
+
+
+def _read_colour_loss(run: Path) -> str:
+    """The mean L1 of colour before the last validation of a training, "-" where it has none.
+
+    It says whether an encoder has learned to repeat what is in view, before what it makes of a hole counts.
+    """
+    try:
+        values = [row["colour_loss"] for row in read_log(run) if "colour_loss" in row]
+    except DataError:
+        return report.UNKNOWN
+    return f"{values[-1]:.3f}" if values else report.UNKNOWN

@@ -17,13 +17,10 @@ from sair_core.models.spade import GeneratorConfig
 from sair_core.models.spn import SpnConfig
 
 # The SAIR paper: plain dense CLIP ViT-B/16 (512-d), Table 4's encoder, MLPs of 4 x 256, holes that are zero.
-# Where a training begins, Table 4's z varies over a photo by a four-hundredth of what c does: without a
-# norm AIR would first learn from c alone.
 PAPER = SairConfig(
     appearance=Part("table4", {"last_relu": True}),
     decoder=Part("liif", {"hidden": 256, "layers": 4, "use_cell": False}),
     semantic=SemanticConfig(name="ViT-B-16", pretrained="openai", keep_text=True, mask_keys=False),
-    normalise=True,
 )
 EDSR, LTE = Part("edsr"), Part("lte")  # 16 blocks of width 64; 256 components
 
@@ -44,7 +41,7 @@ PAPERS = {
     "sem-lte": dataclasses.replace(PAPER, decoder=LTE),
     # Table 6: semantics not filled, only semantics, SAM's image encoder in the place of CLIP.
     "nfs": dataclasses.replace(PAPER, semantics="unfilled"),
-    "ous": dataclasses.replace(PAPER, semantics="only"),
+    "ous": dataclasses.replace(PAPER, semantics="only", semantic_stride_px=1),
     "sam": dataclasses.replace(PAPER, semantic=SemanticConfig("timm:samvit_base_patch16")),
 }
 

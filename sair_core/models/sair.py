@@ -51,8 +51,6 @@ class SairConfig:
     grid is that of the tokens.
     initial_fill: what the encoder finds in the hole, a name from `INITIAL_FILLS`; the paper uses "zero".
     long_skip: the decoder adds to that picture instead of predicting colour alone.
-    normalise: z enters AIR normalised over its channels and c shortened, so that over a photo both vary about
-    equally where a training begins (`Air`).
     detail: what draws between the pixels of a photo that has no hole (left), for views. None: the function
     that fills does this, too.
     """
@@ -65,7 +63,6 @@ class SairConfig:
     semantic_stride_px: int | None = None
     initial_fill: str = "zero"
     long_skip: bool = False
-    normalise: bool = False
     detail: DetailConfig | None = None
 
     def __post_init__(self) -> None:
@@ -141,7 +138,7 @@ class Sair(CheckpointModel):
         if config.semantics in ("full", "only"):
             self.sir = Sir(embed_dim, config.sir, channels)
         decoder = build(config.decoder, DECODERS, channels + embed_dim, 3)
-        self.air = Air(decoder, config.long_skip, channels if config.normalise else 0)
+        self.air = Air(decoder, config.long_skip)
         self.initial_fill = INITIAL_FILLS[config.initial_fill]
         self.detail = None if config.detail is None else Detail(config.detail)
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from sair_core.errors import ConfigError, DataError, PhotoError
 from sair_core.photos.formats import JPEG_SUFFIXES, PHOTO_SUFFIXES, list_readable_suffixes
 from sair_core.photos.reader import check_size, read_picture, turn_upright
+
+T = TypeVar("T")
 
 CLASSES_NAME = "classes.json"
 CLASSES_EXAMPLE = '{"classes": [{"id": 0, "name": "sky", "synonyms": []}, ...]}'
@@ -207,3 +210,19 @@ def spread(count: int, limit: int | None) -> Sequence[int]:
     if limit < 1:
         raise ConfigError(f"The limit must be at least 1 photo, got {limit}.")
     return [i * count // limit for i in range(limit)]
+
+
+def spread_groups(items: Sequence[T], limit: int, group: Callable[[T], str]) -> list[T]:
+    """Return at most `limit` items in their order, as many of each group as there are, spread evenly over it.
+
+    A group of fewer leaves its share to the others. limit: at least 1.
+    """
+    groups: dict[str, list[int]] = {}
+    for place, item in enumerate(items):
+        groups.setdefault(group(item), []).append(place)
+    chosen: list[int] = []
+    smallest_first = sorted(groups.values(), key=len)
+    for done, places in enumerate(smallest_first):
+        share = max(1, (limit - len(chosen)) // (len(smallest_first) - done))
+        chosen += [places[i] for i in spread(len(places), share)]
+    return [items[place] for place in sorted(chosen)[:limit]]

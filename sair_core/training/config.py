@@ -138,8 +138,10 @@ class TrainConfig(RunConfig):
     encoder: Annotated[str | None, Option(metavar="NAME")] = None
     """semantic encoder: sair-clip, a folder, an open_clip model (ViT-B-16, or ViT-B-16:TAG), hf-hub:ORG/NAME,
     or a network of timm (samvit_base_patch16 is SAM's); default: as it is configured"""
+    encoder_upsample: float | None = None
+    """how many times a photo is enlarged before the semantic encoder; default: as it is configured"""
     appearance: Literal["unet", "table4", "edsr"] | None = None
-    """appearance encoder, as it is by default; default: as it is configured"""
+    """another appearance encoder; default: as it is configured"""
     initial_fill: Literal["zero", "pull_push"] | None = None
     """what that encoder finds in a hole; default: as it is configured"""
     oracle: bool = False

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
+# Options that are no more, with the value at which a model is the same without them.
+RETIRED = {"normalise": False}
 
 
 class CheckpointModel(nn.Module, ModelHubMixin):
@@ -157,7 +159,8 @@ def read_config(folder: Path) -> tuple[str, dict[str, Any]]:
     """Read `(model_type, config)` of a checkpoint folder. Raises CheckpointError when it is not one."""
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
-        return config.pop("model_type"), config
+        kept = {name: value for name, value in config.items() if (name, value) not in RETIRED.items()}
+        return kept.pop("model_type"), kept
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise CheckpointError(
             f"{folder / CONFIG_NAME} is missing or no model configuration ({error!r})."

@@ -24,6 +24,7 @@ def test_every_row_is_there_and_nothing_is_trained_twice(arguments, tmp_path, ca
     with (tmp_path / "out" / "tables" / "ablation.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     titles = [title for of in ablation.CONDITIONS.values() for title in of.values()]
+    titles = [*ablation.FLOORS, *titles]
     assert [row["semantics"] for row in rows] == titles and all(title in out for title in titles)
     assert all(float(row["psnr_db"]) > 0 and 0 <= float(row["agreement"]) <= 1 for row in rows)
     assert "Agreement of the photos themselves: " in out
@@ -35,30 +36,33 @@ def test_every_row_is_there_and_nothing_is_trained_twice(arguments, tmp_path, ca
     assert written in out and "| SIR |" in written
 
 
-def test_the_map_under_the_hole_is_what_is_asked_for(tmp_path):
+@pytest.mark.parametrize("completed", [False, True])
+def test_the_map_under_the_hole_is_what_is_asked_for(completed, tmp_path):
     model = Sair(preset("paper", semantic=BUNDLED_CONFIG)).eval()
     rng = np.random.default_rng(0)
     photo, other = (rng.integers(0, 256, (48, 48, 3), np.uint8) for _ in range(2))
     mask = np.zeros((48, 48), bool)
     mask[10:40, 8:44] = True
     case = Case(Sample(0, tmp_path / "a.png"), "20-40", photo, mask)
-    fills = {name: fill_raw(model, case, name, other) for name in (OWN, TRUE, OTHER)}
+    fills = {
+        name: fill_raw(model, case, other, condition=name, completed=completed) for name in (OWN, TRUE, OTHER)
+    }
     for fill in fills.values():
         assert np.array_equal(fill[~mask], photo[~mask])
     assert not np.array_equal(fills[OWN], fills[TRUE]) and not np.array_equal(fills[TRUE], fills[OTHER])
-    assert np.array_equal(fills[TRUE], fill_raw(model, case, OTHER, photo))
+    assert np.array_equal(fills[TRUE], fill_raw(model, case, photo, condition=OTHER, completed=completed))
     hidden = photo.copy()
     hidden[mask] = 0
     black = Case(case.sample, case.bin, hidden, mask)
-    assert np.array_equal(fill_raw(model, black, OWN, other)[mask], fills[OWN][mask])
+    assert np.array_equal(fill_raw(model, black, other, condition=OWN)[mask], fills[OWN][mask])
 
 
 def test_seeds_are_averaged():
     place = {"initial fill": "zero", "encoder": "EDSR", "semantics": "SIR"}
-    figures = {"ssim": 0.5, "l1": 0.1, "agreement": None}
+    figures = {"ssim": 0.5, "l1": 0.1, "agreement": None, "gain_db": 0.25}
     records = [{**place, "psnr_db": value, **figures} for value in (20.0, 21.0)]
     table = format_records(records)
-    assert "20.50 ±0.71" in table and "agreement" not in table
+    assert "20.50 ±0.71" in table and "0.25 ±0.00" in table and "agreement" not in table
 
 
 @pytest.mark.parametrize("name", ["fills", "encoders"])

@@ -45,6 +45,7 @@ def test_small_makes_every_table_and_figure(arguments, tmp_path, capsys):
     assert {row["method"] for row in read_csv(output / "tables" / f"{MIOU}.csv")} == {
         "CLIP encoder", *SIRS,
     }  # fmt: skip
+    assert "| training | time | L1 of colour at its end | command |" in out
     best = [
         row for row in read_csv(output / "tables" / "spn-main.csv") if row["part"].startswith("best of five")
     ]

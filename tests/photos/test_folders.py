@@ -12,6 +12,7 @@ from sair_core.photos.folders import (
     list_photos,
     read_classes,
     read_label_map,
+    spread_groups,
 )
 from sair_core.photos.photo import load_photo
 from sair_core.photos.reader import read_orientation
@@ -135,3 +136,13 @@ def test_a_label_map_is_found_however_its_accents_are_spelt(tmp_path, spelling, 
     assert find_label_map(photo) == label_map
     assert list_photos([tmp_path]) == [photo]
     assert list_labelled_photos(tmp_path) == [(photo, label_map)]
+
+
+def test_no_group_outweighs_the_others():
+    items = [f"film_{i}" for i in range(90)] + [f"street_{i}" for i in range(8)] + ["alone_0", "alone_1"]
+    chosen = spread_groups(items, 20, lambda item: item.split("_")[0])
+    counts = {name: sum(item.startswith(name) for item in chosen) for name in ("film", "street", "alone")}
+    assert counts == {"film": 10, "street": 8, "alone": 2}
+    assert chosen == sorted(chosen, key=items.index) and chosen[:2] == ["film_0", "film_9"]
+    assert spread_groups(items, 500, lambda item: item.split("_")[0]) == items
+    assert len(spread_groups(items, 2, lambda item: item)) == 2  # fewer than there are groups

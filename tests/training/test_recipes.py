@@ -75,6 +75,14 @@ def test_every_model_of_the_sair_paper_trains_by_one_preset(preset, photo_folder
     assert json.loads((run / "train.json").read_text())["train"]["hole_share"] == "even"
 
 
+def test_options_change_what_a_preset_has_and_leave_the_rest(photo_folder, tmp_path, tiny_clip_folder):
+    options = ["--encoder", str(tiny_clip_folder), "--encoder-upsample", "2", "--appearance", "table4", *FEW]
+    run = tmp_path / "run"
+    assert main(["--data", str(photo_folder), "--output", str(run), "--preset", "paper", *options]) == 0
+    config = load_model(run / "model").config
+    assert config.semantic.upsample == 2 and config.appearance == PAPERS["paper"].appearance
+
+
 def test_epochs_end_a_run_and_are_written_down(photo_folder, tmp_path):
     few = [*FEW[:-2], "--preset", "tiny", "--val-share", "0.3", "--epochs", "2"]
     assert main(["--data", str(photo_folder), "--output", str(tmp_path / "run"), *few]) == 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sair_core.errors import CheckpointError, ModelNotFoundError
+from sair_core.errors import CheckpointError, ConfigError, ModelNotFoundError
 from sair_core.models.load import BUNDLED, find_folder, list_bundled_models, load_model
 from sair_core.models.sair import Part, Sair, SairConfig
 from sair_core.weights.checkpoint import replacing
@@ -21,6 +21,15 @@ def model():
 def folder(model, tmp_path):
     model.save_pretrained(tmp_path / "saved")
     return tmp_path / "saved"
+
+
+def test_an_option_that_is_no_more_is_read_where_it_changed_nothing(model, folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "normalise": False}))
+    assert load_model(folder).config == model.config
+    (folder / "config.json").write_text(json.dumps({**config, "normalise": True}))
+    with pytest.raises(ConfigError, match="normalise"):
+        load_model(folder)
 
 
 def test_save_and_load_are_exact(model, folder):

@@ -68,7 +68,8 @@ class FillSamples(PictureSamples):
     no hole. hole_share: share of the `queries` of a picture that lie in its hole; None draws them evenly.
     object_share: share of the batches whose holes are one to three ellipses, as large as objects; others have
     those of `masks`, or without them irregular ones. degradations: each picture meets one of them, drawn; by
-    a scale its target becomes so many times finer, or as fine as the photo is.
+    a scale its target becomes so many times finer, or as fine as the photo is. enlarge_max: how many times a
+    crop may be enlarged; a photo that is smaller than a picture always is.
     """
 
     def __init__(
@@ -84,13 +85,14 @@ class FillSamples(PictureSamples):
         object_share: float = 0.0,
         masks: MaskFolder | None = None,
         degradations: Sequence[Degradation] = (),
+        enlarge_max: float = 1.25,
         seed: int = 0,
     ):
         self.photos, self.size_px, self.queries = photos, size_px, queries
         self.hole_share, self.seed = hole_share, seed
         self.batch, self.scale_share, self.scale_max = batch, scale_share, scale_max
         self.object_share, self.masks = object_share, masks
-        self.degradations = degradations
+        self.degradations, self.enlarge_max = degradations, enlarge_max
 
     def __getitem__(self, index: int) -> list[SampleSpec]:
         rng = stream_generator(self.seed, Stream.SAMPLE, index)
@@ -112,9 +114,8 @@ class FillSamples(PictureSamples):
         scale = rng.uniform(1, self.scale_max) if finer else 1.0
         degraded, noise_seed = self._draw_degradation(rng)
         scale *= dict(degraded or ()).get("scale", 1.0)
-        # Slight enlargement is allowed, so that photos smaller than the training size take part.
         short = min(height, width)
-        side = int(rng.integers(min(short, round(0.8 * round(size_px * scale))), short + 1))
+        side = int(rng.integers(min(short, round(round(size_px * scale) / self.enlarge_max)), short + 1))
         top, left = (int(rng.integers(n - side + 1)) for n in (height, width))
         mirrored = bool(rng.random() < 0.5)
         # The target is as fine as was asked, or as the photo is.

@@ -248,7 +248,7 @@ def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:
     """Return a model's configuration with what the run's options change of it."""
     if config.semantics is not None:
         model = dataclasses.replace(model, semantics=config.semantics)
-    if config.appearance is not None:
+    if config.appearance is not None and config.appearance != model.appearance.name:
         model = dataclasses.replace(model, appearance=Part(config.appearance))
     if config.initial_fill is not None:
         model = dataclasses.replace(model, initial_fill=config.initial_fill)
@@ -256,6 +256,9 @@ def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:
         semantic = find_encoder(config.encoder)
         if model.semantic is not None:
             semantic = dataclasses.replace(semantic, mask_keys=model.semantic.mask_keys)
+        model = dataclasses.replace(model, semantic=semantic)
+    if config.encoder_upsample is not None and model.semantic is not None:
+        semantic = dataclasses.replace(model.semantic, upsample=config.encoder_upsample)
         model = dataclasses.replace(model, semantic=semantic)
     return model
 

@@ -103,6 +103,7 @@ class SpnTask:
             batch=batch * self.backend.processes,
             object_share=self.config.object_share,
             masks=self.masks,
+            enlarge_max=1.0,  # what is enlarged is blurred, and would be shown as real
             seed=self.config.seed,
         )
         share, workers = self.backend.share, self.config.workers

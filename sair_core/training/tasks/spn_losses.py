@@ -106,9 +106,13 @@ def generator_hinge_loss(fake_logits: Sequence[Tensor], hole01: Tensor) -> Tenso
 
 
 def hinge_loss(real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor], hole01: Tensor) -> Tensor:
-    """Return `max(0, 1 - D(I_full)) + max(0, 1 + D(I))`, the mean over scales; of I where there is hole."""
+    """Return `max(0, 1 - D(I_full)) + max(0, 1 + D(I))` where there is hole, the mean over scales.
+
+    Both at the same places of the same photos, so that a photo's margins and what augmentation cuts out of it
+    tell nothing.
+    """
     terms = [
-        F.relu(1 - real.float()).mean() + _inside(F.relu(1 + fake.float()), hole01)
+        _inside(F.relu(1 - real.float()), hole01) + _inside(F.relu(1 + fake.float()), hole01)
         for real, fake in zip(real_logits, fake_logits, strict=True)
     ]
     return reduce(operator.add, terms) / len(terms)

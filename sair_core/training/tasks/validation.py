@@ -48,13 +48,13 @@ class Validation:
         and one for each further picture of `fill`.
         """
         filled, *others = zip(*[fill(photo, mask) for photo, mask in zip(self.photos, self.masks)])
-        figures = self._measure(filled) | {"sharpness": self._sharpness(filled)}
+        figures = self._measure(filled, *others) | {"sharpness": self._sharpness(filled)}
         masked = [np.where(m[..., None], np.uint8(128), p) for p, m in zip(self.photos, self.masks)]
         rows = [masked, filled, self.photos, *others]
         grid = np.concatenate([np.concatenate(row[:SHOWN], axis=1) for row in rows])
         return figures, Image.fromarray(grid)
 
-    def _measure(self, filled: Sequence[np.ndarray]) -> dict[str, float]:
+    def _measure(self, filled: Sequence[np.ndarray], *others: Sequence[np.ndarray]) -> dict[str, float]:
         scores = [psnr(one, photo) for one, photo in zip(filled, self.photos)]
         figures = {"psnr": float(np.mean(scores))}
         for i, (low, high) in enumerate(BINS):
@@ -112,7 +112,8 @@ class RestorationValidation:
 class RealismValidation(Validation):
     """As `Validation`, but of how real fills look: holes are as large as objects.
 
-    Figures: the Fréchet distance inside the holes (see `evaluation.realism`), mean PSNR in dB, sharpness.
+    Figures: the Fréchet distance inside the holes (see `evaluation.realism`), mean PSNR in dB, diversity
+    where there is a second fill (mean absolute difference of colours in [0, 1] in the holes), sharpness.
     """
 
     def __init__(self, photos: Sequence[TrainPhoto], size_px: int, seed: int):
@@ -124,11 +125,18 @@ class RealismValidation(Validation):
     def _draw_mask(self, rng: np.random.Generator, place: int, size_px: tuple[int, int]) -> np.ndarray:
         return ellipse_mask(rng, size_px)
 
-    def _measure(self, filled: Sequence[np.ndarray]) -> dict[str, float]:
+    def _measure(self, filled: Sequence[np.ndarray], *others: Sequence[np.ndarray]) -> dict[str, float]:
         distance = frechet(self._texture(filled), self.true)
         scores = [psnr(one, photo) for one, photo in zip(filled, self.photos)]
         # Without two places a scale there is no distance: photos are too few or too small.
-        return {"frechet": math.inf if distance is None else distance, "psnr": float(np.mean(scores))}
+        figures = {"frechet": math.inf if distance is None else distance, "psnr": float(np.mean(scores))}
+        if others:
+            apart = [
+                np.abs(a[mask].astype(float) - b[mask]).mean() / 255
+                for a, b, mask in zip(filled, others[0], self.masks)
+            ]
+            figures["diversity"] = float(np.mean(apart))
+        return figures
 
     def _texture(self, pictures: Sequence[np.ndarray]) -> Texture:
         """Return the moments of the features in the holes."""

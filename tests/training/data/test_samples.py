@@ -47,6 +47,14 @@ def test_a_sample_depends_on_its_number_only(samples):
     assert not torch.equal(a["rgb01"], samples(seed=6)[7]["rgb01"])
 
 
+def test_crops_are_enlarged_by_so_much_at_most(fill_samples):
+    def sides(size_px, **changes):
+        return {spec.side for i in range(60) for spec in fill_samples(size_px=size_px, **changes)[i]}
+
+    assert min(sides(60)) < 60 and min(sides(60)) >= 60 / 1.25
+    assert min(sides(60, enlarge_max=1.0)) >= 60 and sides(96, enlarge_max=1.0) == {80}  # the whole photo
+
+
 def test_holes_of_a_batch_are_as_large_as_objects_or_irregular(samples):
     def holes(**changes):
         return [samples(batch=4, size_px=64, **changes)[i]["hole01"].mean().item() for i in range(64)]

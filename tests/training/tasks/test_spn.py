@@ -160,6 +160,7 @@ def test_the_projected_adversary_leaves_figures_of_how_real_fills_look(spn_run, 
     rows = state(tmp_path / "run")["progress"]["log"]
     assert [row["step"] for row in rows if "frechet" in row] == [0, 2]
     assert all(0 < row["frechet"] < np.inf for row in rows if "frechet" in row)
+    assert all(0 < row["diversity"] < 1 for row in rows if "frechet" in row)
     assert {"adversarial_loss", "adversary_loss", "feature_loss", "diverse_loss"} <= rows[-1].keys()
 
 
