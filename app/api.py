@@ -35,7 +35,8 @@ FILL = """Fill the white part of a mask in a photo.
 
 photo: an image file of up to LIMIT megapixels; over MCP a data: URI, as data:image/png;base64,...
 mask: an image file of the photo's size or proportions, white = fill.
-words: optional, what to fill with: "grass". strength: how much they count, from 0 to 1.
+words: optional, "grass": texture is taken from where the photo shows that. strength: how much they
+count, from 0 to 1.
 seed: another one takes texture from other places; the same inputs always give the same file.
 Returns a PNG of the photo's size and mode (upright, ICC profile kept); pixels outside the mask are identical.
 Fails with a plain message when a file cannot be read, the mask is empty, full or of another size."""

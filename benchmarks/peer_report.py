@@ -34,7 +34,8 @@ class Case:
 class Figure:
     """What a way costs in a case. seconds is None where it was not measured; then `note` says why.
 
-    extra_gb: memory at the peak, on top of what was loaded before.
+    extra_gb: memory at the peak, on top of what was loaded before. expected: seconds of one that was left out
+    because it would have taken too long.
     """
 
     way: str
@@ -43,6 +44,7 @@ class Figure:
     extra_gb: float = 0.0
     runs: int = 0
     note: str = ""
+    expected: float | None = None
 
 
 Series = dict[str, tuple[list[int], list[float]]]  # way -> pixels, seconds

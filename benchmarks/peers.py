@@ -98,7 +98,9 @@ class Clock:
         before: Sequence[Figure] = (),
     ) -> list[Figure]:
         """Return a figure for each way. arguments: of run number n; before: figures of a smaller photo."""
-        notes = {f.way: note for f in before if (note := self._leave_out(f, case))}
+        expected = {f.way: seconds for f in before if (seconds := self._expect(f, case)) is not None}
+        notes = {f.way: f.note for f in before if f.seconds is None}
+        notes |= {way: f"left out: about {s:.0f} s" for way, s in expected.items() if s > self.limit}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         extra: dict[str, list[float]] = {name: [] for name in ways}
         for run in range(self.runs + 1):
@@ -117,7 +119,15 @@ class Clock:
             warm = times[1:] or times  # the first one warms up, where there are more
             value = median(warm) if warm and name not in notes else None
             figures.append(
-                Figure(name, case, value, max(extra[name], default=0.0), len(warm), notes.get(name, ""))
+                Figure(
+                    name,
+                    case,
+                    value,
+                    max(extra[name], default=0.0),
+                    len(warm),
+                    notes.get(name, ""),
+                    expected.get(name) if value is None else None,
+                )
             )
         return figures
 
@@ -134,11 +144,10 @@ class Clock:
             seconds = time.perf_counter() - began
         return seconds, taken[0]
 
-    def _leave_out(self, before: Figure, case: Case) -> str:
-        if before.seconds is None:
-            return before.note
-        expected = before.seconds * case.photo_px / before.case.photo_px
-        return "" if expected <= self.limit else f"left out: about {expected:.0f} s"
+    def _expect(self, before: Figure, case: Case) -> float | None:
+        """Return the seconds that a case should take by a smaller photo's; None where nobody knows."""
+        seconds = before.expected if before.seconds is None else before.seconds
+        return None if seconds is None else seconds * case.photo_px / before.case.photo_px
 
 
 def measure_fills(

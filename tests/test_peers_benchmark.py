@@ -70,6 +70,9 @@ def test_a_case_that_would_take_too_long_is_left_out():
     ways = {name: (lambda name=name: lambda *_: ran.append(name)) for name in ("slow", "fast")}
     slow, fast = clock.measure(ways, case, arguments, before)
     assert slow.seconds is None and slow.note == "left out: about 12 s"
+    larger, more = peers.fill_case((40, 40), 9)
+    slow, _ = clock.measure(ways, larger, more, [slow, fast])
+    assert slow.seconds is None and slow.note == "left out: about 48 s"
     assert fast.seconds is not None and set(ran) == {"fast"}
 
 

@@ -30,7 +30,7 @@ class FillOptions(PhotoOptions):
     source: Annotated[Path | None, Option(metavar="FILE")] = None
     """a mask; texture is taken from nowhere but its white part"""
     words: Annotated[str | None, Option("--words", "--fill-with", metavar="WORDS")] = None
-    """what to fill with, such as "grass": where texture is taken from, and what a SAIR sees"""
+    """texture is taken from where the photo shows this, such as "grass", and a SAIR sees it in the hole"""
     strength: float = 1.0
     """how much the words count, 0 to 1"""
     seed: int = 0

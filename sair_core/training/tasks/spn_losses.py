@@ -46,10 +46,11 @@ class SpnWeights:
 
 # What the weights of `SpnTrainConfig` are by default. The patch adversary's are the paper's but for Eq. (14):
 # with 1 two fills would have to differ as much as two photos do. Beside the projected one priors learn from
-# maps of an EfficientNet-Lite, whose values are of several units.
+# maps of an EfficientNet-Lite, whose values are of several units; with 1 its gradient, a mean over the hole
+# alone, would be twenty times that of its features, a mean over the picture, and fills would be noise.
 WEIGHTS = {
     "patch": SpnWeights(diverse=0.05),
-    "projected": SpnWeights(prior=0.1, image=2.0, adversarial=1.0, feature=2.0, diverse=0.02),
+    "projected": SpnWeights(prior=0.1, image=2.0, adversarial=0.2, feature=2.0, diverse=0.1),
 }
 
 
