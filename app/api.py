@@ -26,7 +26,7 @@ from sair_core.window import Window
 
 from .host.exports import EXPORT_FORMATS, MAX_VIEW_PX, check_export, check_view, whole_window
 from .host.limits import limits
-from .serving.contracts import FillOptions
+from .serving.contracts import FillOptions, read_whole
 from .serving.service import FillService
 from .widgets.files import new_file
 from .widgets.pictures import describe_labels
@@ -116,7 +116,7 @@ class Endpoints:
 
     def fill(self, photo: str, mask: str, seed: float = 0, words: str = "", strength: float = 1.0) -> str:
         with _errors_as_messages():
-            options = FillOptions(seed=int(seed or 0), words=words, strength=strength)
+            options = FillOptions(seed=read_whole(seed or 0, "seed"), words=words, strength=strength)
             fill = self.service.start_fill(*self._load_both(photo, mask), options).result()
             return _write(encode_image(fill.photo, "PNG"), "filled.png")
 
@@ -141,8 +141,10 @@ class Endpoints:
             if engine not in engines:
                 raise ConfigError(f"{engine!r} is no engine here. Choose {', '.join(engines)}.")
             loaded, hole = self._load_both(photo, mask)
-            options = FillOptions(engine, int(seed or 0), words, strength, _read_hole(loaded, source))
-            fills = self.service.start_variations(loaded, hole, int(count), options).result()
+            options = FillOptions(
+                engine, read_whole(seed or 0, "seed"), words, strength, _read_hole(loaded, source)
+            )
+            fills = self.service.start_variations(loaded, hole, read_whole(count, "count"), options).result()
             files = [_write(encode_image(fill.photo, "PNG"), f"seed-{fill.seed}.png") for fill in fills]
             return files, [fill.seed for fill in fills]
 
@@ -174,7 +176,7 @@ class Endpoints:
     ) -> str:
         with _errors_as_messages():
             loaded = self._load(photo)
-            size_px = int(height), int(width)
+            size_px = read_whole(height, "height"), read_whole(width, "width")
             check_view(size_px)
             window = Window.around(loaded.size_px, (centre_y, centre_x), scale, size_px)
             view = self.service.start_view(loaded, window, mask=_read_hole(loaded, mask)).result()

@@ -43,7 +43,7 @@ from sair_core.stages import stage
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
 from sair_core.window import Window
 from sair_core.zoom.cache import FeatureCache, model_key
-from sair_core.zoom.export import export
+from sair_core.zoom.export import export, read_format
 from sair_core.zoom.function import PhotoFunction
 
 EXPORT_CACHE_BYTES = 80 * 2**20
@@ -494,6 +494,7 @@ class InpaintPipeline:
         piece: memory does not grow with the output. The rest as in `view`; without a cache, little of
         what is encoded is kept.
         """
+        read_format(Path(path), quality)  # before anything is filled
         cache = FeatureCache(EXPORT_CACHE_BYTES) if cache is None else cache
         function = self._function(photo, mask, cache, cancelled)
         size_px = function.photo.size_px

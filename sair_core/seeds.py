@@ -41,8 +41,7 @@ class Stream(IntEnum):
     PROTOTYPES = 11  # by sample: classes whose features are made up
     AUGMENTATION = 12  # by sample: of what a discriminator sees
     DEGRADATION = 13  # by photo of an evaluation: noise, and strengths that are drawn
-    # Above any photo's index, see `hole_generator`. These two were 4 and 5 without a place: streams of the
-    # first batch and of the first detail sample, which had to stay, because trained weights come from them.
+    # Above any photo's index, see `hole_generator`.
     VALIDATION_HOLES = 2**31
     CAPTIONS = 2**31 + 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from sair_core.command_line import Option, progress_line, run_command
-from sair_core.config import strict_dataclass
+from sair_core.config import require, strict_dataclass
 from sair_core.window import Window
 
 from .photo import PhotoOptions
@@ -32,6 +32,9 @@ class ZoomOptions(PhotoOptions):
     """white = fill: a hole to fill first"""
     quality: int = 95
     """of JPEG and WebP, 1 to 100"""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.quality <= 100, f"--quality must be from 1 to 100, got {self.quality}.")
 
     def window(self, photo_px: tuple[int, int]) -> Window:
         """Return the part of a photo of photo_px (height, width) that is written."""

@@ -8,14 +8,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sair_core.errors import CancelledError, ConfigError, SairError
+from sair_core.errors import CancelledError, SairError
 from sair_core.filling.engines import NATURAL, PAINTED, SMOOTH
 from sair_core.photos.formats import PHOTO_SUFFIXES
 from sair_core.photos.photo import load_photo
 from sair_core.photos.write import encode_image
 
 from ..host.exports import PHOTO_FORMATS
-from ..serving.contracts import FillOptions
+from ..serving.contracts import FillOptions, read_whole
 from ..serving.service import FillService
 from ..session import NoPhotoError, Session, Variations
 from ..widgets.answers import follow, refuse
@@ -89,7 +89,7 @@ class EditActions:
             photo = session.get(request.base)
             mask = read_hole(request, photo.size_px)
             source = read_source(request, photo.size_px) if engine == NATURAL else None
-            options = FillOptions(engine, _whole_number(seed), words, strength, source)
+            options = FillOptions(engine, read_whole(seed, "seed"), words, strength, source)
             wanted = int(count) if engine in (NATURAL, PAINTED) else 1
             kept = min(wanted, session.capacity)
             sign = session.begin("fill")
@@ -134,7 +134,7 @@ class EditActions:
         try:
             photo = require_session(request, session).get(request.base)
             mask = read_hole(request, photo.size_px)
-            first = _whole_number(seed)
+            first = read_whole(seed, "seed")
             views = yield from follow(
                 lambda progress: self.service.start_priors(photo, mask, seed=first, progress=progress)
             )
@@ -175,9 +175,3 @@ def _describe(options: FillOptions, fills: Sequence[FillResult], count: int) -> 
     if len(fills) < count:
         notes += f" The photo is too large to keep more than {len(fills)}."
     return f"{len(fills)} variations in {seconds} Point at one to see it, click to take it.{notes}"
-
-
-def _whole_number(seed: float | None) -> int:
-    if seed is None or seed != int(seed):
-        raise ConfigError("The seed must be a whole number, for example 0.")
-    return int(seed)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from sair_core.config import require
+from sair_core.errors import ConfigError
 from sair_core.filling.engines import NATURAL
 from sair_core.photos.photo import Photo
 from sair_core.progress import Cancelled, Progress
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from sair_core.filling.result import FillResult
     from sair_core.semantics.points import Labels, Points
     from sair_core.zoom.cache import FeatureCache
+
+
+def read_whole(value: float | None, name: str) -> int:
+    """Return a number that has to be whole. Raises ConfigError that calls it by its name."""
+    if value is None or value != int(value):
+        raise ConfigError(f"The {name} must be a whole number, for example 1.")
+    return int(value)
 
 
 class Reader(Protocol):

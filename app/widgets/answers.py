@@ -70,6 +70,9 @@ def follow(
     try:
         for share, text in _newest_updates(updates, stopped):
             yield Answer("progress", more={"share": share, "text": text})
+    except BaseException:  # the visitor may have closed the page
+        stopped.set()
+        raise
     finally:
         future.cancel()  # nobody waits for it any more, or it is done and nothing happens
     if stopped.is_set():

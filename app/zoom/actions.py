@@ -123,11 +123,7 @@ class ZoomActions:
             work.add_done_callback(clean)
             return work
 
-        try:
-            return (yield from follow(start, stopped))
-        except BaseException:  # the visitor may have closed the page
-            stopped.set()
-            raise
+        return (yield from follow(start, stopped))
 
 
 def _require_window(request: Request) -> Window:

@@ -97,8 +97,9 @@ def measure(
     labels = []
     photos, _ = list_labelled(folder)
     for index in tqdm(spread(len(photos), limit), unit="photo", disable=None):
-        rgb = load_photo(photos[index].path).rgb
-        objects = list_objects(photos[index].read_ids(rgb.shape[:2], classes), classes)
+        photo = load_photo(photos[index].path)
+        rgb = photo.rgb
+        objects = list_objects(photos[index].read_ids(photo.size_px, classes, photo.orientation), classes)
         if not objects:
             continue
         ids = reader.name(reader.read(rgb), list(classes.names)).ids

@@ -110,8 +110,10 @@ def read_photos(folder: Path, reader: SemanticReader) -> list[ReadPhoto]:
     """Return the photos that show objects, with what the encoder makes of them. Raises DataError."""
     classes, photos = read_classes(folder), []
     for photo, label_map in tqdm(list_labelled_photos(folder), unit="photo", disable=None):
-        rgb = load_photo(photo).rgb
-        objects = list_objects(read_label_map(label_map, rgb.shape[:2], len(classes.names)), classes)
+        loaded = load_photo(photo)
+        rgb, count = loaded.rgb, len(classes.names)
+        ids = read_label_map(label_map, loaded.size_px, count, orientation=loaded.orientation)
+        objects = list_objects(ids, classes)
         if objects:
             read = read_meaning(reader, rgb)
             meaning = Meaning(read.vectors.half(), read.shares.half(), read.things)

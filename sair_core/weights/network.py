@@ -16,22 +16,31 @@ from sair_core.errors import ConfigError
 # What huggingface-hub raises when it cannot be reached or says no; HTTPError is of the library below it.
 HUB_ERRORS = (errors.HTTPError, errors.LocalEntryNotFoundError, OSError)
 TIMEOUT_SECONDS = 2.0  # a person waits for the answer
-_LOCK = threading.RLock()  # the library has one flag for the whole process
+_LOCK = threading.Lock()
+_users = 0  # of the library's one flag, which is the whole process's
+_before = False  # what it was before the first of them
 
 
 @contextlib.contextmanager
 def hub_or_cache() -> Iterator[None]:
     """Inside, huggingface-hub knows when the hub cannot be reached.
 
-    It then takes what is in its cache or fails at once; by itself it tries again, for half a minute.
+    It then takes what is in its cache or fails at once; by itself it tries again, for half a minute. Several
+    may fetch at a time: the first one asks whether the hub is there.
     """
+    global _users, _before
     with _LOCK:
-        before = constants.HF_HUB_OFFLINE
-        constants.HF_HUB_OFFLINE = before or not _is_there(constants.ENDPOINT)
-        try:
-            yield
-        finally:
-            constants.HF_HUB_OFFLINE = before
+        if not _users:
+            _before = constants.HF_HUB_OFFLINE
+            constants.HF_HUB_OFFLINE = _before or not _is_there(constants.ENDPOINT)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _users -= 1
+            if not _users:
+                constants.HF_HUB_OFFLINE = _before
 
 
 def is_repo(name: str) -> bool:

@@ -24,6 +24,20 @@ MAX_WHOLE_MEGAPIXELS = 100  # of the formats that are put together in memory
 GREY_MODES = ("L", "LA", "I;16")
 
 
+def read_format(path: Path, quality: int) -> str:
+    """Return the format of FORMATS that a suffix says.
+
+    Raises ConfigError for another suffix, and for a quality outside 1 to 100.
+    """
+    found = FORMAT_BY_SUFFIX.get(path.suffix.lower())
+    if found is None or found.name not in FORMATS:
+        suffixes = (suffix for format in FORMATS for suffix in WRITABLE_FORMATS[format].suffixes)
+        raise ConfigError(f"{path.name!r} must end in one of {', '.join(suffixes)}.")
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"The quality must be from 1 to 100, got {quality}.")
+    return found.name
+
+
 def export(
     function: PhotoFunction,
     path: str | Path,
@@ -37,14 +51,10 @@ def export(
 
     The suffix says the format. Grey stays grey; alpha, and in PNG and TIFF 16 bits a channel, are kept, and
     what `photos.metadata` allows but the place. A TIFF goes straight to disk, in tiles.
-    Raises ConfigError (suffix), PhotoTooLargeError, CancelledError.
+    Raises what `read_format` raises, PhotoTooLargeError, CancelledError.
     """
     path = Path(path)
-    found = FORMAT_BY_SUFFIX.get(path.suffix.lower())
-    if found is None or found.name not in FORMATS:
-        suffixes = (suffix for format in FORMATS for suffix in WRITABLE_FORMATS[format].suffixes)
-        raise ConfigError(f"{path.name!r} must end in one of {', '.join(suffixes)}.")
-    format = found.name
+    format = read_format(path, quality)
     height, width = window.size_px
     if format != "TIFF" and height * width > MAX_WHOLE_MEGAPIXELS * 1e6:
         raise PhotoTooLargeError(

@@ -198,9 +198,11 @@ def test_a_list_of_labels_is_read_as_one(client, street_file):
     [
         ("/fill", {"strength": "much"}, "strength must be a number, not 'much'"),
         ("/fill", {"seed": True}, "seed must be a number, not True"),
+        ("/fill", {"seed": 1.5}, "seed must be a whole number"),
         ("/fill", {"words": 7}, "words must be text, not 7"),
         ("/fill", {"words": "sky", "strength": 3}, "between 0 and 1"),
         ("/fill_engine", {"count": [1]}, r"count must be a number, not \[1\]"),
+        ("/fill_engine", {"count": 1.5}, "count must be a whole number"),
         ("/fill_engine", {"engine": 5}, "engine must be text, not 5"),
         ("/fill_engine", {"engine": "magic"}, "'magic' is no engine here"),
         ("/fill_engine", {"count": 10**9}, "1 to"),
@@ -208,6 +210,7 @@ def test_a_list_of_labels_is_read_as_one(client, street_file):
         ("/semantics", {"labels": {"a": 1}}, "labels must be text"),
         ("/view", {"scale": [2]}, r"scale must be a number, not \[2\]"),
         ("/view", {"width": 10**12}, "px"),
+        ("/view", {"width": 100.5}, "width must be a whole number"),
         ("/export", {"format": ["PNG", 1]}, "format must be text"),
     ],
 )

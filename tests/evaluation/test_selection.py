@@ -73,5 +73,13 @@ def test_the_command(tmp_path, capsys):
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["labels"] == ["car"] and content["ious"]["flood fill"][0][0] > 0.85
 
+    turned = Image.fromarray(np.rot90(rgb))  # as a camera held upright writes it, its map beside it
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "one.jpg", quality=95, exif=exif)
+    Image.fromarray(np.ascontiguousarray(np.rot90(ids))).save(tmp_path / "one.png")
+    assert main(["--data", str(tmp_path), "--json", str(tmp_path / "turned.json")]) == 0
+    assert json.loads((tmp_path / "turned.json").read_text())["ious"]["flood fill"][0][0] > 0.85
+
     assert main(["--data", str(tmp_path), "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert Image.open(tmp_path / "sheet.png").size == (1280, 320)

@@ -76,10 +76,10 @@ def hub():
 
 
 def push_run(hub, *arguments):
-    """`python -m sair_core.hub push` to that hub."""
+    """`python -m sair_core.training.push` to that hub."""
     env = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_TOKEN": "hf_x"}
     env.pop("HF_HUB_OFFLINE", None)
-    command = [sys.executable, "-m", "sair_core.hub", "push", *map(str, arguments)]
+    command = [sys.executable, "-m", "sair_core.training.push", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
 
 

@@ -75,8 +75,11 @@ def test_the_loss_is_nothing_where_all_is_right():
 
 
 def test_the_command_trains(tmp_path, photo, capsys):
-    Image.fromarray(photo.rgb).save(tmp_path / "one.jpg")
-    Image.fromarray(photo.objects[0].astype(np.uint8)).save(tmp_path / "one.png")
+    turned = Image.fromarray(np.rot90(photo.rgb))  # as a camera held upright writes it, its map beside it
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / "one.jpg", exif=exif)
+    Image.fromarray(np.rot90(photo.objects[0]).astype(np.uint8)).save(tmp_path / "one.png")
     classes = [{"id": 0, "name": "grass", "synonyms": []}, {"id": 1, "name": "car", "synonyms": []}]
     (tmp_path / "classes.json").write_text(json.dumps({"classes": classes}))
     out = tmp_path / "model"

@@ -94,6 +94,27 @@ def test_offline_stays_offline_without_asking(monkeypatch, nowhere):
     assert constants.HF_HUB_OFFLINE
 
 
+def test_nobody_waits_for_the_download_of_another(monkeypatch):
+    asked = []
+    monkeypatch.setattr(network, "_is_there", lambda url: asked.append(url) or True)
+    before, inside, done = constants.HF_HUB_OFFLINE, threading.Event(), threading.Event()
+
+    def download():
+        with hub_or_cache():
+            inside.set()
+            done.wait(10)
+
+    first = threading.Thread(target=download)
+    first.start()
+    assert inside.wait(10)
+    with hub_or_cache():
+        assert len(asked) == 1  # by the first, which is still inside
+        done.set()
+        first.join(10)
+        assert not first.is_alive()
+    assert constants.HF_HUB_OFFLINE == before
+
+
 def test_two_threads_leave_the_librarys_flag_as_it_was(monkeypatch, nowhere):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     entered, waiting, leave = threading.Event(), threading.Event(), threading.Event()

@@ -50,8 +50,7 @@ export class Keeper {
    * @param {Pick<Work, "source" | "marks" | "settings">} work
    */
   open(work) {
-    this.work = work;
-    this.editor.conversation.send("open", work.source);
+    if (this.editor.conversation.send("open", work.source)) this.work = work;
   }
 
   /** Open the photo of this page again: the server no longer has it. */

@@ -91,11 +91,6 @@ export class MaskLayer {
     return record?.size ? record : null;
   }
 
-  cancel() {
-    const tiles = this.commit();
-    if (tiles) this.swap(tiles);
-  }
-
   /**
    * Exchange the recorded tiles with the present ones: the same record undoes and redoes.
    *

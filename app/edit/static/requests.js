@@ -60,13 +60,20 @@ export class EditorConversation extends Conversation {
   }
 
   /**
+   * Send an event, unless another is under way.
+   *
    * @param {string} event
    * @param {Extras} extras
+   * @returns {boolean} whether it was sent
    */
   send(event, extras) {
-    if (this.asker.busy) return this.asker.notice("warn", "Wait until the fill is done.");
+    if (this.asker.busy) {
+      this.asker.notice("warn", "Wait until the fill is done.");
+      return false;
+    }
     this.pending = extras;
     this.component.trigger(event);
+    return true;
   }
 
   /**

@@ -5,6 +5,7 @@ import { CARD_HEIGHT, CARD_WIDTH, createCard } from "./history.js";
 
 /** @import { Box } from "../../widgets/static/protocol.js" */
 /** @import { Editor } from "./editor.js" */
+/** @import { Painted } from "./mask.js" */
 /** @import { Patch, Timeline } from "./timeline.js" */
 
 const SURROUNDINGS = 0.15; // of the hole's size, shown on each side of it
@@ -41,6 +42,8 @@ export class Variations {
     this.again = find(editor.root, ".history .again", HTMLButtonElement);
     /** The ids of the timeline. @type {string[]} */
     this.ids = [];
+    /** What they fill. @type {Painted | undefined} */
+    this.hole = undefined;
     this.open = false; // in the history's place
     /** The one that is pointed at. @type {string | null} */
     this.previewed = null;
@@ -60,6 +63,7 @@ export class Variations {
     const { timeline } = this.editor;
     if (!timeline) return;
     this.clear();
+    this.hole = this.editor.conversation.hole;
     const box = focusOn(fills[0].patches, timeline);
     for (const { seed, patches } of fills) {
       const id = `variation ${(variationsMade += 1)}`;
@@ -82,7 +86,10 @@ export class Variations {
     const card = createCard(timeline, id, `Seed ${seed}`, box);
     card.title = `Take the fill with seed ${seed}`;
     card.dataset.seed = String(seed);
-    card.addEventListener("click", () => this.editor.conversation.send("take", { seed }));
+    card.addEventListener("click", () => {
+      // Another hole may have been sent since, in vain.
+      if (this.editor.conversation.send("take", { seed })) this.editor.conversation.hole = this.hole;
+    });
     for (const name of ["pointerenter", "focus"]) card.addEventListener(name, () => this.preview(id));
     for (const name of ["pointerleave", "blur"]) card.addEventListener(name, () => this.preview(null));
     return card;

@@ -68,7 +68,7 @@ export class Pointer {
   /** A drag begins. */
   begin() {}
 
-  /** The last pointer of a drag is up. */
+  /** A pointer of a drag is up. */
   finish() {}
 
   /** A drag turns out to have been the first finger of a pinch. */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Teacher = Callable[[Sequence[str]], Tensor]
 CAPTIONS = 8000
 HELD_SHARE = 0.02  # of the everyday words: to see how words lie that were never taught
 

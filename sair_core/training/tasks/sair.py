@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,6 +94,7 @@ class SairTask:
         self.restoration = RestorationValidation(*shown, self.degradations) if self.degradations else None
         self.sair_loss = SairLoss(self.model, self.semantics, config, perceptual, weight)
         self.loss = backend.prepare(self.sair_loss)
+        self.colours: list[float] = []  # L1 of each step since the last validation
         optimiser = adamw(self.model, config.learning_rate, config.weight_decay, config.betas)
         self.learners = {"model": Learner(self.model, optimiser)}
         self.average = Average(self.model, config.ema)
@@ -122,9 +124,13 @@ class SairTask:
 
     def step(self, batch: Batch, first_sample: int) -> float:
         optimiser = self.learners["model"].optimiser
-        return self.backend.optimise(
+        loss = self.backend.optimise(
             self.loss, optimiser, batch, first_sample, clip_norm=self.config.clip_norm
         )
+        if math.isfinite(loss):
+            self.colours.append(float(torch.stack(self.sair_loss.colour_losses).mean()))
+        self.sair_loss.colour_losses.clear()
+        return loss
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         """As `Task`; where photos are degraded, of whole photos that are restored.
@@ -135,9 +141,9 @@ class SairTask:
             figures, picture = self.validation(self.fill)
         else:
             figures, picture = self.restoration(self.restore)
-        if losses := self.sair_loss.colour_losses:
-            figures["colour_loss"] = float(torch.stack(losses).mean())
-            losses.clear()
+        if self.colours:
+            figures["colour_loss"] = float(np.mean(self.colours))
+            self.colours.clear()
         return figures, picture
 
     def restore(self, seen: np.ndarray, mask: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
@@ -175,7 +181,7 @@ class SairLoss(nn.Module):
     ):
         super().__init__()
         self.model, self.semantics, self.config = model, semantics, config
-        self.colour_losses: list[Tensor] = []
+        self.colour_losses: list[Tensor] = []  # of the parts of the present batch
         # In a tuple, so that it is no part of this module: it is not trained.
         self.perceptual, self.perceptual_weight = (perceptual,), perceptual_weight
 

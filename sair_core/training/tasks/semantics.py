@@ -60,7 +60,7 @@ class SemanticSupervision:
     def draw_maps(self, features: SairFeatures, size_px: tuple[int, int]) -> list[np.ndarray]:
         """Draw the completed semantics of one picture in colours of the nearest names, uint8 `(H, W, 3)`.
 
-        None for an encoder that knows no words.
+        Nothing for an encoder that knows no words.
         """
         if self.shown is None:
             return []

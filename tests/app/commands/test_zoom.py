@@ -40,6 +40,13 @@ def test_a_part_as_a_view_shows_it(desk, loaded, tiny_pipe):
     np.testing.assert_array_equal(np.asarray(Image.open(target)), np.asarray(expected))
 
 
+@pytest.mark.parametrize("more", [["--quality", "0"], ["--quality", "101"]])
+def test_a_quality_is_refused_before_a_model_is_loaded(desk, monkeypatch, capsys, more):
+    monkeypatch.setattr(zoom.ZoomOptions, "load_pipeline", lambda self: pytest.fail("nothing to load"))
+    assert run(desk, desk.out / "a.png", *more) == 2
+    assert "1 to 100" in capsys.readouterr().err
+
+
 def test_a_part_ends_where_the_photo_ends(desk, loaded):
     assert run(desk, desk.out / "a.png", "--centre-yx", "0", "0", "--scale", "1") == 0
     assert Image.open(desk.out / "a.png").size == (60, 40)

@@ -118,6 +118,15 @@ def test_a_fill_is_cancelled_and_nothing_has_changed(drawn, session, request_):
     assert list(answers)[-1].text.startswith("Stopped") and not session.results
 
 
+def test_a_fill_ends_when_the_visitor_leaves(drawn, session, request_):
+    begin, signs = session.begin, []
+    session.begin = lambda kind: signs.append(begin(kind)) or signs[-1]
+    answers = drawn.fill(request_, session)
+    assert next(answers).kind == "progress"
+    answers.close()
+    assert [sign.is_set() for sign in signs] == [True]  # which the work asks for
+
+
 def test_words_are_left_out_and_that_is_said(drawn, session, request_):
     assert "words were left out" in last(drawn.fill(request_, session, "grass", 1.0, PAINTED, 2, 0)).text
 

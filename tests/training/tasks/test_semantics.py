@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -196,3 +197,18 @@ def test_an_encoder_that_cannot_be_had_names_the_option(photo_folder, tmp_path, 
         arguments = ["--preset", "paper", "--encoder", name, "--output", str(tmp_path / name)]
         assert main(["--data", str(photo_folder), "--device", "cpu", *arguments]) == 2
         assert "--encoder sair-clip" in capsys.readouterr().err
+
+
+def test_a_step_that_went_wrong_is_in_no_figure(tiny_run, monkeypatch):
+    task = SairTask(tiny_run(preset="tiny"), Backend("cpu", bf16=False))
+    _, batch = next(task.loader(0, 0))
+    task.step(batch, 0)
+    colours = list(task.colours)
+
+    def diverge(loss, optimiser, batch, first_sample, *, clip_norm):
+        loss(batch, first_sample)
+        return math.nan
+
+    monkeypatch.setattr(task.backend, "optimise", diverge)
+    assert math.isnan(task.step(batch, 0)) and len(colours) == 1
+    assert task.colours == colours and not task.sair_loss.colour_losses
