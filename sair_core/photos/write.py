@@ -55,6 +55,12 @@ def write_image(
     write_pixels(pixels, metadata if keep_gps else metadata.without_gps(), file, format, quality)
 
 
+def check_quality(quality: int) -> None:
+    """Raise ConfigError unless it is from 1 to 100."""
+    if not 1 <= quality <= 100:
+        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
+
+
 def write_pixels(
     pixels: np.ndarray | Image.Image, metadata: Metadata, file: BinaryIO, format: str, quality: int
 ) -> None:
@@ -62,8 +68,7 @@ def write_pixels(
 
     format: of WRITABLE_FORMATS. Raises ConfigError for a quality out of range, PhotoTooLargeError.
     """
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"Quality {quality} is out of range: choose 1 to 100.")
+    check_quality(quality)
     size_px = pixels.shape[:2] if isinstance(pixels, np.ndarray) else pixels.size[::-1]
     longest = WRITABLE_FORMATS[format].max_side_px
     if max(size_px) > longest:

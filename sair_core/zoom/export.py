@@ -12,7 +12,7 @@ from sair_core.errors import ConfigError, PhotoError, PhotoTooLargeError
 from sair_core.files import replacing
 from sair_core.photos.formats import FORMAT_BY_SUFFIX, WRITABLE_FORMATS
 from sair_core.photos.photo import LUMA, Photo
-from sair_core.photos.write import write_pixels
+from sair_core.photos.write import check_quality, write_pixels
 from sair_core.progress import Cancelled, Progress, raise_if_cancelled
 from sair_core.window import Window, resample
 from sair_core.zoom.function import PhotoFunction
@@ -33,8 +33,7 @@ def read_format(path: Path, quality: int) -> str:
     if found is None or found.name not in FORMATS:
         suffixes = (suffix for format in FORMATS for suffix in WRITABLE_FORMATS[format].suffixes)
         raise ConfigError(f"{path.name!r} must end in one of {', '.join(suffixes)}.")
-    if not 1 <= quality <= 100:
-        raise ConfigError(f"The quality must be from 1 to 100, got {quality}.")
+    check_quality(quality)
     return found.name
 
 

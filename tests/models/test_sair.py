@@ -367,7 +367,7 @@ def test_paper_preset_builds_and_runs():
 
 
 def test_over_a_photo_appearance_and_semantics_vary_alike_as_they_enter_air():
-    """With the weights that torch draws Table 4's features begin at a four-hundredth of the semantics."""
+    """With the weights that torch draws Table 4's features begin at a three-hundredth of the semantics."""
     photo = Image.open("assets/examples/gull-on-sand.jpg").convert("RGB").resize((128, 96))
     rgb = torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None] / 255
     torch.manual_seed(0)
