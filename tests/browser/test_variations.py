@@ -151,5 +151,7 @@ def test_in_a_narrow_window(narrow_spn_page):
 
 
 def test_without_an_spn_nothing_of_it_is_shown(fake_page):
+    engines = fake_page.locator("#engine label")
+    engines.nth(1).wait_for()  # Gradio shows it some time after the editor
+    assert engines.count() == 2
     assert not fake_page.locator("#priors, #engine label:has-text('Painted')").count()
-    assert fake_page.locator("#engine label").count() == 2
