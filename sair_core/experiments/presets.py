@@ -42,8 +42,7 @@ _PAPER_SAIR = {"validate_every": 5000, "save_every": 1000}
 _SMALL = {
     "size_px": 64,
     "final_size_px": 64,
-    "batch": 8,
-    "validate_every": 200,
+    "validate_every": 100,
     "save_every": 100,
     "workers": 0,
 }
@@ -61,14 +60,16 @@ PRESETS = {
             **_SMALL,
             "encoder": "sair-clip",
             "encoder_upsample": 4.0,  # 8 x 8 places a photo; at 2, as it sees best, only 4 x 4
-            "steps": 1000,
+            "batch": 4,
+            "queries": 576,  # of 4096 px; with LIIF's 2304 the decoder would cost as much as the encoder
+            "steps": 600,
             "learning_rate": 5e-4,
             "warmup_steps": 50,
         },
-        spn={**_SMALL, "preset": "lite", "steps": 1000, "image_steps": 150},
+        spn={**_SMALL, "preset": "lite", "batch": 8, "steps": 500, "image_steps": 100},
         own={
             # Where it is measured it sees 64 px, or 16 of a photo that is reduced four times.
-            "restorer": {"size_px": 32, "final_size_px": 32, "batch": 32},
+            "restorer": {"size_px": 32, "final_size_px": 32, "batch": 16},
             # The weight 0.1 is for maps of a trained EfficientNet-Lite, whose values are about 7. Those of
             # edges are 0.12, of its random weights 3, of another SPN's priors 0.5: so all teach alike.
             "spn-edges": {"prior_weight": 5.0},
