@@ -41,6 +41,9 @@ class Stream(IntEnum):
     PROTOTYPES = 11  # by sample: classes whose features are made up
     AUGMENTATION = 12  # by sample: of what a discriminator sees
     DEGRADATION = 13  # by photo of an evaluation: noise, and strengths that are drawn
+    SELECTION_SAMPLE = 14  # by number: a square with an object
+    CLICKS = 15  # by sample: where a selection is clicked
+    VALIDATION_SQUARES = 16
     # Above any photo's index, see `hole_generator`.
     VALIDATION_HOLES = 2**31
     CAPTIONS = 2**31 + 1

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from sair_core.command_line import Option, run_command
 from sair_core.config import strict_dataclass
+from sair_core.encoders.semantic import find_encoder
 from sair_core.evaluation import report
 from sair_core.evaluation.clicks import Select, innermost_point, simulate_clicks
 from sair_core.evaluation.objects import list_objects
@@ -25,6 +26,7 @@ from sair_core.photos.folders import Classes, list_photos, spread
 from sair_core.photos.photo import load_photo
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.selector import PointSelector
+from sair_core.weights.bundled import BUNDLED_ENCODER, BUNDLED_SELECTION
 
 POINTS, CLASS, FLOOD = "points", "class under the click", "flood fill"
 CLICKS = (1, 3, 5)  # after which the selection is compared with the object
@@ -39,6 +41,10 @@ class SelectionOptions:
 
     data: Annotated[Path, Option(metavar="FOLDER")]
     """folder of photos with label maps beside them; of any photos with --sheet"""
+    model: str = BUNDLED_SELECTION
+    """what selects: a bundled name, a folder that sair train --model select wrote, or a hub id"""
+    encoder: str = BUNDLED_ENCODER
+    """semantic encoder that reads the photos for it, as in sair train"""
     limit: int | None = None
     """only this many photos, spread evenly over the folder"""
     device: str = "auto"
@@ -59,8 +65,8 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "python -m sair_core.
 
 
 def _evaluate(options: SelectionOptions) -> None:
-    reader = SemanticReader.from_pretrained(device=options.device)
-    selector = PointSelector.from_pretrained(reader)
+    reader = SemanticReader.from_pretrained(find_encoder(options.encoder), device=options.device)
+    selector = PointSelector.from_pretrained(reader, options.model)
     if options.sheet is not None:
         draw_sheet(selector, options.data, options.photos, options.seed).save(options.sheet)
         return

@@ -121,7 +121,7 @@ def click_maps(rgb01: Tensor, meaning: Meaning, places_xy: Tensor, inside: Tenso
     """Return what points say of every place, `(CHANNELS, H, W)`.
 
     rgb01: `(3, H, W)` in [0, 1]; meaning: of the same photo; places_xy: `(N, 2)` in [0, 1) of its width and
-    height; inside: bool `(N,)`. Nothing is like points that are not given.
+    height; inside: bool `(N,)`; both on the CPU. Nothing is like points that are not given.
     """
     things = meaning.shares[: meaning.things].sum(dim=0, keepdim=True)
     maps = [rgb01 - 0.5, _enlarge(things, rgb01)]

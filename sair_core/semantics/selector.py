@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from sair_core.errors import PointError
 from sair_core.holes import to_rgb01
+from sair_core.models.load import find_folder
 from sair_core.models.selection import Meaning, SelectionNet, click_maps
 from sair_core.photos.masks import grow
 from sair_core.semantics.edges import refine_edges
@@ -21,7 +23,7 @@ from sair_core.semantics.points import Labels, Points, check_points
 from sair_core.semantics.reader import SemanticReader
 from sair_core.semantics.words import COCO_THINGS, vocabulary
 from sair_core.stages import stage
-from sair_core.weights.bundled import BUNDLED, BUNDLED_SELECTION
+from sair_core.weights.bundled import BUNDLED_SELECTION
 
 GUIDE_PX = 512  # long side of the colours that its border follows
 FOCUS = 1.5  # side of the part around an object that is looked at again, in units of the object's
@@ -50,9 +52,12 @@ class PointSelector:
         self._readings: LRUCache[bytes, PhotoReading] = LRUCache(MAX_READINGS)
 
     @classmethod
-    def from_pretrained(cls, reader: SemanticReader) -> PointSelector:
-        """Build a selector with the bundled model. Raises CheckpointError."""
-        return cls(reader, SelectionNet.from_pretrained(BUNDLED / BUNDLED_SELECTION))
+    def from_pretrained(cls, reader: SemanticReader, model: str | Path = BUNDLED_SELECTION) -> PointSelector:
+        """Build a selector with a model by bundled name, folder or hub id.
+
+        Raises ModelNotFoundError, CheckpointError.
+        """
+        return cls(reader, SelectionNet.from_pretrained(find_folder(model) or model))
 
     def close(self) -> None:
         """Free what is remembered of photos. The selector may be used again."""

@@ -39,7 +39,7 @@ def _train(config: RunConfig, resume: str | None) -> None:
     from sair_core.training.loop import train  # after --help: torch takes seconds to import
 
     model = train(config, resume=resume)
-    print(f"The model is in {model}. Use it with: sair app --model {model}, or python app.py --model {model}")
+    print(f"The model is in {model}. Use it with: {TASKS[config.kind].use} {model}")
 
 
 if __name__ == "__main__":

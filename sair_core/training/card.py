@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,50 @@ from sair_core.training.state import MODEL
 from sair_core.training.task import score
 from sair_core.weights.checkpoint import read_config
 from sair_core.weights.network import is_repo
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a kind of model is for, as its card says it.
+
+    sentence: goes on with "of SAIR Studio"; example: with `{repo}` for the model's name.
+    """
+
+    sentence: str
+    pipeline_tag: str
+    tags: tuple[str, ...]
+    language: str
+    example: str
+
+
+_FILL = """from sair_core import InpaintPipeline
+
+InpaintPipeline.from_pretrained("{repo}").fill("photo.jpg", "mask.png").image.save("filled.png")"""
+_SELECT = "sair evaluate selection --data PHOTOS --model {repo}"
+# By `model_type`.
+PURPOSES = {
+    "sair": Purpose(
+        "Fills holes in photos. A SAIR",
+        "image-to-image",
+        ("image-inpainting", "implicit-neural-representation", "sair"),
+        "python",
+        _FILL,
+    ),
+    "spn": Purpose(
+        "Fills holes in photos, each in several ways. An SPN",
+        "image-to-image",
+        ("image-inpainting", "generative-adversarial-network", "spn"),
+        "python",
+        _FILL,
+    ),
+    "selection": Purpose(
+        "Selects the object under points. A selection network",
+        "image-segmentation",
+        ("interactive-segmentation", "sair"),
+        "bash",
+        _SELECT,
+    ),
+}
 
 
 def model_card(run: Path, repo: str) -> str:
@@ -37,18 +82,17 @@ def model_card(run: Path, repo: str) -> str:
     length = f"{steps} steps in {format_duration(seconds)}"
     network = facts.get("perceptual")
     perceptual = f" Perceptual losses with the maps of {network}." if network else ""
+    purpose = PURPOSES[kind]
     return f"""---
-{_metadata(kind)}
+{_metadata(purpose)}
 ---
 
 # {repo.split("/")[-1]}
 
-Fills holes in photos. A {kind.upper()} of SAIR Studio, {_describe_start(config)}.
+{purpose.sentence} of SAIR Studio, {_describe_start(config)}.
 
-```python
-from sair_core import InpaintPipeline
-
-InpaintPipeline.from_pretrained("{repo}").fill("photo.jpg", "mask.png").image.save("filled.png")
+```{purpose.language}
+{purpose.example.format(repo=repo)}
 ```
 
 ## Training
@@ -85,14 +129,14 @@ def public_facts(run: Path) -> dict[str, Any]:
     return facts
 
 
-def _metadata(kind: str) -> str:
+def _metadata(purpose: Purpose) -> str:
     """Return the card's YAML header."""
     data = ModelCardData(
         license="other",
         license_name="terms-of-the-training-photos",
-        pipeline_tag="image-to-image",
+        pipeline_tag=purpose.pipeline_tag,
         library_name="sair-studio",
-        tags=["image-inpainting", "implicit-neural-representation", kind],
+        tags=list(purpose.tags),
     )
     return data.to_yaml(original_order=["license", "license_name"])
 
@@ -100,9 +144,9 @@ def _metadata(kind: str) -> str:
 def _describe_start(config: Mapping[str, Any]) -> str:
     """Return a phrase: the preset, the model whose weights the training began with, or both."""
     start, preset = config.get("start"), config.get("preset")
-    parts = [f"preset `{preset or 'lite'}`"] if preset or not start else []
+    parts = [f"preset `{preset or 'lite'}`"] if preset or not (start or config["kind"] == "select") else []
     parts += [f"begun with the weights of `{start}`"] if start else []
-    return ", ".join(parts)
+    return ", ".join(parts or ["trained from nothing"])
 
 
 def _figures_table(rows: list[dict[str, float]]) -> str:

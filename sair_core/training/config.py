@@ -10,12 +10,13 @@ from sair_core.command_line import Option
 from sair_core.config import require, strict_dataclass
 from sair_core.photos.degrade import parse_degradation
 from sair_core.training.schedule import cosine, halving, warmup
+from sair_core.weights.bundled import BUNDLED_ENCODER
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 FOLDERS = Option(metavar="FOLDER")
-MODEL = Option("--model", metavar="{sair,detail,spn}")
+MODEL = Option("--model", metavar="{sair,detail,spn,select}")
 
 
 @strict_dataclass
@@ -32,7 +33,7 @@ class RunConfig:
     output: Annotated[str, FOLDERS]
     """run folder: checkpoint, log, validation pictures, model"""
     kind: Annotated[str, MODEL] = ""
-    """what is trained: sair, detail (a SAIR's views) or spn"""
+    """what is trained: sair, detail (a SAIR's views), spn or select (the object under points)"""
     preset: str | None = None
     """model configuration, with the recipe of its paper where it is of one: lite, tiny, paper, and for a SAIR
     lite-trunk, liif, edsr, sem-edsr, lte, sem-lte, nfs, ous, sam, for an SPN spl; default: that of --from, or
@@ -298,3 +299,35 @@ class SpnTrainConfig(RunConfig):
     def rate(self, step: int, share: float) -> float:
         """Return the learning rate: linear warm-up, and a tenth in the last quarter."""
         return self.learning_rate * (0.1 if share >= 0.75 else 1.0) * warmup(step, self.warmup_steps)
+
+
+@strict_dataclass
+class SelectionTrainConfig(RunConfig):
+    """Train what selects the object under points, on folders of photos with label maps.
+
+    NAME.png lies beside NAME.jpg, and classes.json in the folder or above it. Squares of --size-px are seen.
+    """
+
+    kind: Annotated[Literal["select"], MODEL] = "select"
+    encoder: Annotated[str, Option(metavar="NAME")] = BUNDLED_ENCODER
+    """semantic encoder that reads the photos: one that knows words, as in a training of a SAIR"""
+    size_px: int = 160
+    final_size_px: int = 160
+    batch: int = 8
+    val_share: float = 0.05
+    steps: int = 3000
+    learning_rate: float = 2e-3
+    warmup_steps: int = 50
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    """AdamW's weight decay"""
+    ema: float = 0.99
+    bf16: bool = False
+    workers: int = 0  # each would hold what the encoder made of all photos
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.preset is None, "preset: what selects objects has none. Leave --preset out.")
+        for name in ("size_px", "final_size_px"):
+            value = getattr(self, name)
+            require(value % 16 == 0, f"{name} must be a multiple of 16, got {value}")

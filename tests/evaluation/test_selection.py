@@ -12,6 +12,7 @@ from sair_core.evaluation.selection import (
     region_around,
     select_regions,
 )
+from sair_core.models.selection import SelectionNet
 
 
 def test_iou():
@@ -80,6 +81,12 @@ def test_the_command(tmp_path, capsys):
     Image.fromarray(np.ascontiguousarray(np.rot90(ids))).save(tmp_path / "one.png")
     assert main(["--data", str(tmp_path), "--json", str(tmp_path / "turned.json")]) == 0
     assert json.loads((tmp_path / "turned.json").read_text())["ious"]["flood fill"][0][0] > 0.85
+
+    SelectionNet().save_pretrained(tmp_path / "other")  # untrained
+    arguments = ["--data", str(tmp_path), "--json", str(tmp_path / "other.json"), "--encoder", "sair-clip"]
+    assert main([*arguments, "--model", str(tmp_path / "other")]) == 0
+    ious = [json.loads((tmp_path / f"{name}.json").read_text())["ious"] for name in ("turned", "other")]
+    assert ious[0]["flood fill"] == ious[1]["flood fill"] and ious[0]["points"] != ious[1]["points"]
 
     assert main(["--data", str(tmp_path), "--sheet", str(tmp_path / "sheet.png")]) == 0
     assert Image.open(tmp_path / "sheet.png").size == (1280, 320)

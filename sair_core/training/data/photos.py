@@ -14,7 +14,13 @@ import numpy as np
 from PIL import Image
 
 from sair_core.errors import DataError, PhotoError
-from sair_core.photos.folders import Classes, find_label_map, read_label_map
+from sair_core.photos.folders import (
+    Classes,
+    find_classes_file,
+    find_label_map,
+    read_classes,
+    read_label_map,
+)
 from sair_core.photos.photo import load_photo
 from sair_core.seeds import Stream, stream_generator
 
@@ -112,3 +118,18 @@ def split(photos: Sequence[T], share: float, seed: int) -> tuple[list[T], list[T
     count = min(max(1, round(share * len(photos))), len(photos) - 1)
     held = set(order[:count].tolist())
     return [p for i, p in enumerate(photos) if i not in held], [p for i, p in enumerate(photos) if i in held]
+
+
+def read_common_classes(folders: Sequence[str]) -> Classes | None:
+    """Return the classes of the folders that have any. Raises DataError when two have different ones."""
+    found: Classes | None = None
+    for folder in folders:
+        if find_classes_file(folder) is None:
+            continue
+        classes = read_classes(folder)
+        if found is not None and classes.names != found.names:
+            raise DataError(
+                f"{folder} has other classes than the folders before it. Train on one set of them."
+            )
+        found = classes
+    return found

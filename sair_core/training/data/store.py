@@ -110,12 +110,16 @@ def read_folders(
 
 
 def load_split(
-    config: RunConfig, classes: Classes | None, backend: Backend
+    config: RunConfig, classes: Classes | None, backend: Backend, held_classes: Classes | None = None
 ) -> tuple[PhotoStore, list[TrainPhoto]]:
-    """Return the photos to train on, and those to validate with. Raises DataError as `read_folders` does."""
+    """Return the photos to train on, and those to validate with.
+
+    classes, held_classes: of the label maps beside the photos, and beside those of folders of their own to
+    validate with; None: they are not read. Raises DataError as `read_folders` does.
+    """
     photos = read_folders(config.data, classes, backend, Path(config.output))
     if config.val:
-        validated = read_folders(config.val, None, backend, Path(config.output), "val")
+        validated = read_folders(config.val, held_classes, backend, Path(config.output), "val")
         trained = list(range(len(photos)))
     else:
         trained, held_back = split(range(len(photos)), config.val_share, config.seed)

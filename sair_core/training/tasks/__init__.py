@@ -11,7 +11,13 @@ import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sair_core.training.config import DetailTrainConfig, RunConfig, SpnTrainConfig, TrainConfig
+from sair_core.training.config import (
+    DetailTrainConfig,
+    RunConfig,
+    SelectionTrainConfig,
+    SpnTrainConfig,
+    TrainConfig,
+)
 
 if TYPE_CHECKING:
     from sair_core.training.task import TaskClass
@@ -19,10 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A training task: the class of its configuration, and the path of its own class."""
+    """A training task.
+
+    config_class: of its configuration; path: of its own class; use: the command line, up to the model's name,
+    that uses what it trained.
+    """
 
     config_class: type[RunConfig]
     path: str
+    use: str
 
     def load(self) -> TaskClass:
         """Import the task's class."""
@@ -31,7 +42,12 @@ class TaskEntry:
 
 # By the name that --model takes, which is also the default of its configuration's `kind`.
 TASKS = {
-    "sair": TaskEntry(TrainConfig, "sair_core.training.tasks.sair:SairTask"),
-    "detail": TaskEntry(DetailTrainConfig, "sair_core.training.tasks.detail:DetailTask"),
-    "spn": TaskEntry(SpnTrainConfig, "sair_core.training.tasks.spn:SpnTask"),
+    "sair": TaskEntry(TrainConfig, "sair_core.training.tasks.sair:SairTask", "sair app --model"),
+    "detail": TaskEntry(DetailTrainConfig, "sair_core.training.tasks.detail:DetailTask", "sair app --model"),
+    "spn": TaskEntry(SpnTrainConfig, "sair_core.training.tasks.spn:SpnTask", "sair app --spn"),
+    "select": TaskEntry(
+        SelectionTrainConfig,
+        "sair_core.training.tasks.selection:SelectionTask",
+        "sair evaluate selection --data PHOTOS --model",
+    ),
 }

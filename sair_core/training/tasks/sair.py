@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,20 +16,20 @@ from sair_core.config import to_dict
 from sair_core.coords import cell_of, grid_coords, pixel_coords
 from sair_core.encoders.pretext import packaged_features
 from sair_core.encoders.semantic import find_encoder
-from sair_core.errors import ConfigError, DataError, MissingDependencyError, ModelNotFoundError
+from sair_core.errors import ConfigError, MissingDependencyError, ModelNotFoundError
 from sair_core.filling.restore import restore
 from sair_core.models.parts import Part
 from sair_core.models.presets import preset
 from sair_core.models.sair import Sair, SairConfig, SairFeatures
 from sair_core.models.spn import composite
 from sair_core.photos.degrade import parse_degradation
-from sair_core.photos.folders import Classes, find_classes_file, read_classes
 from sair_core.seeds import Stream, stream_generator
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.config import TrainConfig
 from sair_core.training.data.loader import Batch, Batches, load_pictures
 from sair_core.training.data.masks import MaskFolder
+from sair_core.training.data.photos import read_common_classes
 from sair_core.training.data.samples import FillSamples
 from sair_core.training.data.store import PhotoStore, load_split
 from sair_core.training.optimisers import Learner, adamw
@@ -65,7 +64,7 @@ class SairTask:
         self.model = _build_model(_change_model(chosen, config))
         encoder = self.model.semantic_encoder
         has_words = encoder is not None and encoder.text is not None
-        classes = _read_classes(config.data) if has_words else None
+        classes = read_common_classes(config.data) if has_words else None
         self.photos, held = load_split(config, classes, backend)
         self.config = config = config.with_epochs(len(self.photos), backend.processes)
         self.pixels = self.photos.load_pixels(backend.device)
@@ -277,18 +276,3 @@ def _build_model(config: SairConfig) -> Sair:
         raise ModelNotFoundError(
             f"{error} In a training that is --encoder {BUNDLED_ENCODER} (bundled), or --encoder FOLDER."
         ) from error
-
-
-def _read_classes(folders: Sequence[str]) -> Classes | None:
-    """Return the classes of the folders that have any. Raises DataError when two have different ones."""
-    found: Classes | None = None
-    for folder in folders:
-        if find_classes_file(folder) is None:
-            continue
-        classes = read_classes(folder)
-        if found is not None and classes.names != found.names:
-            raise DataError(
-                f"{folder} has other classes than the folders before it. Train on one set of them."
-            )
-        found = classes
-    return found
