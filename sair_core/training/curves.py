@@ -22,6 +22,7 @@ TITLES = {
     "psnr": "PSNR of held-back photos, dB",
     "accuracy": "accuracy on held-back photos",
     "frechet": "Fréchet distance in the holes of held-back photos",
+    "iou_1": "IoU after one click on held-back objects",
 }
 OTHERS = frozenset({"step", "seconds", "loss", "rate"})  # columns that are no figure of a validation
 SIZE_IN, DPI = (9.0, 3.4), 110
@@ -53,6 +54,7 @@ def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> Non
             axes.set_yscale("log")
         if len(runs) > 1 and axes.has_data():
             axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DPI, format="png", facecolor="white")
 

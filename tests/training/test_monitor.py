@@ -57,7 +57,7 @@ def test_curves_of_several_runs_are_in_one_picture(tmp_path):
             writer.writerow([50, 10.0, "", 0.2 + offset / 10])
             writer.writerow([100, 20.0, 24 + offset, 0.1 + offset / 10])
     assert read_log(tmp_path / "sair")[0] == {"step": 0, "seconds": 0, "psnr": 15}
-    one, both = tmp_path / "one.png", tmp_path / "both.png"
+    one, both = tmp_path / "new" / "one.png", tmp_path / "both.png"  # a folder that is made for it
     draw_curves({"sair": read_log(tmp_path / "sair")}, one)
     assert main([str(tmp_path / "sair"), str(tmp_path / "liif"), "--output", str(both)]) == 0
     pictures = [np.asarray(Image.open(p).convert("RGB")).reshape(-1, 3) for p in (one, both)]
