@@ -122,3 +122,21 @@ class _Joint:
         back = (copied - self._colours[(there - self._step).clamp(0, last)]).square_().sum(dim=1)
         joint = (there - self._step != here) * (self._fragment + self._weight * (ahead + back))
         return torch.where(free, joint, known * (2 * self._weight) * ahead)
+
+
+def joint_cost(
+    canvas: Canvas, colours: Tensor, first: Tensor, second: Tensor, step: int, weight: float, fragment: Tensor
+) -> Tensor:
+    """`(M,)`: of copying from positions `first` and `second` to two pixels, the second one step on."""
+    last = canvas.size - 1
+    ahead = (colours[(first + step).clamp(0, last)] - colours[second]).square_().sum(dim=1)
+    back = (colours[first] - colours[(second - step).clamp(0, last)]).square_().sum(dim=1)
+    return (second - step != first) * (fragment + weight * (ahead + back))
+
+
+def known_cost(
+    canvas: Canvas, colours: Tensor, places: Tensor, here: Tensor, step: int, weight: float
+) -> Tensor:
+    """`(M,)`: of copying from positions `here` to places whose neighbours one step on are known."""
+    ahead = colours[(here + step).clamp(0, canvas.size - 1)] - colours[places + step]
+    return (2 * weight) * ahead.square_().sum(dim=1)

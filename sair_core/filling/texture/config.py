@@ -9,7 +9,7 @@ ABOVE_ZERO = (
 )
 AT_LEAST_ZERO = (
     "exact_pairs variety random_tries colour_guide semantic_guide texture_energy guided_level completeness"
-    " vote_sharpness coherence_sweeps joint fragment context".split()
+    " vote_sharpness expansion_offsets expansion_px coherence_sweeps joint fragment context".split()
 )
 
 
@@ -35,9 +35,10 @@ class TextureConfig:
     vote_sigma_px: reach of a patch's vote, a Gaussian's sigma. vote_sharpness: how much more a patch counts
     that fits better. border_trust: how much more a patch counts for being 1 px nearer to what is known.
 
-    coherence_sweeps: passes of the label refinement that prefers large copied pieces with invisible joints, a
-    level. joint: weight of a mismatch of colour at a joint. fragment: cost of any joint, as a share of the
-    median patch difference.
+    expansion_offsets: the commonest offsets, each offered to all pixels of a level at once; 0 = off.
+    expansion_px: pixels up to which a level is improved so. coherence_sweeps: passes of the refinement that
+    follows, pixel by pixel. Both prefer large copied pieces with invisible joints. joint: weight of a
+    mismatch of colour at a joint. fragment: cost of any joint, as a share of the median patch difference.
     screening: pull of the copied colours in the final Poisson blending; large values keep joints visible.
 
     context: known surroundings that are searched, as a multiple of the hole's thickness, and min_context_px
@@ -61,6 +62,8 @@ class TextureConfig:
     vote_sigma_px: float = 4.0
     vote_sharpness: float = 1.0
     border_trust: float = 1.3
+    expansion_offsets: int = 0
+    expansion_px: int = 8000
     coherence_sweeps: int = 4
     joint: float = 5.0
     fragment: float = 0.1

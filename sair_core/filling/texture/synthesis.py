@@ -17,6 +17,7 @@ from sair_core.filling.texture.blend import blend
 from sair_core.filling.texture.canvas import Canvas, build_canvas
 from sair_core.filling.texture.coherence import refine
 from sair_core.filling.texture.config import TextureConfig
+from sair_core.filling.texture.expansion import expand
 from sair_core.filling.texture.patches import Descriptors, reduce_semantics, weigh_guides
 from sair_core.filling.texture.pyramid import Scene, build_pyramid, match_colours, thickness_px
 from sair_core.filling.texture.search import search_all, search_near
@@ -307,7 +308,8 @@ def _improve(
         else:
             found = search_near(canvas, targets, descriptors.sources, rows, draw, config.random_tries)
         if last := i == len(ticks) - 1:
-            found = refine(canvas, colours, targets, descriptors.sources, found, config)
+            for improve in (expand, refine):
+                found = improve(canvas, colours, targets, descriptors.sources, found, config)
         rows = found.rows
         if not last:
             painted[canvas.painted] = voter.vote(found, rows, demands)
