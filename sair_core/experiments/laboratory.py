@@ -28,6 +28,7 @@ from sair_core.experiments.variants import VARIANTS, Variant, find_variant
 from sair_core.photos.degrade import parse_degradation
 from sair_core.photos.folders import spread, spread_groups
 from sair_core.photos.masks import share_bins
+from sair_core.training.config import RunConfig
 from sair_core.weights.checkpoint import CheckpointModel
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Laboratory:
         others = f", {len(self.others)} methods of others" if self.others else ""
         log.warning("%d photos to measure%s", len(self.samples), others)
 
-    def configure(self, variant: Variant, seed: int, folder: Path) -> tuple[dict[str, Any], Any]:
+    def configure(self, variant: Variant, seed: int, folder: Path) -> tuple[dict[str, Any], RunConfig]:
         """Return the fields of a training that are not its recipe's, and its configuration."""
         shared = self.preset.sair if variant.kind == "sair" else self.preset.spn
         run = {
@@ -128,11 +129,8 @@ class Laboratory:
 
         Raises ModelNotFoundError or MissingDependencyError where something that it needs cannot be had.
         """
-        variant = variant or self._find_variant(name)
-        folder = self.output / "runs" / f"{name}-{seed}"
-        fields, config = self.configure(variant, seed, folder)
-        self.commands[folder.name] = format_training(variant.kind, fields)
-        log.warning("%s", folder.name)
+        config = self._list_training(name, seed, variant or self._find_variant(name))
+        log.warning("%s-%d", name, seed)
         return train_once(config)
 
     def load_method(self, name: str, seed: int, samples: int = 1) -> ModelMethod:
@@ -186,9 +184,17 @@ class Laboratory:
         variant = find_variant(name)
         return replace(variant, fields={**variant.fields, **self.preset.own.get(name, {})})
 
+    def _list_training(self, name: str, seed: int, variant: Variant) -> RunConfig:
+        """Return the configuration of a training, whose command is listed from now on."""
+        folder = self.output / "runs" / f"{name}-{seed}"
+        fields, config = self.configure(variant, seed, folder)
+        self.commands[folder.name] = format_training(variant.kind, fields)
+        return config
+
     def _measure_variant(self, name: str, seed: int, degradation: str) -> Measured:
         path = self.measured_path(f"{name}-{seed}", degradation)
         if path.is_file():
+            self._list_training(name, seed, self._find_variant(name))
             return read_measured(path)
         method = self.load_method(name, seed, SAMPLES)
         model = method.pipeline.model

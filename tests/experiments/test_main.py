@@ -29,6 +29,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def list_trainings(output: Path) -> dict[str, str]:
+    """The rows of trainings in the results, by the run's name."""
+    lines = (output / "results.md").read_text("utf-8").splitlines()
+    return {line.split()[1]: line for line in lines if "`sair train" in line}
+
+
 @pytest.mark.slow
 def test_small_makes_every_table_and_figure(arguments, tmp_path, capsys):
     output = tmp_path / "out"
@@ -59,7 +65,11 @@ def test_small_makes_every_table_and_figure(arguments, tmp_path, capsys):
 
     weights = {path: path.stat().st_mtime_ns for path in output.glob("runs/*/model/model.safetensors")}
     assert len(weights) == len(VARIANTS) - 1
+    before = list_trainings(output)
+    assert before.keys() == {f"{name}-0" for name in VARIANTS}
     assert cli.main([*arguments, "--only", "sair-main", "spn-scales"]) == 0
+    named = {"liif-0", "plain-0", "sair-0", "spl-0", "spn-2-scales-0", "spn-0"}
+    assert list_trainings(output) == {run: before[run] for run in named}
     assert weights == {path: path.stat().st_mtime_ns for path in weights}
 
 
