@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -6,6 +7,8 @@ import pytest
 from sair_core.command_line import Option, make_parser, read_values, run_command
 from sair_core.config import require, strict_dataclass
 from sair_core.errors import SairError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @strict_dataclass
@@ -121,3 +124,18 @@ def test_only_what_was_typed_is_given():
         "photo": Path("p.png"),
         "steps": 5,
     }
+
+
+MODULES = sorted(
+    (path, match[1])
+    for folder in ("sair_core", "app")
+    for path in (ROOT / folder).rglob("*.py")
+    if (match := re.search(r'prog: str = "python -m ([\w.]+)"', path.read_text(encoding="utf-8")))
+)
+
+
+@pytest.mark.parametrize(("path", "name"), [pytest.param(*one, id=one[1]) for one in MODULES])
+def test_a_module_that_calls_itself_a_command_is_one(path, name):
+    """Without the last lines `python -m` would import it, do nothing and report success."""
+    assert ".".join(path.relative_to(ROOT).with_suffix("").parts) in (name, f"{name}.__main__")
+    assert path.read_text(encoding="utf-8").endswith('\n\nif __name__ == "__main__":\n    sys.exit(main())\n')

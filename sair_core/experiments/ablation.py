@@ -8,6 +8,7 @@ measured raw, inside the hole, and by what the bundled encoder names in them.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -277,3 +278,7 @@ def format_records(records: Sequence[Mapping[str, Any]]) -> str:
                 row[title] = format_mean(values, digits)
         cells.append(row)
     return report.markdown(to_cells(cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
