@@ -102,7 +102,7 @@ def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys
     options = ["--output", str(tmp_path / "cli"), "--size-px", "32", "--final-size-px", "32", "--batch", "2",
                "--queries", "32", "--workers", "0", "--device", "cpu", "--seed", "3"]  # fmt: skip
     assert main(["--data", str(photo_folder), "--steps", "2", *options]) == 0
-    assert "app.py --model" in capsys.readouterr().out
+    assert "sair app --model" in capsys.readouterr().out
     assert main(["--resume", "--output", str(tmp_path / "cli"), "--steps", "3"]) == 0
     saved = json.loads((tmp_path / "cli" / "train.json").read_text())["train"]
     assert saved["steps"] == 3 and saved["seed"] == 3 and saved["data"] == [str(photo_folder)]

@@ -47,7 +47,7 @@ TASKS = {
     "spn": TaskEntry(SpnTrainConfig, "sair_core.training.tasks.spn:SpnTask", "sair app --spn"),
     "select": TaskEntry(
         SelectionTrainConfig,
-        "sair_core.training.tasks.selection:SelectionTask",
+        "sair_core.training.tasks.select:SelectionTask",
         "sair evaluate selection --data PHOTOS --model",
     ),
 }

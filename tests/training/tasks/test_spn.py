@@ -138,7 +138,7 @@ def test_the_same_command_trains_an_spn_and_goes_on_with_it(photo_folder, tmp_pa
     command += ["--data", str(photo_folder)]
     assert main([*command, "--output", str(run), "--steps", "1", *options]) == 0
     assert main(["--resume", "latest", "--output", str(run), "--steps", "2"]) == 0
-    assert state(run)["progress"]["step"] == 2 and "app.py --model" in capsys.readouterr().out
+    assert state(run)["progress"]["step"] == 2 and "sair app --spn" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["--model", "spn", "--help"])
     shown = capsys.readouterr().out

@@ -13,8 +13,8 @@ from sair_core.training.backend import Backend
 from sair_core.training.card import model_card
 from sair_core.training.config import SelectionTrainConfig
 from sair_core.training.loop import train
-from sair_core.training.tasks import selection
-from sair_core.training.tasks.selection import (
+from sair_core.training.tasks import select
+from sair_core.training.tasks.select import (
     ReadPhoto,
     SelectionTask,
     SelectionValidation,
@@ -68,8 +68,8 @@ def box_folder(tmp_path):
 @pytest.fixture
 def selection_run(box_folder, tmp_path, monkeypatch):
     """A run of seconds: `by_colour` plays the encoder's part, and few squares are validated."""
-    monkeypatch.setattr(selection, "read_meaning", by_colour)
-    monkeypatch.setattr(selection, "VALIDATED", 8)
+    monkeypatch.setattr(select, "read_meaning", by_colour)
+    monkeypatch.setattr(select, "VALIDATED", 8)
 
     def make(**changes):
         fields = dict(
@@ -120,10 +120,10 @@ def test_a_further_click_is_where_it_was_wrong(selection_run, monkeypatch):
     """Of a network that selects everything: outside of the object, whatever was clicked before."""
     task, seen = SelectionTask(selection_run(), Backend("cpu", bf16=False)), []
     _, batch = next(task.loader(0, 0))
-    monkeypatch.setattr(selection, "ROUNDS", (0, 0, 0, 1.0))
+    monkeypatch.setattr(select, "ROUNDS", (0, 0, 0, 1.0))
     monkeypatch.setattr(task, "select", lambda maps: np.ones(maps[:, 0].shape, bool))
     monkeypatch.setattr(
-        selection, "_stack", lambda batch, clicks: seen.append(clicks) or torch.zeros(2, 1, 32, 32)
+        select, "_stack", lambda batch, clicks: seen.append(clicks) or torch.zeros(2, 1, 32, 32)
     )
     task.click(batch, np.random.default_rng(0))
     for clicks, mask in zip(seen[-1], batch["mask"][:, 0].numpy() > 0):
@@ -193,14 +193,14 @@ def test_photos_to_validate_with_have_their_labels(selection_run, box_folder):
 
 
 def test_it_is_trained_elsewhere(selection_run, elsewhere, monkeypatch):
-    monkeypatch.setattr(selection.SemanticReader, "from_pretrained", lambda *_, **__: None)
+    monkeypatch.setattr(select.SemanticReader, "from_pretrained", lambda *_, **__: None)
     state = SelectionNet.from_pretrained(train(selection_run(), show_progress=False)).state_dict()
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
 def test_the_command_and_its_card(box_folder, tmp_path, capsys, monkeypatch):
     """With the bundled encoder."""
-    monkeypatch.setattr(selection, "VALIDATED", 2)
+    monkeypatch.setattr(select, "VALIDATED", 2)
     out = tmp_path / "cli"
     options = ["--model", "select", "--data", str(box_folder), "--output", str(out), "--device", "cpu",
                "--size-px", "32", "--final-size-px", "32", "--batch", "1", "--steps", "1"]  # fmt: skip
