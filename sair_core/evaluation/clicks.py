@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -61,3 +61,14 @@ def simulate_clicks(true: np.ndarray, select: Select, count: int) -> Iterator[np
         found = select(np.array(points), np.array(labels))
         yield found
         click = next_click(found, true)
+
+
+def select_after(true: np.ndarray, select: Select, counts: Sequence[int]) -> list[np.ndarray]:
+    """Return what is selected after each of so many clicks on an object; once all is right it stays."""
+    found = list(simulate_clicks(true, select, max(counts)))
+    return [found[min(n, len(found)) - 1] for n in counts]
+
+
+def iou(found: np.ndarray, true: np.ndarray) -> float:
+    """Return the intersection over union of two masks, not both empty."""
+    return float((found & true).sum() / (found | true).sum())

@@ -19,7 +19,7 @@ from sair_core.command_line import Option, run_command
 from sair_core.config import strict_dataclass
 from sair_core.encoders.semantic import find_encoder
 from sair_core.evaluation import report
-from sair_core.evaluation.clicks import Select, innermost_point, simulate_clicks
+from sair_core.evaluation.clicks import Select, innermost_point, iou, select_after
 from sair_core.evaluation.objects import list_objects
 from sair_core.photos.datasets import list_labelled
 from sair_core.photos.folders import Classes, list_photos, spread
@@ -123,13 +123,7 @@ def measure(
 
 def ious_after_clicks(true: np.ndarray, select: Select) -> list[float]:
     """Return the IoU after each of CLICKS; once all is right it stays."""
-    ious = [iou(found, true) for found in simulate_clicks(true, select, max(CLICKS))]
-    return [ious[min(n, len(ious)) - 1] for n in CLICKS]
-
-
-def iou(found: np.ndarray, true: np.ndarray) -> float:
-    """Return the intersection over union of two masks, not both empty."""
-    return float((found & true).sum() / (found | true).sum())
+    return [iou(found, true) for found in select_after(true, select, CLICKS)]
 
 
 def select_regions(

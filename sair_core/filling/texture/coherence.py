@@ -114,12 +114,11 @@ class _Joint:
 
     def cost(self, found: Matches, here: Tensor, copied: Tensor, some: Tensor) -> Tensor:
         """`(M,)`: of copying the colours `(M, C)` of positions `here` to some of the places."""
-        last = self._canvas.size - 1
         there = self._canvas.sources[found.rows[self._rows[some]]]
         free, known = self._free[some], self._known[some]
         beside = torch.where(free[:, None], self._colours[there], self._seen[some])
-        ahead = (self._colours[(here + self._step).clamp(0, last)] - beside).square_().sum(dim=1)
-        back = (copied - self._colours[(there - self._step).clamp(0, last)]).square_().sum(dim=1)
+        ahead = _mismatch(self._canvas, self._colours, here, self._step, beside)
+        back = _mismatch(self._canvas, self._colours, there, -self._step, copied)
         joint = (there - self._step != here) * (self._fragment + self._weight * (ahead + back))
         return torch.where(free, joint, known * (2 * self._weight) * ahead)
 
@@ -128,9 +127,8 @@ def joint_cost(
     canvas: Canvas, colours: Tensor, first: Tensor, second: Tensor, step: int, weight: float, fragment: Tensor
 ) -> Tensor:
     """`(M,)`: of copying from positions `first` and `second` to two pixels, the second one step on."""
-    last = canvas.size - 1
-    ahead = (colours[(first + step).clamp(0, last)] - colours[second]).square_().sum(dim=1)
-    back = (colours[first] - colours[(second - step).clamp(0, last)]).square_().sum(dim=1)
+    ahead = _mismatch(canvas, colours, first, step, colours[second])
+    back = _mismatch(canvas, colours, second, -step, colours[first])
     return (second - step != first) * (fragment + weight * (ahead + back))
 
 
@@ -138,5 +136,9 @@ def known_cost(
     canvas: Canvas, colours: Tensor, places: Tensor, here: Tensor, step: int, weight: float
 ) -> Tensor:
     """`(M,)`: of copying from positions `here` to places whose neighbours one step on are known."""
-    ahead = colours[(here + step).clamp(0, canvas.size - 1)] - colours[places + step]
-    return (2 * weight) * ahead.square_().sum(dim=1)
+    return (2 * weight) * _mismatch(canvas, colours, here, step, colours[places + step])
+
+
+def _mismatch(canvas: Canvas, colours: Tensor, here: Tensor, step: int, beside: Tensor) -> Tensor:
+    """`(M,)`: how much the colours one step on from positions `here` differ from those that stand there."""
+    return (colours[(here + step).clamp(0, canvas.size - 1)] - beside).square_().sum(dim=1)

@@ -79,6 +79,8 @@ class _Region:
             second = number[self.places + step]
             first = (second >= 0).nonzero()[:, 0]
             self._pairs.append(_Pairs(step, first, second[first]))
+        self._first = torch.cat([pairs.first for pairs in self._pairs])
+        self._second = torch.cat([pairs.second for pairs in self._pairs])
 
     def cut(self, here: Tensor, there: Tensor, rise: Tensor) -> Tensor:
         """Return which pixels change over in the cheapest way, bool `(F,)`; none where nothing is gained.
@@ -103,9 +105,7 @@ class _Region:
             slopes.index_add_(0, pairs.second, both_move - first_moves)
             edges.append((second_moves + first_moves - both_stay - both_move).clamp_min(0))
             joints.append(torch.stack(costs))
-        first, second = (
-            torch.cat([getattr(pairs, name) for pairs in self._pairs]) for name in ("first", "second")
-        )
+        first, second = self._first, self._second
         moves = minimum_cut(*(x.cpu().numpy() for x in (slopes, first, second, torch.cat(edges))))
         chosen = torch.from_numpy(moves).to(here.device) & (here != there)
         state = 2 * chosen[first].long() + chosen[second].long()

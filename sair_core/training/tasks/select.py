@@ -24,7 +24,7 @@ from tqdm import tqdm
 from sair_core.config import to_dict
 from sair_core.encoders.semantic import find_encoder
 from sair_core.errors import DataError
-from sair_core.evaluation.clicks import largest_region, simulate_clicks, wrong_region
+from sair_core.evaluation.clicks import iou, largest_region, select_after, wrong_region
 from sair_core.evaluation.objects import list_objects
 from sair_core.holes import to_rgb01
 from sair_core.models.load import find_folder
@@ -100,12 +100,10 @@ class SelectionTask:
         rng = stream_generator(self.config.seed, Stream.CLICKS, first_sample, process)
         clicked = {"maps": self.click(batch, rng), "mask": batch["mask"]}
         optimiser = self.learners["model"].optimiser
-        optimiser = self.learners["model"].optimiser
         return self.backend.optimise(
             self.loss, optimiser, clicked, first_sample, clip_norm=self.config.clip_norm
         )
 
-    @torch.no_grad()
     def click(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Return what the clicks on the objects of a batch say of every place, `(B, CHANNELS, S, S)`."""
         wanted = batch["mask"][:, 0].cpu().numpy() > 0
@@ -266,9 +264,8 @@ class SelectionValidation:
                 found: np.ndarray = task.select(_stack(batch, [clicks]))[0]
                 return found
 
-            found = list(simulate_clicks(true, select, max(CLICKS)))
-            after = [found[min(n, len(found)) - 1] for n in CLICKS]
-            ious.append([(one & true).sum() / (one | true).sum() for one in after])
+            after = select_after(true, select, CLICKS)
+            ious.append([iou(found, true) for found in after])
             if len(columns) < SHOWN:
                 rgb = (255 * square["rgb01"].permute(1, 2, 0).numpy()).round().astype(np.uint8)
                 shown = [np.where(one[..., None], rgb, rgb // 4) for one in (true, *after)]
