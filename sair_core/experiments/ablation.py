@@ -17,11 +17,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from sair_core.command_line import DONE, Option, run_command
 from sair_core.config import strict_dataclass
 from sair_core.coords import cell_of, grid_coords, pixel_coords
+from sair_core.devices import autocast
 from sair_core.encoders.initial_fill import pull_push
 from sair_core.evaluation import report
 from sair_core.evaluation.baselines import METHODS, mean
@@ -223,21 +225,26 @@ def fill_raw(
     device = next(model.parameters()).device
     rgb01, hole01 = to_tensors(case.photo, case.mask, device)
     size_px, words = case.mask.shape, None
-    if condition != OWN:
-        assert model.semantic_encoder is not None  # conditions of models with semantics
-        shown = case.photo if condition == TRUE else other
-        whole01, nothing01 = to_tensors(shown, np.zeros_like(case.mask), device)
-        if completed:
-            coords = grid_coords(size_px, device=device).flatten(0, 1)[None]
-            words = model.decode_semantics(model.encode(whole01, nothing01), coords)
-            words = words.transpose(1, 2).unflatten(2, size_px)
-        else:
-            words = model.semantic_encoder(whole01, nothing01)
-    rows, columns = hole01[0, 0].nonzero(as_tuple=True)
-    features = model.encode(rgb01, hole01, words=words)
-    coords = pixel_coords(rows, columns, size_px)[None]
-    cell = cell_of(size_px, device=device)[None]
-    return paste_fill(case.photo, case.mask, decode_chunked(model.decode, features, coords, cell)[0])
+    with autocast(device):
+        if condition != OWN:
+            words = _read_whole(model, case.photo if condition == TRUE else other, completed)
+        rows, columns = hole01[0, 0].nonzero(as_tuple=True)
+        features = model.encode(rgb01, hole01, words=words)
+        coords = pixel_coords(rows, columns, size_px)[None]
+        cell = cell_of(size_px, device=device)[None]
+        return paste_fill(case.photo, case.mask, decode_chunked(model.decode, features, coords, cell)[0])
+
+
+def _read_whole(model: Sair, photo: np.ndarray, completed: bool) -> Tensor:
+    """Return the semantics `(1, D, h, w)` of a photo without a hole, uint8 `(H, W, 3)`."""
+    assert model.semantic_encoder is not None  # conditions of models with semantics
+    size_px = photo.shape[:2]
+    rgb01, nothing01 = to_tensors(photo, np.zeros(size_px, bool), next(model.parameters()).device)
+    if not completed:
+        return model.semantic_encoder(rgb01, nothing01)
+    coords = grid_coords(size_px, device=rgb01.device).flatten(0, 1)[None]
+    words = model.decode_semantics(model.encode(rgb01, nothing01), coords)
+    return words.transpose(1, 2).unflatten(2, size_px)
 
 
 def leave(case: Case, other: np.ndarray) -> np.ndarray:

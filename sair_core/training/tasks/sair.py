@@ -193,8 +193,8 @@ class SairLoss(nn.Module):
         config = self.config
         rng = stream_generator(config.seed, Stream.GUIDANCE, first_sample)
         semantics, target, words = self.semantics, None, None
-        supervised = config.semantic_weight or config.label_weight or config.guide_share or config.oracle
-        if semantics is not None and supervised:
+        supervised = config.semantic_weight or config.label_weight
+        if semantics is not None and (supervised or config.guide_share or config.oracle):
             target = semantics.embed(batch.get("true01", batch["rgb01"]))
             if config.oracle:
                 words = target
@@ -206,7 +206,7 @@ class SairLoss(nn.Module):
         colour = error.abs().mean()
         self.colour_losses.append(colour.detach())
         loss = colour + config.squared_weight * error.square().mean()
-        if semantics is not None and target is not None and self.model.sir is not None:
+        if semantics is not None and target is not None and supervised and self.model.sir is not None:
             distance, labels = semantics.losses(features, target, batch)
             loss = loss + config.semantic_weight * distance + config.label_weight * labels
         if min(batch["rgb01"].shape[-2:]) >= PERCEIVED_PX:
