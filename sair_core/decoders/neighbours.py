@@ -25,11 +25,12 @@ def blend(values: Tensor, weight: Tensor) -> Tensor:
     Leading axes of the values may be apart.
     """
     batch, count, _ = weight.shape
-    values = values.view(batch, 4, count, -1)
-    weight = weight.to(values.dtype).transpose(1, 2).unsqueeze(-1)  # (B, 4, N, 1)
-    out = values[:, 0] * weight[:, 0]
-    for i in range(1, 4):
-        out = torch.addcmul(out, values[:, i], weight[:, i])
+    # Unbound, not indexed: the gradient of an index is a whole array of zeros with one part filled in.
+    parts = values.view(batch, 4, count, -1).unbind(1)
+    weights = weight.to(values.dtype).unsqueeze(-1).unbind(2)  # (B, N, 1) each
+    out = parts[0] * weights[0]
+    for part, share in zip(parts[1:], weights[1:]):
+        out = torch.addcmul(out, part, share)
     return out
 
 

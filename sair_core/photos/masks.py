@@ -125,11 +125,6 @@ def shrink(mask: np.ndarray, radius_px: float) -> np.ndarray:
     return ~_dilate(~mask, radius_px)
 
 
-def invert(mask: np.ndarray) -> np.ndarray:
-    """Exchange hole and known."""
-    return ~mask
-
-
 def irregular_mask(
     rng: np.random.Generator, size_px: tuple[int, int], ratio_range: tuple[float, float]
 ) -> np.ndarray:

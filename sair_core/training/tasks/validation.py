@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sair_core.evaluation.features import load_features
-from sair_core.evaluation.metrics import gradient, psnr
+from sair_core.evaluation.metrics import gradient, l1_inside, psnr
 from sair_core.evaluation.objects import ellipse_mask
 from sair_core.evaluation.realism import Texture, add_textures, filled_places, frechet, texture
 from sair_core.evaluation.samples import centre_square
@@ -131,11 +131,7 @@ class RealismValidation(Validation):
         # Without two places a scale there is no distance: photos are too few or too small.
         figures = {"frechet": math.inf if distance is None else distance, "psnr": float(np.mean(scores))}
         if others:
-            apart = [
-                np.abs(a[mask].astype(float) - b[mask]).mean() / 255
-                for a, b, mask in zip(filled, others[0], self.masks)
-            ]
-            figures["diversity"] = float(np.mean(apart))
+            figures["diversity"] = float(np.mean(list(map(l1_inside, filled, others[0], self.masks))))
         return figures
 
     def _texture(self, pictures: Sequence[np.ndarray]) -> Texture:
