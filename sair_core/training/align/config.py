@@ -38,6 +38,9 @@ class AlignConfig:
     """learning rate of such a trunk, as a share of that of its projection"""
     blend: float = 0.9
     """share of what training changed that the encoder keeps where it began with trained weights"""
+    name_shift: float = 0.35
+    """how far ImageNet's names move, before the image tower learns, towards where the classifier's class
+    vectors lie: a share of the way; not with --from"""
     embed_dim: int = 256
     """dimensions of the common space"""
     text_width: int = 192
@@ -116,7 +119,7 @@ class AlignConfig:
             self.start is None or self.words is None,
             "--from keeps the words of its folder: leave --words out.",
         )
-        for name in ("ema", "val_share"):
+        for name in ("ema", "val_share", "name_shift"):
             require(0 <= getattr(self, name) < 1, f"{name} must be within [0, 1), got {getattr(self, name)}")
         require(
             0 < self.enlarge[0] <= self.enlarge[1],

@@ -22,6 +22,7 @@ WINDOW_CELLS = 4  # side of the windows that are classified beside the whole cro
 GROUND_SHARE, CLASS_LENGTH = 0.7, 3.0
 DRAWN = 256  # of them, and of photos' features, a step
 FIT_STEPS, FIT_RATE = 2000, 1e-3  # of the projection alone
+MEETINGS = 2  # how often names and projection are fitted to each other
 
 
 class ImageNetTeacher(nn.Module):
@@ -69,6 +70,10 @@ class ImageNetTeacher(nn.Module):
         """Return the shares of the classes `(..., 1000)` that features `(..., C)` are of."""
         return self.network.get_classifier()(features).float().softmax(dim=-1)
 
+    def class_features(self) -> Tensor:
+        """Return made-up features of every class on the ground of all photos, `(classes, C)`."""
+        return self.centre + CLASS_LENGTH * self.directions
+
     def make_prototypes(self, rng: np.random.Generator, features: Tensor) -> tuple[Tensor, Tensor]:
         """Make up features of classes drawn at random, on the ground of features `(N, C)` of photos.
 
@@ -76,8 +81,7 @@ class ImageNetTeacher(nn.Module):
         """
         classes = torch.from_numpy(rng.integers(len(self.directions), size=DRAWN)).to(features.device)
         ground = features[torch.from_numpy(rng.integers(len(features), size=DRAWN)).to(features.device)]
-        directions = CLASS_LENGTH * self.directions[classes]
-        return torch.lerp(self.centre, ground, GROUND_SHARE) + directions, classes
+        return GROUND_SHARE * (ground - self.centre) + self.class_features()[classes], classes
 
 
 def pool_places(cells: Tensor) -> Tensor:
@@ -125,3 +129,21 @@ def fit_projection(head: nn.Module, teacher: ImageNetTeacher, names: Tensor, sca
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+
+
+def meet_names(
+    head: nn.Module, teacher: ImageNetTeacher, names: Tensor, share: float, scale: float, seed: int
+) -> Tensor:
+    """Return where the names `(classes, D)` of the classes should lie, unit vectors, and fit the projection.
+
+    Sentences say little about looks: a projection can tell apart only what lies apart as a word, too. So the
+    names go a share of the way to where the projection puts what the classifier means by them, and the
+    projection is fitted again to where they are then.
+    """
+    met = names
+    for _ in range(MEETINGS):
+        fit_projection(head, teacher, met, scale, seed)
+        with torch.no_grad():
+            seen = head(teacher.class_features())
+        met = F.normalize(torch.lerp(names, F.normalize(seen - seen.mean(dim=0), dim=-1), share), dim=-1)
+    return met

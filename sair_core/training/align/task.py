@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from timm.models import get_pretrained_cfg
@@ -20,10 +22,11 @@ from sair_core.encoders.dense_clip import DenseClip
 from sair_core.encoders.imagenet import load_classifier
 from sair_core.encoders.open_clip_models import CONFIG_FILE
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
-from sair_core.encoders.text import find_tokenizer
+from sair_core.encoders.text import Tokenizer, embed_labels, find_tokenizer
 from sair_core.errors import CheckpointError, ConfigError
 from sair_core.files import replacing
 from sair_core.photos.folders import Classes, read_classes, spread
+from sair_core.semantics.words import imagenet_words
 from sair_core.training.align.config import AlignConfig
 from sair_core.training.align.data import (
     AlignSamples,
@@ -33,10 +36,10 @@ from sair_core.training.align.data import (
     load_labelled,
     load_named,
 )
-from sair_core.training.align.imagenet import ImageNetTeacher, fit_projection
+from sair_core.training.align.imagenet import ImageNetTeacher, fit_projection, meet_names
 from sair_core.training.align.loss import SCALE, AlignedEncoder, AlignLoss, WordEmbeddings
 from sair_core.training.align.validation import Validation
-from sair_core.training.align.words import MiniLm, teach_text
+from sair_core.training.align.words import MiniLm, move_names, teach_text
 from sair_core.training.average import Average
 from sair_core.training.backend import Backend
 from sair_core.training.data.loader import Batch, Batches, load_batches
@@ -110,16 +113,18 @@ class AlignTask:
             len(held),
             len(self.named),
         )
-        clip, tokenizer = _build_clip(config, self.classes, resume)
-        torch.manual_seed(config.seed)
-        frozen_stages = config.frozen_stages if config.imagenet else None
-        self.model = backend.place(AlignedEncoder(clip, frozen_stages=frozen_stages))
         teacher = None
         if config.imagenet:
             some = [
                 (self.named or self.photos)[i].rgb for i in spread(len(self.named or self.photos), MEASURED)
             ]
-            teacher = backend.place(ImageNetTeacher(load_classifier(config.trunk), some))
+            teacher = ImageNetTeacher(load_classifier(config.trunk), some)
+        clip, tokenizer = _build_clip(config, self.classes, teacher, resume)
+        if teacher is not None:
+            backend.place(teacher)
+        torch.manual_seed(config.seed)
+        frozen_stages = config.frozen_stages if config.imagenet else None
+        self.model = backend.place(AlignedEncoder(clip, frozen_stages=frozen_stages))
         assert clip.text is not None  # it was built with `keep_text`
         self.text = clip.text
         named = [photo.word for photo in self.named if photo.word is not None]
@@ -209,11 +214,13 @@ class AlignTask:
         _save_clip(folder, model_config(self.config), state)
 
 
-def _build_clip(config: AlignConfig, classes: Classes, resume: bool) -> tuple[DenseClip, Any]:
+def _build_clip(
+    config: AlignConfig, classes: Classes, teacher: ImageNetTeacher | None, resume: bool
+) -> tuple[DenseClip, Any]:
     """Return the model to train and its tokenizer.
 
     Its text tower is that of the run when it is resumed, else that of the model to begin with or to take the
-    words of, else it is taught now.
+    words of, else it is taught now. Names of the teacher's classes are moved unless it was there before.
     """
     folder = Path(config.output)
     model_folder = folder / "model"
@@ -228,16 +235,37 @@ def _build_clip(config: AlignConfig, classes: Classes, resume: bool) -> tuple[De
         if config.imagenet:
             _begin_with_imagenet(clip, config.trunk)
         _save_clip(model_folder, described, clip.state_dict())
+        tokenizer = find_tokenizer(SemanticConfig(str(model_folder), keep_text=True))
+        class_words = [w for n, s in zip(classes.names, classes.synonyms) for w in (n, *s)]
+        figures: dict[str, float] = {}
         if config.words:
             _copy_words(clip, Path(config.words))
         else:
-            semantic = SemanticConfig(str(model_folder), keep_text=True)
-            class_words = [w for n, s in zip(classes.names, classes.synonyms) for w in (n, *s)]
-            figures = teach_text(clip, find_tokenizer(semantic), MiniLm(), class_words, config)
+            figures |= teach_text(clip, tokenizer, MiniLm(), class_words, config)
+        if teacher is not None and config.name_shift:
+            figures |= _move_names(clip, tokenizer, teacher, class_words, config)
+        if figures:
             (folder / WORDS_FILE).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         _save_clip(model_folder, described, clip.state_dict())
     semantic = SemanticConfig(str(model_folder), trainable=True, keep_text=True)
     return build_semantic_encoder(semantic), find_tokenizer(semantic)
+
+
+def _move_names(
+    clip: CLIP,
+    tokenizer: Tokenizer,
+    teacher: ImageNetTeacher,
+    class_words: Sequence[str],
+    config: AlignConfig,
+) -> dict[str, float]:
+    """Move the names of the teacher's classes to where its class vectors lie; how well both are learned."""
+    words = [word.lower() for word in imagenet_words()]
+    names = embed_labels(clip, tokenizer, words).clone()
+    targets = meet_names(clip.visual.head, teacher, names, config.name_shift, SCALE, config.seed)
+    # Two classes of one name share a place.
+    same = {word: [i for i, other in enumerate(words) if other == word] for word in words}
+    wanted = {word: F.normalize(targets[places].mean(dim=0), dim=-1) for word, places in same.items()}
+    return move_names(clip, tokenizer, wanted, class_words, config)
 
 
 def _begin_with_imagenet(clip: CLIP, trunk: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 CAPTIONS = 8000
 HELD_SHARE = 0.02  # of the everyday words: to see how words lie that were never taught
+MOVING_SHARE = 0.25  # of the steps and the rate that words are taught with: what moving names takes
+WORD_END = "</w>"  # of a token that ends a word
 
 
 @dataclass(frozen=True)
@@ -144,18 +147,60 @@ def teach_text(
     samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)
     known = teacher(samples.targets)
     project = Projection(known, config.embed_dim)
-    targets = project(known)
+    _train(text, samples, project(known), config.text_steps, config.text_learning_rate, config)
+    figures = {
+        name: float(
+            F.cosine_similarity(_encode_words(text, tokenizer, words), project(teacher(words))).mean()
+        )
+        for name, words in (("names", list(phrases.names)), ("held_words", held))
+    }
+    logger.info("text tower: %s", figures)
+    return figures
+
+
+def move_names(
+    text: CLIP,
+    tokenizer: Tokenizer,
+    targets: Mapping[str, Tensor],
+    class_words: Sequence[str],
+    config: AlignConfig,
+) -> dict[str, float]:
+    """Train the text tower in place until names lie at other targets `(D,)`, unit vectors, by name.
+
+    All other phrases are to stay where they are: names of other things, words that the tokenizer has a token
+    of its own for, captions. Returns the cosine of both to where they are to lie.
+    """
+    vocabulary: Mapping[str, int] = getattr(tokenizer, "encoder", {})
+    words = (token.removesuffix(WORD_END) for token in vocabulary if token.endswith(WORD_END))
+    everyday = sorted(word for word in words if word.isascii() and word.isalpha() and len(word) > 2)
+    phrases = gather_phrases(class_words, everyday, config.seed)
+    samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)
+    wanted = F.normalize(_encode_words(text, tokenizer, samples.targets), dim=-1)
+    moved = torch.tensor([phrase in targets for phrase in samples.targets])
+    wanted[moved] = torch.stack([targets[phrase] for phrase in samples.targets if phrase in targets])
+    rate = MOVING_SHARE * config.text_learning_rate
+    _train(text, samples, wanted, math.ceil(MOVING_SHARE * config.text_steps), rate, config)
+    cosines = F.cosine_similarity(_encode_words(text, tokenizer, samples.targets), wanted)
+    figures = {"moved_names": float(cosines[moved].mean()), "kept_phrases": float(cosines[~moved].mean())}
+    logger.info("text tower: %s", figures)
+    return figures
+
+
+def _train(
+    text: CLIP, samples: TextSamples, targets: Tensor, steps: int, learning_rate: float, config: AlignConfig
+) -> None:
+    """Train the text tower in place until phrases lie at targets `(N, D)`, unit vectors."""
     device = next(text.parameters()).device
     text.requires_grad_(True).train()
     trained = [p for p in text.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
-        trained, config.text_learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
+        trained, learning_rate, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type != "mps"
     )
-    bar = tqdm(range(config.text_steps), desc="words", disable=None)
+    bar = tqdm(range(steps), desc="words", disable=None)
     for step in bar:
         tokens, places = samples(step)
         for group in optimiser.param_groups:
-            group["lr"] = config.text_learning_rate * cosine(step / config.text_steps, step, 100)
+            group["lr"] = learning_rate * cosine(step / steps, step, 100)
         with autocast(device, config.bf16):
             found = encode_text(text, tokens.to(device))
         loss = 1 - F.cosine_similarity(found.float(), targets[places].to(device)).mean()
@@ -165,14 +210,6 @@ def teach_text(
         optimiser.step()
         bar.set_postfix_str(f"cosine {1 - loss.item():.3f}", refresh=False)
     text.requires_grad_(False).eval()
-    figures = {
-        name: float(
-            F.cosine_similarity(_encode_words(text, tokenizer, words), project(teacher(words))).mean()
-        )
-        for name, words in (("names", list(phrases.names)), ("held_words", held))
-    }
-    logger.info("text tower: %s", figures)
-    return figures
 
 
 @torch.inference_mode()

@@ -87,6 +87,7 @@ def pretrained(monkeypatch):
 @pytest.fixture
 def tiny_imagenet(tiny_align):
     def make(**changes):
-        return tiny_align(**{"trunk": TRUNK, "imagenet": True, "frozen_stages": 2, "steps": 2, **changes})
+        fields = {"trunk": TRUNK, "imagenet": True, "frozen_stages": 2, "steps": 2, "name_shift": 0.0}
+        return tiny_align(**{**fields, **changes})
 
     return make

@@ -1,5 +1,6 @@
 """The classifier as a teacher: on classes made by hand, and in a run of a few steps with random weights."""
 
+import json
 import math
 
 import numpy as np
@@ -10,16 +11,18 @@ from safetensors.torch import load_file
 
 from sair_core.encoders.semantic import SemanticConfig, build_semantic_encoder
 from sair_core.errors import CheckpointError, ConfigError
+from sair_core.semantics.words import imagenet_words
 from sair_core.training.align import imagenet, task
 from sair_core.training.align.data import load_named
 from sair_core.training.align.imagenet import (
     ImageNetTeacher,
     fit_projection,
+    meet_names,
     pool_places,
     prototype_loss,
     teacher_loss,
 )
-from sair_core.training.align.task import BEGUN_FILE, WEIGHTS_FILE, AlignTask
+from sair_core.training.align.task import BEGUN_FILE, WEIGHTS_FILE, WORDS_FILE, AlignTask
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train_task
 
@@ -100,6 +103,51 @@ def test_a_projection_is_fitted_to_what_the_classifier_knows(colour_teacher, mon
     before = distance()
     fit_projection(head, colour_teacher, names, 20.0, seed=0)
     assert distance() < 0.3 * before
+
+
+def test_names_move_apart_where_classes_look_different(colour_teacher, monkeypatch):
+    monkeypatch.setattr(imagenet, "FIT_STEPS", 60)
+    monkeypatch.setattr(imagenet, "FIT_RATE", 0.03)
+    torch.manual_seed(0)
+    alike = torch.randn(16)
+    names = F.normalize(alike + 0.3 * torch.randn(3, 16), dim=-1)  # sentences that say nearly the same
+    found = {}
+    for share in (0.0, 0.4):
+        head = torch.nn.Linear(3, 16, bias=False)
+        met = meet_names(head, colour_teacher, names, share, 20.0, seed=0)
+        with torch.no_grad():
+            own = F.normalize(head(colour_teacher.class_features()), dim=-1) @ met.T
+        found[share] = (met, F.cross_entropy(20 * own, torch.arange(3)))
+    torch.testing.assert_close(found[0.0][0], names)
+    met, loss = found[0.4]
+    assert loss < 0.5 * found[0.0][1]
+    torch.testing.assert_close(met.norm(dim=-1), torch.ones(3))
+    assert 0.5 < (met * names).sum(dim=-1).min() < 0.99
+
+
+def test_names_of_the_classifier_are_moved_once(
+    tiny_imagenet, tiny_align, pretrained, tmp_path, monkeypatch, interrupt
+):
+    words = train_task(AlignTask, tiny_align(), show_progress=False)
+    asked = []
+
+    def move(text, tokenizer, targets, class_words, config):
+        asked.append(targets)
+        with torch.no_grad():
+            text.positional_embedding += 1
+        return {"moved_names": 0.5}
+
+    monkeypatch.setattr(task, "move_names", move)
+    config = tiny_imagenet(words=str(words), output=str(tmp_path / "moved"), name_shift=0.6)
+    interrupt(lambda: train_task(AlignTask, config, show_progress=False))
+    moved = train_task(AlignTask, config, resume="latest", show_progress=False)
+    (targets,) = asked
+    assert set(targets) == {word.lower() for word in imagenet_words()}
+    old, new = (load_file(folder / WEIGHTS_FILE)["positional_embedding"] for folder in (words, moved))
+    torch.testing.assert_close(new, old + 1, atol=2e-3, rtol=2e-3)
+    assert json.loads((moved.parent / WORDS_FILE).read_text("utf-8")) == {"moved_names": 0.5}
+    with pytest.raises(ConfigError, match="name_shift"):
+        tiny_imagenet(name_shift=1.0)
 
 
 def test_a_pretrained_trunk_learns_but_for_its_first_stages_and_statistics(tiny_imagenet, pretrained):
