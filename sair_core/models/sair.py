@@ -73,7 +73,7 @@ class SairConfig:
         check_known(self.semantics, SEMANTICS, "semantics")
         require(
             self.semantics == "none" or self.semantic is not None,
-            f'semantics="{self.semantics}" needs a semantic encoder',
+            f'semantics="{self.semantics}" needs a semantic encoder: name one, or set semantics="none"',
         )
         require(
             self.semantic_stride_px is None or self.semantic_stride_px >= 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import time
@@ -61,6 +62,7 @@ def train_task(
     resumed, CheckpointError when there is nothing to resume, and what `run` raises.
     """
     keep_freed_memory()
+    gc.collect()  # networks and photos of the training before hang in cycles, and are gigabytes
     folder = prepare_folder(config.output, resume)
     with show_setup(folder):
         backend = Backend(config.device, config.bf16, config.accumulate)

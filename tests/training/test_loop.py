@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -53,6 +54,16 @@ def test_a_run_leaves_everything_that_is_promised(tiny_run, tmp_path):
     assert Image.open(run / "validation" / "000000.png").height == 3 * 48
     rows = list(csv.DictReader((run / "log.csv").read_text().splitlines()))
     assert [r["step"] for r in rows if r["psnr"]] == ["0", "2", "4"] and float(rows[0]["psnr"]) > 5
+
+
+def test_a_training_does_not_keep_the_one_before_it_in_memory(tiny_run, tmp_path):
+    gc.disable()  # as it is for minutes, where few objects are made
+    try:
+        for name in "abc":
+            train(tiny_run(output=str(tmp_path / name)), show_progress=False)
+            assert sum(type(one) is SairTask for one in gc.get_objects()) <= 1
+    finally:
+        gc.enable()
 
 
 def weights(run):

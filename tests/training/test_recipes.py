@@ -83,6 +83,13 @@ def test_options_change_what_a_preset_has_and_leave_the_rest(photo_folder, tmp_p
     assert config.semantic.upsample == 2 and config.appearance == PAPERS["paper"].appearance
 
 
+def test_a_preset_without_semantics_gets_them_with_their_encoder(photo_folder, tmp_path, tiny_clip_folder):
+    options = ["--preset", "tiny", "--semantics", "full", "--encoder", str(tiny_clip_folder), *FEW]
+    run = tmp_path / "run"
+    assert main(["--data", str(photo_folder), "--output", str(run), *options]) == 0
+    assert load_model(run / "model").config.semantics == "full"
+
+
 def test_epochs_end_a_run_and_are_written_down(photo_folder, tmp_path):
     few = [*FEW[:-2], "--preset", "tiny", "--val-share", "0.3", "--epochs", "2"]
     assert main(["--data", str(photo_folder), "--output", str(tmp_path / "run"), *few]) == 0

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -251,21 +252,21 @@ def _build_perceptual(config: TrainConfig, photos: PhotoStore) -> tuple[Perceptu
 
 def _change_model(model: SairConfig, config: TrainConfig) -> SairConfig:
     """Return a model's configuration with what the run's options change of it."""
+    changes: dict[str, Any] = {}
     if config.semantics is not None:
-        model = dataclasses.replace(model, semantics=config.semantics)
+        changes["semantics"] = config.semantics
     if config.appearance is not None and config.appearance != model.appearance.name:
-        model = dataclasses.replace(model, appearance=Part(config.appearance))
+        changes["appearance"] = Part(config.appearance)
     if config.initial_fill is not None:
-        model = dataclasses.replace(model, initial_fill=config.initial_fill)
+        changes["initial_fill"] = config.initial_fill
+    semantic = model.semantic
     if config.encoder is not None:
-        semantic = find_encoder(config.encoder)
-        if model.semantic is not None:
-            semantic = dataclasses.replace(semantic, mask_keys=model.semantic.mask_keys)
-        model = dataclasses.replace(model, semantic=semantic)
-    if config.encoder_upsample is not None and model.semantic is not None:
-        semantic = dataclasses.replace(model.semantic, upsample=config.encoder_upsample)
-        model = dataclasses.replace(model, semantic=semantic)
-    return model
+        found = find_encoder(config.encoder)
+        semantic = found if semantic is None else dataclasses.replace(found, mask_keys=semantic.mask_keys)
+    if config.encoder_upsample is not None and semantic is not None:
+        semantic = dataclasses.replace(semantic, upsample=config.encoder_upsample)
+    # In one step: semantics and their encoder are checked together.
+    return dataclasses.replace(model, semantic=semantic, **changes)
 
 
 def _build_model(config: SairConfig) -> Sair:
