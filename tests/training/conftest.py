@@ -59,6 +59,29 @@ def interrupt(monkeypatch):
 
 
 @pytest.fixture
+def train_in_parts(interrupt, tmp_path):
+    """`train_in_parts(make)`: a run of four steps that was resumed ends as one that was not interrupted.
+
+    make: a configuration by keyword, with further ones for the whole run. Returns the states of the whole
+    run and of the one in parts.
+    """
+
+    def call(make, **of_the_whole):
+        loop.train(make(output=str(tmp_path / "whole"), **of_the_whole), show_progress=False)
+        config = make(output=str(tmp_path / "parts"))
+        interrupt(lambda: loop.train(config, show_progress=False))
+        loop.train(config, resume="latest", show_progress=False)
+        whole, parts = (
+            torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts")
+        )
+        assert parts["progress"]["step"] == whole["progress"]["step"] == 4
+        assert all(torch.equal(v, parts["average"][k]) for k, v in whole["average"].items())
+        return whole, parts
+
+    return call
+
+
+@pytest.fixture
 def elsewhere(monkeypatch):
     """Every backend computes elsewhere. States are not written: no file holds such tensors."""
     begin = Backend.__init__

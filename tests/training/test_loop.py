@@ -70,20 +70,10 @@ def weights(run):
     return torch.load(Path(run) / "state.pt", weights_only=True)
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, tmp_path, interrupt):
-    train(tiny_run(output=str(tmp_path / "whole"), save_every=1), show_progress=False)
-
-    config = tiny_run(output=str(tmp_path / "parts"))
-    interrupt(lambda: train(config, show_progress=False))
-    train(config, resume="latest", show_progress=False)
-
-    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    assert parts["progress"]["step"] == whole["progress"]["step"] == 4
-    for one, other in (
-        (whole["learners"]["model"]["model"], parts["learners"]["model"]["model"]),
-        (whole["average"], parts["average"]),
-    ):
-        assert all(torch.equal(v, other[k]) for k, v in one.items())
+def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, train_in_parts):
+    whole, parts = train_in_parts(tiny_run, save_every=1)
+    one, other = whole["learners"]["model"]["model"], parts["learners"]["model"]["model"]
+    assert all(torch.equal(v, other[k]) for k, v in one.items())
 
 
 def test_training_learns(tiny_run, tmp_path):

@@ -106,14 +106,8 @@ def test_a_fill_training_leaves_the_detail_alone(tiny_run, monkeypatch):
     assert all(torch.equal(v, fresh[k].half().float()) for k, v in found.items())
 
 
-def test_interrupted_and_resumed_is_uninterrupted(detail_run, interrupt, tmp_path):
-    train(detail_run(output=str(tmp_path / "whole")), show_progress=False)
-    config = detail_run(output=str(tmp_path / "parts"))
-    interrupt(lambda: train(config, show_progress=False))
-    train(config, resume="latest", show_progress=False)
-    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
-    assert whole["progress"]["step"] == parts["progress"]["step"] == 4
-    assert all(torch.equal(v, parts["average"][k]) for k, v in whole["average"].items())
+def test_interrupted_and_resumed_is_uninterrupted(detail_run, train_in_parts):
+    train_in_parts(detail_run)
 
 
 def test_samples_are_the_photos_own_pixels():

@@ -170,14 +170,8 @@ def test_it_learns(selection_run, tmp_path):
     assert isinstance(SelectionNet.from_pretrained(folder), SelectionNet)
 
 
-def test_interrupted_and_resumed_is_uninterrupted(selection_run, interrupt, tmp_path):
-    train(selection_run(output=str(tmp_path / "whole")), show_progress=False)
-    config = selection_run(output=str(tmp_path / "parts"))
-    interrupt(lambda: train(config, show_progress=False))
-    train(config, resume="latest", show_progress=False)
-    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
-    assert whole["progress"]["step"] == parts["progress"]["step"] == 4
-    assert all(torch.equal(v, parts["average"][k]) for k, v in whole["average"].items())
+def test_interrupted_and_resumed_is_uninterrupted(selection_run, train_in_parts):
+    train_in_parts(selection_run)
 
 
 def test_it_begins_with_the_weights_of_another(selection_run, tmp_path):
