@@ -143,6 +143,7 @@ class Trainer:
     def fit(self, stop_requested: Callable[[], bool]) -> None:
         """Train to the end of the schedule or of its patience, or until a stop is requested."""
         schedule, counters = self.schedule, self.counters
+        first = counters.step
         while (share := self._share_done()) < 1 and not stop_requested():
             try:
                 self.step(share)
@@ -153,9 +154,10 @@ class Trainer:
             except NotFiniteError as error:
                 self.set_back(error)
         self._close_loader()
-        if share >= 1 and counters.step % schedule.validate_every:
+        had_ended = share >= 1 and counters.step == first  # resumed for what other options make of it
+        if share >= 1 and (had_ended or counters.step % schedule.validate_every):
             self.validate()
-        if counters.step % schedule.save_every:
+        if had_ended or counters.step % schedule.save_every:
             self.save()
         self.monitor.log_end(stopped=share < 1)
 

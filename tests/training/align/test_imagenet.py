@@ -1,5 +1,6 @@
 """The classifier as a teacher: on classes made by hand, and in a run of a few steps with random weights."""
 
+import dataclasses
 import json
 import math
 
@@ -180,6 +181,18 @@ def test_a_share_of_what_the_tower_began_with_is_kept(tiny_imagenet, pretrained,
     (folder.parent / BEGUN_FILE).unlink()
     with pytest.raises(CheckpointError, match="--blend 1"):
         AlignTask(config, Backend("cpu"), resume=True)
+
+
+def test_a_run_that_has_ended_is_measured_and_saved_with_another_share(tiny_imagenet, pretrained):
+    config = tiny_imagenet(learning_rate=0.01, ema=0.0, blend=0.25, steps=2, validate_every=1, save_every=1)
+    folder = train_task(AlignTask, config, show_progress=False)
+    log = folder.parent / "log.csv"
+    rows, begun = len(log.read_text().splitlines()), load_file(folder.parent / BEGUN_FILE)
+    train_task(AlignTask, dataclasses.replace(config, blend=0.0001), resume="latest", show_progress=False)
+    assert len(log.read_text().splitlines()) == rows + 1
+    name = "visual.head.proj.weight"
+    saved = load_file(folder / WEIGHTS_FILE)[name].float()
+    torch.testing.assert_close(saved, begun[f"encoder.{name}"], atol=1e-3, rtol=1e-3)
 
 
 def test_validation_measures_the_blend(tiny_imagenet, pretrained):
