@@ -65,11 +65,15 @@ class NamingFigures:
 def measure_naming(reader: SemanticReader, folder: Path, *, seed: int = 0) -> dict[str, NamingFigures]:
     """Return the figures by kind. Photos whose names say nothing are left out; a kind without photos, too.
 
+    A thing whose word the reader refuses has no share and selects nothing.
+
     seed: of the nineteen other names. Raises DataError, PhotoError.
     """
     paths = list_photos([folder])
-    classes = {path: known for path in paths if (known := imagenet_class(path.stem)) is not None}
+    classes = {path: found for path in paths if (found := imagenet_class(path.stem)) is not None}
     things = {path: thing for path in paths if (thing := thing_of(path.stem)) is not None}
+    refused = set(reader.find_unknown(list(THINGS)))
+    known = [word for word in THINGS if word not in refused]
     ranks: dict[str, list[int]] = {}
     selected: list[tuple[bool, bool]] = []  # whether a word is true of a photo, whether it selected something
     for path in tqdm([p for p in paths if p in classes or p in things], unit="photo", disable=None):
@@ -82,20 +86,24 @@ def measure_naming(reader: SemanticReader, folder: Path, *, seed: int = 0) -> di
             some = draw_names(classes[path], list(classes.values()), seed)
             ranks.setdefault("twenty-way, by share", []).append(rank_by_share(reader, embedding, some, 0))
         if path in things:
-            words, true = list(THINGS), things[path]
-            ranks.setdefault("things, by mean", []).append(rank_by_mean(reader, embedding, words, true))
-            ranks.setdefault("things, by share", []).append(
-                rank_by_share(reader, embedding, words, words.index(true))
+            true = things[path]
+            ranks.setdefault("things, by mean", []).append(
+                rank_by_mean(reader, embedding, list(THINGS), true)
             )
-            selected += [(word == true, selects(reader, embedding, word)) for word in words]
-    found = {
+            ranks.setdefault("things, by share", []).append(
+                rank_by_share(reader, embedding, known, known.index(true)) if true in known else len(THINGS)
+            )
+            selected += [
+                (word == true, word in known and selects(reader, embedding, word)) for word in THINGS
+            ]
+    figures = {
         name: NamingFigures(len(r), {n: share(k < n for k in r) for n in (1, 3, 5)})
         for name, r in ranks.items()
     }
     if selected:
-        found["things, by share"].selected = share(done for true, done in selected if true)
-        found["things, by share"].false = share(done for true, done in selected if not true)
-    return found
+        figures["things, by share"].selected = share(done for true, done in selected if true)
+        figures["things, by share"].false = share(done for true, done in selected if not true)
+    return figures
 
 
 def thing_of(stem: str) -> str | None:

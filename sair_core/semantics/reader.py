@@ -160,7 +160,15 @@ class SemanticReader:
         return self.name(embedding, [*words, EVERYTHING_ELSE]).mask(words)
 
     def require_known(self, words: Sequence[str]) -> None:
-        """Raise UnknownWordError for words that mean nothing to the encoder: its vectors for them are chance.
+        """Raise UnknownWordError for words that mean nothing to the encoder: it would find them by chance."""
+        if unknown := self.find_unknown(words):
+            raise UnknownWordError(
+                f"{', '.join(map(repr, unknown))}: far from all that this encoder has words for, so it would "
+                "be found by chance. Type a plain word for a thing that can be seen, such as person or car."
+            )
+
+    def find_unknown(self, words: Sequence[str]) -> list[str]:
+        """Return the words that mean nothing to the encoder.
 
         A word is known when it is a name of a thing or near to one, or when the tokenizer has a token for it.
         """
@@ -170,11 +178,7 @@ class SemanticReader:
             if unknown:
                 nearest = (self.text.embed_plain(unknown) @ self._embed_things(names).T).amax(dim=1)
                 unknown = [word for word, cosine in zip(unknown, nearest.cpu().tolist()) if cosine < KNOWN]
-        if unknown:
-            raise UnknownWordError(
-                f"{', '.join(map(repr, unknown))}: far from all that this encoder has words for, so it would "
-                "be found by chance. Type a plain word for a thing that can be seen, such as person or car."
-            )
+        return unknown
 
     def _embed_things(self, names: Names) -> Tensor:
         if names not in self._things:

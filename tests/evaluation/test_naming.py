@@ -26,14 +26,18 @@ class Reader:
 
     text = Words()
 
-    def __init__(self, words):
-        self.words = words
+    def __init__(self, words, refused=()):
+        self.words, self.refused = words, refused
+
+    def find_unknown(self, words):
+        return [word for word in words if word in self.refused]
 
     def read(self, rgb):
         word = self.words[int(rgb[0, 0, 0]) // 100]
         return SimpleNamespace(word=word, vectors=self.text.embed([word])[0].view(-1, 1, 1).expand(-1, 4, 4))
 
     def name(self, embedding, labels):
+        assert not self.find_unknown(labels)
         fallback = EVERYTHING_ELSE if EVERYTHING_ELSE in labels else labels[-1]
         found = embedding.word if embedding.word in labels else fallback
         ids = np.full((4, 4), labels.index(found), np.uint8)
@@ -58,6 +62,13 @@ def test_photos_are_counted_by_what_their_names_say(tmp_path):
     # Each of the two photos selects the other's word, of nineteen that are not true of it.
     assert wrong["things, by share"].selected == 0
     assert wrong["things, by share"].false == pytest.approx(1 / 19)
+
+
+def test_a_thing_whose_word_is_refused_is_not_found(tmp_path):
+    for name, red in (("opennature_a", 0), ("flowers_tulips_1", 100)):
+        Image.new("RGB", (16, 16), (red, 0, 0)).save(tmp_path / f"{name}.png")
+    found = measure_naming(Reader(WORDS, refused=["tulip"]), tmp_path)["things, by share"]
+    assert (found.first[1], found.first[5], found.selected, found.false) == (0.5, 0.5, 0.5, 0)
 
 
 def test_photos_of_imagenet_are_named_among_all_its_names(tmp_path):
