@@ -7,6 +7,7 @@ from sair_core.training import loop
 from sair_core.training.backend import Backend
 from sair_core.training.config import TrainConfig
 from tests.elsewhere import ELSEWHERE, device_elsewhere
+from tests.training.states import load_state
 
 
 @pytest.fixture
@@ -71,9 +72,7 @@ def train_in_parts(interrupt, tmp_path):
         config = make(output=str(tmp_path / "parts"))
         interrupt(lambda: loop.train(config, show_progress=False))
         loop.train(config, resume="latest", show_progress=False)
-        whole, parts = (
-            torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts")
-        )
+        whole, parts = (load_state(tmp_path / run) for run in ("whole", "parts"))
         assert parts["progress"]["step"] == whole["progress"]["step"] == 4
         assert all(torch.equal(v, parts["average"][k]) for k, v in whole["average"].items())
         return whole, parts

@@ -27,6 +27,7 @@ from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks import TASKS
 from sair_core.training.tasks.sair import SairTask
 from sair_core.training.tasks.spn import SpnTask
+from tests.training.states import load_state
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,10 +67,6 @@ def test_a_training_does_not_keep_the_one_before_it_in_memory(tiny_run, tmp_path
         gc.enable()
 
 
-def weights(run):
-    return torch.load(Path(run) / "state.pt", weights_only=True)
-
-
 def test_interrupted_and_resumed_equals_uninterrupted(tiny_run, train_in_parts):
     whole, parts = train_in_parts(tiny_run, save_every=1)
     one, other = whole["learners"]["model"]["model"], parts["learners"]["model"]["model"]
@@ -95,7 +92,7 @@ def test_a_run_is_never_overwritten_and_nothing_is_not_resumed(tiny_run):
 
 def test_minutes_end_a_run(tiny_run, tmp_path):
     train(tiny_run(minutes=0.02, steps=1, validate_every=10**6, save_every=10**6), show_progress=False)
-    progress = weights(tmp_path / "run")["progress"]
+    progress = load_state(tmp_path / "run")["progress"]
     assert progress["seconds"] >= 1.2  # one step takes milliseconds
 
 
@@ -107,7 +104,7 @@ def test_command_line_trains_resumes_and_explains(photo_folder, tmp_path, capsys
     assert main(["--resume", "--output", str(tmp_path / "cli"), "--steps", "3"]) == 0
     saved = json.loads((tmp_path / "cli" / "train.json").read_text())["train"]
     assert saved["steps"] == 3 and saved["seed"] == 3 and saved["data"] == [str(photo_folder)]
-    assert weights(tmp_path / "cli")["progress"]["step"] == 3
+    assert load_state(tmp_path / "cli")["progress"]["step"] == 3
     assert main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "x")]) == 2
     assert "not a folder" in capsys.readouterr().err
 
@@ -168,7 +165,7 @@ def test_sigterm_to_the_whole_group_saves_the_state_first(photo_folder, tmp_path
     os.killpg(process.pid, signal.SIGTERM)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0 and "continue with --resume" in err, err[-2000:]
-    assert weights(run)["progress"]["step"] >= 1
+    assert load_state(run)["progress"]["step"] >= 1
 
 
 def test_from_begins_with_weights_and_names_what_does_not_fit(tiny_run, tmp_path, monkeypatch, caplog):

@@ -16,6 +16,7 @@ from sair_core.training.__main__ import main
 from sair_core.training.loop import train
 from sair_core.training.monitor import PROGRESS_NAME
 from sair_core.training.tasks import sair as fill
+from tests.training.states import load_state
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,10 +37,6 @@ def poison(monkeypatch):
         monkeypatch.setattr(fill, "load_pictures", load_pictures)
 
     return apply
-
-
-def load_state(run, name="state.pt"):
-    return torch.load(Path(run) / name, weights_only=True)
 
 
 def status(run):

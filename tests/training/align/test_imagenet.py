@@ -26,6 +26,7 @@ from sair_core.training.align.imagenet import (
 from sair_core.training.align.task import BEGUN_FILE, WEIGHTS_FILE, WORDS_FILE, AlignTask
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train_task
+from tests.training.states import load_state
 
 
 class ColourClassifier(torch.nn.Module):
@@ -173,7 +174,7 @@ def test_a_share_of_what_the_tower_began_with_is_kept(tiny_imagenet, pretrained,
     interrupt(lambda: train_task(AlignTask, config, show_progress=False))
     folder = train_task(AlignTask, config, resume="latest", show_progress=False)
     begun, saved = load_file(folder.parent / BEGUN_FILE), load_file(folder / WEIGHTS_FILE)
-    trained = torch.load(folder.parent / "state.pt", weights_only=True)["average"]
+    trained = load_state(folder.parent)["average"]
     name = "encoder.visual.head.proj.weight"
     expected = 0.75 * begun[name] + 0.25 * trained[name]
     assert not torch.allclose(begun[name], trained[name], atol=1e-3)

@@ -15,6 +15,7 @@ from sair_core.training.align.loss import photo_loss, pixel_loss
 from sair_core.training.align.task import AlignTask
 from sair_core.training.backend import Backend
 from sair_core.training.loop import train_task
+from tests.training.states import load_state
 
 align = partial(train_task, AlignTask)
 NONE = (torch.zeros(0, 8), torch.zeros(3, 0, dtype=torch.bool))  # no distractors
@@ -108,7 +109,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny_align, tmp_path, monk
     interrupt(lambda: align(tiny_align(output=str(tmp_path / "parts"), steps=4), show_progress=False))
     monkeypatch.setattr(task, "MiniLm", lambda: pytest.fail("words are taught once"))
     align(tiny_align(output=str(tmp_path / "parts"), steps=4), resume="latest", show_progress=False)
-    whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
+    whole, parts = (load_state(tmp_path / run) for run in ("whole", "parts"))
     for one, other in (
         (whole["learners"]["model"]["model"], parts["learners"]["model"]["model"]),
         (whole["average"], parts["average"]),

@@ -12,10 +12,11 @@ from sair_core.training.data import store
 from sair_core.training.data.photos import TrainPhoto
 from sair_core.training.data.store import PhotoStore, read_folders
 from sair_core.training.loop import train
+from tests.training.states import load_state
 
 
 def weights(run):
-    return torch.load(Path(run) / "state.pt", weights_only=True)["learners"]["model"]["model"]
+    return load_state(run)["learners"]["model"]["model"]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

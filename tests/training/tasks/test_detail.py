@@ -23,6 +23,7 @@ from sair_core.training.tasks.detail import DetailTask, FinerSamples
 from sair_core.window import Window
 from sair_core.zoom.cache import FeatureCache
 from sair_core.zoom.function import PhotoFunction
+from tests.training.states import load_state
 
 SMALL = DetailConfig(
     Part("edsr", {"out_channels": 16, "blocks": 1}), Part("liif", {"hidden": 24, "layers": 3})
@@ -58,10 +59,6 @@ def detail_run(edges_folder, tmp_path, monkeypatch):
         return DetailTrainConfig(**{**fields, **changes})
 
     return make
-
-
-def state(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
 
 
 def test_training_scores_what_a_view_shows(detail_run, bird):
@@ -130,7 +127,7 @@ def test_the_command_and_what_it_refuses(detail_run, edges_folder, tmp_path, cap
     assert main([*options, "--output", str(tmp_path / "cli")]) == 0
     assert load_model(tmp_path / "cli" / "model").config.detail == SMALL
     assert main(["--resume", "--output", str(tmp_path / "cli"), "--steps", "2"]) == 0
-    assert state(tmp_path / "cli")["progress"]["step"] == 2
+    assert load_state(tmp_path / "cli")["progress"]["step"] == 2
     monkeypatch.setitem(PRESETS, "lite", PRESETS["tiny"])
     with pytest.raises(ConfigError, match="no detail to train"):
         DetailTask(detail_run(), Backend("cpu", bf16=False))

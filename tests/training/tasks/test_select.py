@@ -23,6 +23,7 @@ from sair_core.training.tasks.select import (
     draw_square,
     selection_loss,
 )
+from tests.training.states import load_state
 
 SIZE = (96, 128)
 BOX = slice(24, 72), slice(40, 88)
@@ -79,10 +80,6 @@ def selection_run(box_folder, tmp_path, monkeypatch):
         return SelectionTrainConfig(**{**fields, **changes})
 
     return make
-
-
-def state(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
 
 
 def test_a_square_shows_an_object_where_it_is(photo):
@@ -203,7 +200,7 @@ def test_the_command_and_its_card(box_folder, tmp_path, capsys, monkeypatch):
     assert f"sair evaluate selection --data PHOTOS --model {out / 'model'}" in said
     assert isinstance(SelectionNet.from_pretrained(out / "model"), SelectionNet)
     assert main(["--resume", "--output", str(out), "--steps", "2"]) == 0
-    assert state(out)["progress"]["step"] == 2
+    assert load_state(out)["progress"]["step"] == 2
     card = model_card(out, "me/touch")
     assert "Selects the object under points" in card and "--model me/touch" in card
     assert (

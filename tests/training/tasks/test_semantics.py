@@ -143,15 +143,10 @@ def test_the_sir_can_be_trained_alone(tiny_run, config, monkeypatch, tmp_path):
         SairTask(alone, Backend("cpu", bf16=False))
 
 
-def test_resumed_equals_uninterrupted_with_words_and_labels(
-    tiny_run, config, monkeypatch, tmp_path, interrupt
-):
+def test_resumed_equals_uninterrupted_with_words_and_labels(tiny_run, config, monkeypatch, train_in_parts):
     monkeypatch.setitem(presets.PRESETS, "tiny", config)
     fields = dict(preset="tiny", guide_share=0.5, size_px=64, final_size_px=64, steps=4, final_share=0.0)
-    train(tiny_run(output=str(tmp_path / "whole"), **fields), show_progress=False)
-    interrupt(lambda: train(tiny_run(output=str(tmp_path / "parts"), **fields), show_progress=False))
-    train(tiny_run(output=str(tmp_path / "parts"), **fields), resume="latest", show_progress=False)
-    whole, parts = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "parts"))
+    whole, parts = train_in_parts(lambda **changes: tiny_run(**fields, **changes))
     one, other = (state["learners"]["model"]["model"] for state in (whole, parts))
     assert all(torch.equal(other[k], v) for k, v in one.items())
 

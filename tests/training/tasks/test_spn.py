@@ -17,6 +17,7 @@ from sair_core.training.config import SpnTrainConfig
 from sair_core.training.loop import train
 from sair_core.training.tasks import validation
 from sair_core.training.tasks.spn import SpnTask
+from tests.training.states import load_state
 
 
 @pytest.fixture
@@ -47,10 +48,6 @@ def unpackaged(monkeypatch):
     monkeypatch.setattr(validation, "load_features", lambda: LiteFeatures(build()))
 
 
-def state(run):
-    return torch.load(run / "state.pt", weights_only=True)
-
-
 @pytest.mark.parametrize("probabilistic", [False, True])
 def test_a_run_leaves_a_model_without_what_training_needed(spn_run, tmp_path, probabilistic):
     model = load_model(train(spn_run(probabilistic=probabilistic), show_progress=False))
@@ -73,7 +70,7 @@ def test_resumed_equals_uninterrupted_for_both_networks_and_optimisers(
     run("whole")
     interrupt(lambda: run("parts"))
     run("parts", resume="latest")
-    whole, parts = state(tmp_path / "whole"), state(tmp_path / "parts")
+    whole, parts = load_state(tmp_path / "whole"), load_state(tmp_path / "parts")
     assert whole["learners"].keys() == {"generator", "discriminator"}
     for name, one in whole["learners"].items():
         other = parts["learners"][name]
@@ -138,7 +135,7 @@ def test_the_same_command_trains_an_spn_and_goes_on_with_it(photo_folder, tmp_pa
     command += ["--data", str(photo_folder)]
     assert main([*command, "--output", str(run), "--steps", "1", *options]) == 0
     assert main(["--resume", "latest", "--output", str(run), "--steps", "2"]) == 0
-    assert state(run)["progress"]["step"] == 2 and "sair app --spn" in capsys.readouterr().out
+    assert load_state(run)["progress"]["step"] == 2 and "sair app --spn" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["--model", "spn", "--help"])
     shown = capsys.readouterr().out
@@ -157,7 +154,7 @@ def test_the_projected_adversary_leaves_figures_of_how_real_fills_look(spn_run, 
     model = load_model(train(run, show_progress=False))
     assert not [key for key in model.state_dict() if "heads" in key or "projection" in key]
     assert json.loads((tmp_path / "run" / "train.json").read_text())["perceptual"] == run.judge
-    rows = state(tmp_path / "run")["progress"]["log"]
+    rows = load_state(tmp_path / "run")["progress"]["log"]
     assert [row["step"] for row in rows if "frechet" in row] == [0, 2]
     assert all(0 < row["frechet"] < np.inf for row in rows if "frechet" in row)
     assert all(0 < row["diversity"] < 1 for row in rows if "frechet" in row)
@@ -177,7 +174,7 @@ def test_fills_learn_from_the_adversary_after_the_image_steps(spn_run, unpackage
 def test_a_run_ends_when_its_patience_does(spn_run, tmp_path, monkeypatch):
     monkeypatch.setattr(SpnTask, "validate", lambda self: ({"psnr": 1.0}, Image.new("RGB", (4, 4))))
     train(spn_run(steps=10**6, patience_minutes=0.005, validate_every=3), show_progress=False)
-    progress = state(tmp_path / "run")["progress"]
+    progress = load_state(tmp_path / "run")["progress"]
     assert 0.3 < progress["seconds"] < 60 and progress["better_at"] == 0
 
 
