@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,14 @@ from sair_core.command_line import Option, run_command
 from sair_core.config import require, require_megapixels, strict_dataclass
 from sair_core.errors import ConfigError
 from sair_core.filling.engines import match_engine, name_engine
+from sair_core.stopping import StopSignals
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN, is_bundled
 
 from .host.accounts import read_accounts
 from .host.limits import hosted, limits
 from .host.mcp import check_installed, check_running
 
+LOOK_SECONDS = 0.1  # between looks at whether the app is asked to end
 FIRST_PORT = "GRADIO_SERVER_PORT"  # of the environment: Gradio tries the ports from there on
 
 
@@ -113,27 +115,30 @@ def _serve(options: AppOptions) -> None:
     blocks = build_app(service, jobs=jobs)
     if hosted():
         service.load()  # nobody is there yet, and a GPU that is lent knows only what is loaded by now
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # from now on it ends us as Ctrl+C does
-    try:
-        blocks.launch(
-            server_name=_write_in_url(options.host),
-            server_port=options.port,
-            share=options.share,
-            auth=accounts,
-            mcp_server=options.mcp,
-            prevent_thread_lock=True,
-            **launch_options(),
-        )
-        if options.mcp:
-            check_running(blocks)
-        service.warm_up()  # only now: reading the weights would hold up the first page
-        blocks.block_thread()
-    except KeyboardInterrupt:
-        pass  # how an app ends: not a command that was broken off
-    except OSError as error:
-        raise _describe_address(options) from error
-    finally:
-        forget_files(blocks)
+    with StopSignals() as stop:
+        try:
+            blocks.launch(
+                server_name=_write_in_url(options.host),
+                server_port=options.port,
+                share=options.share,
+                auth=accounts,
+                mcp_server=options.mcp,
+                prevent_thread_lock=True,
+                **launch_options(),
+            )
+            if options.mcp:
+                check_running(blocks)
+            if not stop.requested:
+                service.warm_up()  # only now: reading the weights would hold up the first page
+            while not stop.requested:
+                time.sleep(LOOK_SECONDS)
+        except KeyboardInterrupt:
+            pass  # how an app ends: not a command that was broken off
+        except OSError as error:
+            raise _describe_address(options) from error
+        finally:
+            blocks.close(verbose=False)
+            forget_files(blocks)
 
 
 def _check_host(options: AppOptions) -> None:

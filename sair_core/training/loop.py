@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sair_core.devices import keep_freed_memory, upload
 from sair_core.errors import CheckpointError, NotFiniteError
+from sair_core.stopping import StopSignals
 from sair_core.training.backend import Backend
 from sair_core.training.config import RunConfig
 from sair_core.training.data.loader import Batch, Batches
@@ -32,7 +33,6 @@ from sair_core.training.state import (
     save_picture,
     save_run,
 )
-from sair_core.training.stopping import StopSignals
 from sair_core.training.task import Task, TaskClass, TaskConfig, score
 from sair_core.training.tasks import TASKS
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app.__main__ import main
+from app.serving.service import FillService
 from benchmarks.serving import running_app
 from tests.app.fakes import until
 
@@ -77,6 +78,23 @@ def test_what_was_sent_is_gone_when_the_app_is_ended(tmp_path):
         until(lambda: not list(served.glob("[0-9a-f]*")))  # no empty folder either
 
 
+@pytest.mark.skipif(os.name == "nt", reason="has no SIGTERM")
+def test_it_ends_if_asked_to_where_python_drops_an_interrupt(monkeypatch):
+    class Dropping:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def launch(blocks, **options):
+        Dropping()
+        blocks.is_running = True
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(gr.Blocks, "launch", launch)
+    monkeypatch.setattr(FillService, "warm_up", lambda service: pytest.fail("nobody needs a model now"))
+    assert main(["--model", "sair-lite"]) == 0
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
 @pytest.mark.parametrize("limit", ["0", "nan", "300"])
 def test_a_limit_that_cannot_be_held_is_refused(limit, refusal):
     assert "error: --max-megapixels must be" in refusal("--max-megapixels", limit)
@@ -124,7 +142,6 @@ def test_an_address_of_ipv6_can_be_listened_on(host, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(gr.Blocks, "launch", launch)
-        patch.setattr(signal, "signal", lambda *_: None)
         assert main(["--host", host, "--model", "sair-lite"]) == 0
     with gr.Blocks() as blocks:
         gr.Markdown("here")

@@ -1,4 +1,4 @@
-"""How a run is asked to end."""
+"""How what runs for long is asked to end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import threading
 
 
 class StopSignals:
-    """Ctrl+C and SIGTERM ask the loop to stop after the present step; a second one interrupts at once."""
+    """Ctrl+C and SIGTERM set `requested`, which the loop inside looks at; a second one interrupts at once.
+
+    An interrupt may be raised anywhere, also where Python or a library drops it; a request is not lost.
+    """
 
     requested = False
 
