@@ -22,7 +22,7 @@ def to_rgb01(rgb: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
 
 def to_hole01(hole: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Turn a mask, bool `(H, W)`, into float32 `(1, 1, H, W)`, 1 = hole."""
-    return upload(torch.from_numpy(hole), device)[None, None].float()
+    return upload(torch.from_numpy(hole.copy()), device)[None, None].float()  # masks may be read-only, too
 
 
 def check_shapes(rgb01: Tensor, hole01: Tensor) -> None:

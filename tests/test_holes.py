@@ -25,6 +25,15 @@ def test_the_share_of_hole_in_a_cell():
     np.testing.assert_allclose(hole_share(to_hole01(hole), (1, 3))[0, 0], [[0.5, 0.25, 0]])
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_mask_that_is_read_only_is_no_matter():
+    hole = np.eye(3, dtype=bool)
+    hole.setflags(write=False)
+    hole01 = to_hole01(hole)
+    hole01.zero_()
+    assert hole.trace() == 3
+
+
 def test_pictures_and_holes_that_do_not_belong_together_are_refused():
     rgb01 = torch.zeros(2, 3, 4, 6)
     check_shapes(rgb01, torch.zeros(2, 1, 4, 6))

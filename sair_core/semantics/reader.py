@@ -32,7 +32,7 @@ GRID_STEP_PX = 4  # completed meanings are asked for at every fourth pixel of th
 SIMILAR = 0.6  # a word nearer than this (cosine) to a label is no "everything else"
 BEST = 5  # words that "everything else" is as likely as, on average; measured on held-back training photos
 # A word is known when it is this near (cosine) to the name of a thing: docs/semantics.md.
-KNOWN = 0.4
+KNOWN = 0.37
 THINGS = (scene_words, imagenet_words)  # by which words are known, the short list first
 NEVER = -1e4  # as a logit; finite, because 0 * -inf in the interpolation is no number
 MAX_EMBEDDINGS = 8  # of photos, that are remembered
