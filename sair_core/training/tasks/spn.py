@@ -283,7 +283,7 @@ class SpnLoss(nn.Module):
         assert features.mean is not None and features.sigma is not None  # of a probabilistic model
         terms = {"kl": kl_loss(features.mean, features.sigma)}
         twice = math.ceil(self.config.twice_share * len(shown))
-        if twice:
+        if twice and self.weights.diverse:
             adversary, _ = self.others
             again = self.generator.model.decode(features.first(twice), batch["other_noise"][:twice]).rgb01
             again = composite(again, batch["rgb01"][:twice], batch["hole01"][:twice])

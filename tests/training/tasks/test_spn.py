@@ -212,3 +212,14 @@ def test_the_priors_of_another_spn_teach(spn_run, tmp_path):
     other = train(spn_run(output=str(tmp_path / "other"), steps=1), show_progress=False)
     model = load_model(train(spn_run(pretext=str(other), probabilistic=False), show_progress=False))
     assert model.config.pretext.name == str(other) and not model.config.probabilistic
+
+
+@pytest.mark.parametrize("options", [{"diverse_weight": 0.0}, {"twice_share": 0.0}])
+def test_nothing_is_filled_twice_where_fills_need_not_differ(options, spn_run, monkeypatch):
+    task = SpnTask(spn_run(probabilistic=True, **options), Backend("cpu", bf16=False))
+    decoded = []
+    decode = task.model.decode
+    monkeypatch.setattr(task.model, "decode", lambda *args: decoded.append(1) or decode(*args))
+    numbers, batch = next(task.loader(0, 0))
+    task.step(batch, numbers.start)
+    assert len(decoded) == 1 and "diverse" not in task.terms and "kl" in task.terms
