@@ -161,7 +161,7 @@ def test_it_serves_its_page(installed, environment, tmp_path):
         assert "SAIR Studio" in answers[0].text and "sair-modules" in answers[0].text
         os.killpg(app.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            app.wait(timeout=120)
+            app.wait(timeout=60)
     finally:
         if app.poll() is None:
             app.send_signal(signal.SIGABRT)  # where it hangs is in the log then
