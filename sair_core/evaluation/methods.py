@@ -44,6 +44,7 @@ MODEL_ROWS = {
     "sair": ModelRow("sair", SMOOTH),
     "natural": ModelRow("sair"),
     "natural-semantics": ModelRow("sair", {"texture": TextureConfig(semantic_guide=SEMANTIC_GUIDE)}),
+    "natural-painted": ModelRow("spn", {"texture": True}),
     "spn": ModelRow("spn"),
     "engine": ModelRow("engine", SMOOTH),
     "engine-natural": ModelRow("engine", {"texture": True}),

@@ -45,6 +45,11 @@ def test_rows_come_in_the_order_asked_for(loaded, tmp_path):
     assert loaded == [("b", {"device": "cpu"}), ("a", raw)]
 
 
+def test_texture_is_guided_by_either_model(loaded):
+    build_methods(["natural", "natural-painted"], MODELS, device="cpu")
+    assert loaded == [("a", {"device": "cpu"}), ("b", {"device": "cpu", "texture": True})]
+
+
 def test_a_raw_row_is_what_the_model_alone_says(loaded, tiny_pipe):
     photo, mask = pattern(1), np.zeros((60, 72), bool)
     mask[20:40, 20:40] = True
