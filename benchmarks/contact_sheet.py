@@ -7,10 +7,10 @@ python benchmarks/contact_sheet.py --data D --fills fills --masks masks --prefix
 
 Columns: the photo with its hole white, then each method. Fills are those that the evaluation has written.
 
-python benchmarks/contact_sheet.py --data D --prefix opennature_ --count 30 --across 2 \\
-    --words bird, water, sky, grass, plant, sand, stone, snow --output docs/sheet_semantics.jpg
+python benchmarks/contact_sheet.py --data D --prefix opennature_ --count 30 --across 3 \\
+    --words "bird, water, sky" --output docs/sheet_semantics.jpg
 
-Columns: the photo, the map of these words over it, what a click in the middle selects (the rest is darker).
+Columns: the photo, the map of these words over it, what a click in the middle selects.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run from anyw
 
 from sair_core import InpaintPipeline  # noqa: E402
 from sair_core.evaluation.samples import Sample, list_samples  # noqa: E402
+from sair_core.evaluation.selection import show_click  # noqa: E402
 
 GAP_PX, TITLE_PX = 4, 18
 
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--fills", type=Path, help="folder of --save-fills")
     parser.add_argument("--masks", type=Path, help="folder of --save-masks")
     parser.add_argument("--methods", nargs="+", default=["patchmatch", "natural", "sair", "spn"])
-    parser.add_argument("--words", nargs="+", help="show what these select instead of fills")
+    parser.add_argument("--words", help="show the map of these instead of fills, and what a click selects")
     parser.add_argument("--prefix", default="", help="only photos whose name begins so")
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--across", type=int, default=1, help="photos a row")
@@ -55,7 +56,7 @@ def main() -> None:
     else:
         titles = ["photo", "map", "a click in the middle"]
         pipe = InpaintPipeline.from_pretrained("sair-lite")
-        panels = [readings_of(sample, pipe, " ".join(args.words)) for sample in chosen]
+        panels = [readings_of(sample, pipe, args.words) for sample in chosen]
     sheet(panels, titles, args.width_px, args.across).save(args.output, quality=88)
     print(f"{args.output}: {', '.join(sample.path.name for sample in chosen)}")
 
@@ -69,13 +70,12 @@ def fills_of(sample: Sample, fills: Path, masks: Path, methods: list[str]) -> li
 
 
 def readings_of(sample: Sample, pipe: InpaintPipeline, words: str) -> list[Image.Image]:
-    """Return the photo, the map of the words over it, and the object in its middle before a darker rest."""
+    """Return the photo, the map of the words over it, and what a click in its middle selects."""
     rgb = sample.load()
     height, width = rgb.shape[:2]
+    clicked = show_click(pipe.selector, rgb, (width / 2, height / 2))
     overlay = pipe.semantics(rgb, words).overlay(rgb, 0.6)
-    selected = pipe.mask_from_points(rgb, [(width / 2, height / 2)])
-    lit = np.where(selected[..., None], rgb, rgb // 4)
-    return [Image.fromarray(picture) for picture in (rgb, overlay, lit)]
+    return [Image.fromarray(picture) for picture in (rgb, overlay, clicked)]
 
 
 def sheet(photos: list[list[Image.Image]], titles: list[str], width_px: int, across: int) -> Image.Image:

@@ -161,14 +161,20 @@ def draw_sheet(selector: PointSelector, folder: Path, count: int, seed: int) -> 
     sheet = Image.new("RGB", (SHEET_COLUMNS * SHEET_PX, rows * SHEET_PX))
     for i, index in enumerate(chosen):
         rgb = load_photo(photos[index]).rgb
-        x, y = innermost_point(np.ones(rgb.shape[:2], bool))
-        mask = selector.select(rgb, [(x, y)])
-        shown = np.where(mask[..., None], rgb // 2 + np.array([120, 0, 30]), rgb).astype(np.uint8)
-        shown[max(0, int(y) - 3) : int(y) + 4, max(0, int(x) - 3) : int(x) + 4] = (255, 255, 0)
-        picture = Image.fromarray(shown)
+        point = innermost_point(np.ones(rgb.shape[:2], bool))
+        picture = Image.fromarray(show_click(selector, rgb, point))
         picture.thumbnail((SHEET_PX, SHEET_PX))
         sheet.paste(picture, (i % SHEET_COLUMNS * SHEET_PX, i // SHEET_COLUMNS * SHEET_PX))
     return sheet
+
+
+def show_click(selector: PointSelector, rgb: np.ndarray, point: tuple[float, float]) -> np.ndarray:
+    """Return a photo, uint8 `(H, W, 3)`, with what a click at x, y selects in red, the click yellow."""
+    x, y = point
+    mask = selector.select(rgb, [point])
+    shown = np.where(mask[..., None], rgb // 2 + np.array([120, 0, 30]), rgb).astype(np.uint8)
+    shown[max(0, int(y) - 3) : int(y) + 4, max(0, int(x) - 3) : int(x) + 4] = (255, 255, 0)
+    return shown
 
 
 if __name__ == "__main__":
