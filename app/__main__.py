@@ -40,7 +40,7 @@ class AppOptions:
     model: str = BUNDLED_SAIR
     """a bundled model's name, a folder with a checkpoint, or a hub id"""
     spn: Annotated[str | None, Option(metavar="MODEL")] = BUNDLED_SPN if is_bundled(BUNDLED_SPN) else None
-    """a model for sharp fills and variations, named like --model"""
+    """a model for Painted fills and variations, named like --model"""
     engine: Annotated[str | None, Option(metavar="FILE|HUB_ID")] = None
     """an inpainting model of others as one more engine, or lama (pip install 'sair-studio[engines]')"""
     device: str = "auto"

@@ -44,6 +44,7 @@ class Stream(IntEnum):
     SELECTION_SAMPLE = 14  # by number: a square with an object
     CLICKS = 15  # by sample: where a selection is clicked
     VALIDATION_SQUARES = 16
+    PALENESS = 17  # by sample: which photos are shown with less contrast, and how
     # Above any photo's index, see `hole_generator`.
     VALIDATION_HOLES = 2**31
     CAPTIONS = 2**31 + 1

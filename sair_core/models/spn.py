@@ -1,4 +1,4 @@
-"""SPN, the Semantic Pyramid Network: sharp fills and, when probabilistic, several for one hole.
+"""SPN, the Semantic Pyramid Network: fills with texture and, when probabilistic, several for one hole.
 
 `features = model.encode(rgb01, hole01)` once, then `model.decode(features, z)` for each fill wanted, z from
 `model.latent(size_px, generator)`.

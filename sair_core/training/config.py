@@ -272,6 +272,8 @@ class SpnTrainConfig(RunConfig):
     """steps at the beginning in which fills learn neither from the adversary nor to differ"""
     object_share: float = 0.5
     """share of the batches whose holes are as large as objects and as round"""
+    pale_share: float = 0.5
+    """share of the photos that are shown with less contrast and around another grey, as in fog or at dusk"""
     twice_share: float = 0.5
     """share of a batch that is filled twice, with other noise, to make fills differ (Eq. 14)"""
     prior_weight: float | None = None
@@ -286,13 +288,15 @@ class SpnTrainConfig(RunConfig):
     """lambda 4, Eq. (14)"""
     kl_weight: float | None = None
     """lambda 5, Eq. (6)"""
+    gamut_weight: float | None = None
+    """weight of colours beyond those of the photo, which the paper does not have"""
     # With the paper's 1e-5 two equal fills, as all are at first, cost 100,000.
     epsilon: float = 0.02
     """of Eq. (14), which keeps the loss of two equal fills finite"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_shares("twice_share", "object_share")
+        self._require_shares("twice_share", "object_share", "pale_share")
         self._require_not_negative("image_steps")
         self._require_positive("epsilon")
 

@@ -29,6 +29,7 @@ SAIR: dict[str, Any] = {
     "squared_weight": 0.0,
     "semantic_weight": 0.0,
     "label_weight": 0.0,
+    "perceptual_weight": 0.0,  # of a start from another model, too
     "guide_share": 0.0,
 }
 # SPN paper, 3.3: Adam and its rate are defaults of every SPN. It names neither the length of a training nor
@@ -38,6 +39,7 @@ SPN: dict[str, Any] = {
     "final_size_px": 256,
     "adversary": "patch",
     "object_share": 0.0,
+    "pale_share": 0.0,
     "twice_share": 1.0,
     "diverse_weight": 1.0,
     "kl_weight": 0.05,

@@ -42,6 +42,7 @@ def test_a_preset_of_a_paper_brings_its_recipe(typed):
     assert paper.shape(0) == paper.shape(1) == (256, 16)
     weights = ("squared_weight", "semantic_weight", "label_weight", "guide_share", "weight_decay", "ema")
     assert not any(getattr(paper, name) for name in weights)
+    assert typed("--preset", "paper", "--from", "sair-lite").perceptual_weight == 0
     spn = typed("--model", "spn", "--preset", "spl")
     assert (spn.adversary, spn.epsilon, spn.kl_weight, spn.diverse_weight) == ("patch", 1e-5, 0.05, 1.0)
 

@@ -10,7 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 NUMBERS = 7  # a photo: brightness, saturation, contrast, and places of the translation and of the cutout
-BRIGHTNESS = 0.2  # at most, up or down, of colours in [0, 1]
+# Colours change little: a generator learns what augmentation does to photos, too. With the paper's factors
+# (0 to 2 of saturation, 0.5 to 1.5 of contrast) fills had glowing red bars, which photos so changed do show.
+BRIGHTNESS = 0.05  # at most, up or down, of colours in [0, 1]
+SATURATION = 0.2  # at most, up or down, of 1
+CONTRAST = 0.15  # at most, up or down, of 1
 SHIFT = 1 / 8  # of the side, at most
 CUT = 0.3  # side of the square that is cut out, of the picture's
 
@@ -26,9 +30,9 @@ class Augmentation:
         brightness, saturation, contrast = self.numbers[:, :3].T[..., None, None, None]
         x = rgb01 + BRIGHTNESS * (2 * brightness - 1)
         grey = x.mean(dim=1, keepdim=True)
-        x = torch.lerp(grey, x, 2 * saturation)
+        x = torch.lerp(grey, x, 1 + SATURATION * (2 * saturation - 1))
         middle = x.mean(dim=(1, 2, 3), keepdim=True)
-        return self.places(torch.lerp(middle, x, 0.5 + contrast))
+        return self.places(torch.lerp(middle, x, 1 + CONTRAST * (2 * contrast - 1)))
 
     def places(self, maps: Tensor) -> Tensor:
         """Return maps `(B, C, H, W)` moved as the photos are; zero where nothing of them is left."""

@@ -45,6 +45,7 @@ from sair_core.training.tasks.spn_losses import (
     SpnWeights,
     choose_weights,
     diversity_loss,
+    gamut_loss,
     image_loss,
     kl_loss,
     prior_loss,
@@ -55,6 +56,7 @@ from sair_core.weights.checkpoint import save_checkpoint
 logger = logging.getLogger(__name__)
 
 SHOWN_SEEDS = (1, 2)
+LEAST_CONTRAST = 0.3  # of a photo that is shown pale, of its own
 
 
 class SpnTask:
@@ -113,8 +115,9 @@ class SpnTask:
         """As `Task`. The loss is that of the fills without the adversarial term, which has no minimum."""
         generator, discriminator = (one.optimiser for one in self.learners.values())
         clip_norm, loss = self.config.clip_norm, self.spn_loss
-        real = {name: batch[name] for name in ("rgb01", "hole01")}
-        real |= self._draw_noise(batch["rgb01"], first_sample)
+        rgb01 = self._make_pale(batch["rgb01"], first_sample)
+        real = {"rgb01": rgb01, "hole01": batch["hole01"]}
+        real |= self._draw_noise(rgb01, first_sample)
         loss.begin()
         total = self.backend.optimise(self.loss, generator, real, first_sample, clip_norm=clip_norm)
         judged = {name: torch.cat([part[name] for part in loss.judged]) for name in loss.judged[0]}
@@ -125,13 +128,28 @@ class SpnTask:
             self.terms[name].append(value)
         return total - self.backend.mean(loss.weights.adversarial * loss.terms.get("adversarial", 0.0))
 
+    def _make_pale(self, rgb01: Tensor, first_sample: int) -> Tensor:
+        """Return photos of which `pale_share` are mixed with a grey, seeded as `_draw_noise` is.
+
+        Instance norm tells a generator little about how strong a photo's contrast is; seldom shown a dim one,
+        it fills it with the blacks and lights of others.
+        """
+        share = self.config.pale_share
+        if not share:
+            return rgb01
+        rng = stream_generator(self.config.seed, Stream.PALENESS, self._first(rgb01, first_sample))
+        chosen, kept, grey = torch.from_numpy(rng.random((3, len(rgb01), 1, 1, 1), np.float32))
+        kept = torch.where(chosen < share, LEAST_CONTRAST + (1 - LEAST_CONTRAST) * kept, torch.ones(()))
+        kept, grey = (upload(one, self.backend.device) for one in (kept, grey))
+        return torch.lerp(grey, rgb01, kept)
+
     def _draw_noise(self, rgb01: Tensor, first_sample: int) -> Batch:
         """Draw what is random in the losses of pictures, seeded by the number of this process's first one.
 
         Two latents if the model is probabilistic, and the numbers of the adversary's augmentation.
         """
         count, _, height, width = rgb01.shape
-        first = first_sample + self.backend.rank * count
+        first = self._first(rgb01, first_sample)
         seed = (self.config.seed * 1_000_003 + first) * 2
         drawn = {}
         if self.model.config.probabilistic:
@@ -142,6 +160,10 @@ class SpnTask:
             rng = stream_generator(self.config.seed, Stream.AUGMENTATION, first)
             drawn["augment"] = torch.from_numpy(rng.random((count, self.numbers), np.float32))
         return {name: upload(value, self.backend.device) for name, value in drawn.items()}
+
+    def _first(self, rgb01: Tensor, first_sample: int) -> int:
+        """Return the number of the first sample of this process's share of a batch."""
+        return first_sample + self.backend.rank * len(rgb01)
 
     def validate(self) -> tuple[dict[str, float], Image.Image]:
         """As `Task`; figures are also the terms of the losses, their means since the last validation."""
@@ -261,6 +283,8 @@ class SpnLoss(nn.Module):
         terms, judged = adversary.compare(shown, batch)
         self.judged.append(judged)
         terms["image"] = image_loss(fill.rgb01, rgb01, hole01)
+        if self.weights.gamut:
+            terms["gamut"] = gamut_loss(fill.rgb01, rgb01, hole01)
         if pretext is not None and self.generator.heads is not None:
             terms["prior"] = prior_loss(self.generator.heads(fill.priors), pretext(rgb01), hole01)
         if model.config.probabilistic:

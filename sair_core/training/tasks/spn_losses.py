@@ -10,6 +10,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -17,11 +18,15 @@ from sair_core.config import require, strict_dataclass
 from sair_core.holes import hole_share
 
 ALPHA, DELTA, EPSILON = 3.0, 4.0, 1e-5
+DETAIL_PX = 4  # of a photo's smallest details, of which a highlight's glare does not make its gamut
 
 
 @strict_dataclass
 class SpnWeights:
-    """Eq. (12) and (15): the lambdas 1 to 5, in this order after the prior's 1."""
+    """Eq. (12) and (15): the lambdas 1 to 5, in this order after the prior's 1.
+
+    gamut: of `gamut_loss`, which the paper does not have.
+    """
 
     prior: float = 1.0
     image: float = 10.0
@@ -29,6 +34,7 @@ class SpnWeights:
     feature: float = 10.0
     diverse: float = 1.0
     kl: float = 0.05
+    gamut: float = 0.0
 
     def __post_init__(self) -> None:
         for name, weight in dataclasses.asdict(self).items():
@@ -50,7 +56,7 @@ class SpnWeights:
 # alone, would be twenty times that of its features, a mean over the picture, and fills would be noise.
 WEIGHTS = {
     "patch": SpnWeights(diverse=0.05),
-    "projected": SpnWeights(prior=0.1, image=2.0, adversarial=0.2, feature=2.0, diverse=0.1),
+    "projected": SpnWeights(prior=0.1, image=2.0, adversarial=0.4, feature=2.0, diverse=0.1, gamut=8.0),
 }
 
 
@@ -86,6 +92,18 @@ def image_loss(rgb01: Tensor, target01: Tensor, hole01: Tensor, delta: float = D
     rgb01, target01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`.
     """
     return _weighted_l1(rgb01, target01, hole01, delta)
+
+
+def gamut_loss(filled01: Tensor, rgb01: Tensor, hole01: Tensor) -> Tensor:
+    """Return by how much fills are darker, brighter or more colourful than anything in their photos.
+
+    The mean over the hole of how far brightness, red - green and yellow - blue lie outside the photo's own,
+    whose smallest details are averaged. filled01, rgb01 `(B, 3, H, W)`, hole01 `(B, 1, H, W)`.
+    """
+    filled, present = _opponent(filled01), _opponent(F.avg_pool2d(rgb01.float(), DETAIL_PX, ceil_mode=True))
+    low, high = present.amin((2, 3), keepdim=True), present.amax((2, 3), keepdim=True)
+    beyond = (F.relu(filled - high) + F.relu(low - filled)).sum(1, keepdim=True)
+    return _inside(beyond, hole01)
 
 
 def adversarial_loss(fake_logits: Tensor) -> Tensor:
@@ -148,6 +166,12 @@ def _inside(values: Tensor, hole01: Tensor) -> Tensor:
     """Return the mean of `(B, 1, h, w)` over cells weighted by their share of hole; 0 without any hole."""
     share = hole_share(hole01, values.shape[-2:])
     return (values.float() * share).sum() / share.sum().clamp_min(1.0)
+
+
+def _opponent(rgb01: Tensor) -> Tensor:
+    """Return brightness, red - green and yellow - blue of colours `(B, 3, H, W)`, in the same shape."""
+    red, green, blue = rgb01.float().unbind(1)
+    return torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1)
 
 
 def _weighted_l1(a: Tensor, b: Tensor, hole: Tensor, extra: float) -> Tensor:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sair_core.training.tasks.augment import CUT, NUMBERS, Augmentation
+from sair_core.training.tasks.augment import BRIGHTNESS, CONTRAST, CUT, NUMBERS, SATURATION, Augmentation
 
 SIDE = 40
 
@@ -38,12 +38,26 @@ def test_colours_change_as_they_are_told():
     torch.manual_seed(0)
     rgb = torch.rand(1, 3, SIDE, SIDE)
     inside = (..., slice(20, None), slice(20, None))
-    grey = Augmentation(numbers(saturation=0.0)).colours(rgb)[inside]
-    torch.testing.assert_close(grey, grey.mean(1, keepdim=True).expand_as(grey))
+    middle = rgb[inside].mean(1, keepdim=True)
+    pale = Augmentation(numbers(saturation=0.0)).colours(rgb)[inside]
+    torch.testing.assert_close(pale, torch.lerp(middle, rgb[inside], 1 - SATURATION))
+    strong = Augmentation(numbers(saturation=1.0)).colours(rgb)[inside]
+    torch.testing.assert_close(strong, torch.lerp(middle, rgb[inside], 1 + SATURATION))
     brighter = Augmentation(numbers(brightness=1.0)).colours(rgb)[inside]
-    torch.testing.assert_close(brighter, rgb[inside] + 0.2)
+    torch.testing.assert_close(brighter, rgb[inside] + BRIGHTNESS)
     flat = Augmentation(numbers(contrast=0.0)).colours(rgb)[inside]
-    assert flat.std().item() == pytest.approx(0.5 * rgb[inside].std().item(), rel=0.02)
+    assert flat.std().item() == pytest.approx((1 - CONTRAST) * rgb[inside].std().item(), rel=0.02)
+
+
+def test_colours_stay_those_of_photos():
+    """A generator copies what augmentation does to photos: a saturation that is doubled makes fills glow."""
+    torch.manual_seed(0)
+    rgb = 0.2 + 0.6 * torch.rand(1, 3, SIDE, SIDE)
+    inside = (..., slice(20, None), slice(20, None))
+    for end in (0.0, 1.0):
+        told = numbers(brightness=end, saturation=end, contrast=end)
+        seen = Augmentation(told).colours(rgb)[inside]
+        assert (seen - rgb[inside]).abs().max() < 0.25
 
 
 def test_gradients_reach_the_fill():

@@ -223,3 +223,34 @@ def test_nothing_is_filled_twice_where_fills_need_not_differ(options, spn_run, m
     numbers, batch = next(task.loader(0, 0))
     task.step(batch, numbers.start)
     assert len(decoded) == 1 and "diverse" not in task.terms and "kl" in task.terms
+
+
+def test_photos_are_shown_pale_as_often_as_they_are_to_be(spn_run):
+    photos = torch.rand(2, 3, 8, 8)
+
+    def shown(share, first=0):
+        task = SpnTask(spn_run(pale_share=share), Backend("cpu", bf16=False))
+        return torch.cat([task._make_pale(photos, first + i) for i in range(0, 20, 2)])
+
+    assert torch.equal(shown(0.0), photos.repeat(10, 1, 1, 1))
+    pale = shown(1.0)
+    contrasts = (pale.std((1, 2, 3)) / photos.std((1, 2, 3)).repeat(10)).tolist()
+    assert 0.3 <= min(contrasts) < 0.5 and 0.8 < max(contrasts) <= 1
+    assert 0 <= pale.min() and pale.max() <= 1
+    assert pale.mean((1, 2, 3)).std() > 0.1  # around another grey each
+    whole = [torch.equal(a, b) for a, b in zip(shown(0.5), photos.repeat(10, 1, 1, 1))]
+    assert 4 <= sum(whole) <= 16
+    assert torch.equal(shown(1.0), pale)  # a resumed run sees the same
+
+
+def test_pale_photos_are_what_a_step_learns_from(spn_run, monkeypatch):
+    task = SpnTask(spn_run(pale_share=1.0), Backend("cpu", bf16=False))
+    numbers, batch = next(task.loader(0, 0))
+    seen = []
+    compare = task.adversary_loss.compare
+    monkeypatch.setattr(
+        task.adversary_loss, "compare", lambda fill, real: seen.append(real["rgb01"]) or compare(fill, real)
+    )
+    task.step(batch, numbers.start)
+    torch.testing.assert_close(seen[0], task._make_pale(batch["rgb01"], numbers.start))
+    assert not torch.equal(seen[0], batch["rgb01"])

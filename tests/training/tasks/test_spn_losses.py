@@ -14,6 +14,7 @@ from sair_core.training.tasks.spn_losses import (
     discriminator_loss,
     diversity_loss,
     feature_loss,
+    gamut_loss,
     generator_hinge_loss,
     hinge_loss,
     image_loss,
@@ -61,6 +62,31 @@ def test_adversarial_losses():
     want = -(math.log(0.5) + math.log(0.75)) / 2 - math.log(0.5)
     assert discriminator_loss(logits, fake).item() == pytest.approx(want)
     assert adversarial_loss(row(-200.0)).item() == pytest.approx(200)  # does not saturate
+
+
+def test_gamut_loss_is_how_far_fills_leave_the_colours_of_their_photos():
+    photo = torch.full((1, 3, 16, 16), 0.2)
+    photo[..., 8:, :] = 0.6
+    hole = torch.zeros(1, 1, 16, 16)
+    hole[..., :8, :8] = 1
+
+    def loss(rgb, photo=photo):
+        return gamut_loss(torch.tensor(rgb).view(1, 3, 1, 1) * hole, photo, hole).item()
+
+    for grey in (0.2, 0.5):  # black outside the hole is not looked at
+        assert loss([grey] * 3) == pytest.approx(0, abs=1e-6)
+    assert loss([0.9, 0.9, 0.9]) == pytest.approx(0.3)  # too bright
+    assert loss([0.1, 0.1, 0.1]) == pytest.approx(0.1)  # too dark
+    assert loss([0.6, 0.3, 0.3]) == pytest.approx(0.3 + 0.15)  # brightness is there, red and yellow are not
+    photo = photo.clone()
+    photo[..., 12:, :4] = torch.tensor([0.7, 0.4, 0.4]).view(3, 1, 1)
+    assert loss([0.6, 0.3, 0.3], photo) == pytest.approx(0, abs=1e-6)  # now they are
+    photo[..., 0, 0] = 1.0  # one pixel in sixteen: a glare
+    assert loss([0.9, 0.9, 0.9], photo) == pytest.approx(0.3)
+
+
+def test_gamut_is_judged_beside_the_projected_adversary_only():
+    assert choose_weights("patch", {}).gamut == 0 < choose_weights("projected", {}).gamut
 
 
 def test_hinge_losses_look_where_there_is_hole():
