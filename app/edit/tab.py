@@ -22,7 +22,7 @@ from .masks import MaskActions
 ABOUT = {
     NATURAL: "Natural takes texture from the photo.",
     SMOOTH: "Smooth has the likeliest colours.",
-    PAINTED: "Painted invents detail.",
+    PAINTED: "Painted draws what could stand there.",
 }
 
 
