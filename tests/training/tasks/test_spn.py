@@ -228,9 +228,9 @@ def test_nothing_is_filled_twice_where_fills_need_not_differ(options, spn_run, m
 def test_photos_are_shown_pale_as_often_as_they_are_to_be(spn_run):
     photos = torch.rand(2, 3, 8, 8)
 
-    def shown(share, first=0):
+    def shown(share):
         task = SpnTask(spn_run(pale_share=share), Backend("cpu", bf16=False))
-        return torch.cat([task._make_pale(photos, first + i) for i in range(0, 20, 2)])
+        return torch.cat([task._make_pale(photos, i) for i in range(0, 20, 2)])
 
     assert torch.equal(shown(0.0), photos.repeat(10, 1, 1, 1))
     pale = shown(1.0)
