@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from sair_core import devices
+from sair_core import devices, pipeline
+from sair_core.layout import Layout
 from sair_core.models.load import load_model
 from sair_core.pipeline import InpaintPipeline
 from sair_core.weights.bundled import BUNDLED_SAIR, BUNDLED_SPN
@@ -26,8 +27,9 @@ def photo(bird):
 
 @pytest.fixture
 def pair(monkeypatch):
-    """A model's pipelines in bfloat16, as if the hardware had it, and in float32."""
+    """A model's pipelines in bfloat16, as if the hardware had it and were fastest with it, and in float32."""
     monkeypatch.setattr(devices, "has_bf16", lambda device: True)
+    monkeypatch.setattr(pipeline, "choose_layout", lambda device: Layout(channels_last=True, bf16=True))
 
     def make(model, **options):
         return [
@@ -51,7 +53,7 @@ def test_fills_views_and_maps_in_bfloat16(pair, pipe, photo):
         np.asarray(one.view(photo, scale=2.0, size_px=(64, 96), cache=FeatureCache()))
         for one in (half, whole)
     ]
-    assert difference(*views).mean() < MEAN_BAR
+    assert 0 < difference(*views).mean() < MEAN_BAR
     maps = [one.semantics(photo, ["bird", "leaves", "sky"]) for one in (half, whole)]
     assert (maps[0].ids == maps[1].ids).mean() > 0.97
     assert all(one.confidence.dtype == np.float32 for one in maps)
@@ -59,7 +61,7 @@ def test_fills_views_and_maps_in_bfloat16(pair, pipe, photo):
 
 def test_painted_fills_in_bfloat16(pair, spn_pipe, photo):
     fills = [one.fill(photo, HOLE, seed=3).photo.rgb for one in pair(spn_pipe.model)]
-    assert difference(*fills)[HOLE].mean() < MEAN_BAR
+    assert 0 < difference(*fills)[HOLE].mean() < MEAN_BAR
 
 
 @pytest.mark.parametrize("name", [BUNDLED_SAIR, BUNDLED_SPN])
