@@ -45,18 +45,26 @@ def test_the_mean_is_taken_over_the_hole_only(pair):
 
 
 def test_nearness_to_each_word_by_what_was_filled_in(pair):
-    table = guided.measure(Painter(), [pair, pair], ["grass", "water"])
+    answers = guided.measure(Painter(), [pair, pair], ["grass", "water"])
+    table = answers.cosines
     assert table["grass"] == pytest.approx({"grass": 1, "water": 0})
     assert table["water"] == pytest.approx({"grass": 0, "water": 1})
     assert table[guided.NO_WORDS]["grass"] == pytest.approx(3**-0.5)
+    assert answers.levels == pytest.approx({guided.NO_WORDS: 0, "grass": 335 / 3, "water": 335 / 3})
 
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_the_command_tells_by_its_status(listens, tmp_path, monkeypatch, capsys):
     Image.new("RGB", (64, 64), (200, 10, 10)).save(tmp_path / "p.png")
-    monkeypatch.setattr(guided.InpaintPipeline, "from_pretrained", lambda model, device: Painter(listens))
-    status = guided.main(["--data", str(tmp_path), "--json", str(tmp_path / "o.json")])
+    engines = []
+    monkeypatch.setattr(
+        guided.InpaintPipeline,
+        "from_pretrained",
+        lambda model, *, engine, device: engines.append(engine) or Painter(listens),
+    )
+    status = guided.main(["--data", str(tmp_path), "--json", str(tmp_path / "o.json"), "--engine", "smooth"])
+    assert engines == ["smooth"]
     assert status == int(not listens)
     assert ("toward 'grass' when filled with it: +0.4" in capsys.readouterr().out) == listens
-    assert set(json.loads((tmp_path / "o.json").read_text())["cosines"]) == {"(none)", "grass", "water"}
+    assert set(json.loads((tmp_path / "o.json").read_text())["levels"]) == {"(none)", "grass", "water"}
     assert guided.main(["--data", str(tmp_path), "--words", "grass"]) == 2

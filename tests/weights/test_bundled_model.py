@@ -1,4 +1,4 @@
-"""The bundled sair-lite itself: it listens to words, and shows more than interpolation does."""
+"""The bundled sair-lite itself: it is what its card says, listens to words, and shows more than interpolation does."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from PIL import Image
 
 from sair_core.evaluation.guided import NO_WORDS, measure
 from sair_core.evaluation.metrics import psnr
+from sair_core.models.presets import preset
 from sair_core.photos.photo import load_photo
 from sair_core.pipeline import InpaintPipeline
 from tests.conftest import FIXTURES
@@ -17,12 +18,17 @@ def house() -> Image.Image:
     return Image.open(FIXTURES / "house.jpg").convert("RGB")
 
 
+def test_it_has_its_preset_s_form(pipe):
+    """So that a training from nothing makes what the card describes."""
+    assert pipe.model.config == preset("lite-trunk")
+
+
 def test_a_fill_moves_toward_a_word(pipe, house):
     """As the encoder sees it, and in its colours: a block of sky on a lawn is none to the encoder."""
     hole = np.zeros((216, 384), bool)
     hole[110:190, 40:150] = True
     natural = InpaintPipeline(pipe.model, device="cpu")
-    table = measure(natural, [(load_photo(house), hole)], ["road"])
+    table = measure(natural, [(load_photo(house), hole)], ["road"]).cosines
     assert table["road"]["road"] > table[NO_WORDS]["road"] + 0.03, table
     found = natural.semantics(house, "sky, road, building, tree")
     sky = np.asarray(house)[(found.ids == found.labels.index("sky")) & ~hole].mean(axis=0)
