@@ -109,16 +109,16 @@ def measure(
     cosines = {name: dict.fromkeys(words, 0.0) for name in (NO_WORDS, *words)}
     levels = dict.fromkeys(cosines, 0.0)
     for photo, hole in tqdm(pairs, unit="photo", leave=False, disable=None):
-        unmoved = np.empty(0)
-        for name, row in cosines.items():
-            guide = None if name == NO_WORDS else name
-            filled = pipe.fill(photo, hole, words=guide, strength=strength).photo
-            colours = filled.rgb[hole].astype(float)
-            unmoved = colours if name == NO_WORDS else unmoved
-            levels[name] += float(np.abs(colours - unmoved).mean()) / len(pairs)
-            mean = mean_embedding(pipe.reader.read(filled.rgb).vectors, hole)
+        fills = {
+            name: pipe.fill(photo, hole, words=asked, strength=strength).photo.rgb
+            for name, asked in {NO_WORDS: None, **{word: word for word in words}}.items()
+        }
+        unmoved = fills[NO_WORDS][hole].astype(float)
+        for name, rgb in fills.items():
+            levels[name] += float(np.abs(rgb[hole] - unmoved).mean()) / len(pairs)
+            mean = mean_embedding(pipe.reader.read(rgb).vectors, hole)
             for word in words:
-                row[word] += float(mean @ targets[word].to(mean)) / len(pairs)
+                cosines[name][word] += float(mean @ targets[word].to(mean)) / len(pairs)
     return Answers(cosines, levels)
 
 
