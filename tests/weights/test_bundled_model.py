@@ -1,4 +1,4 @@
-"""The bundled sair-lite itself: it is what its card says, listens to words, and shows more than interpolation does."""
+"""The bundled sair-lite itself: it is what its card says, listens to words, shows more than interpolation."""
 
 import numpy as np
 import pytest
