@@ -195,10 +195,11 @@ class TrainingJobs:
 
 def read_run(folder: Path) -> Run | None:
     """Read a run from its files and its process; None where the folder holds none."""
-    job, progress = _read_json(folder / JOB_NAME), _read_json(folder / PROGRESS_NAME)
+    job = _read_json(folder / JOB_NAME)
+    # Its time first: a report that is replaced in between must not pass for new with what the old one said.
+    written, progress = _modified(folder / PROGRESS_NAME), _read_json(folder / PROGRESS_NAME)
     if not job and not progress:
         return None
-    written = _modified(folder / PROGRESS_NAME)
     # What an earlier process wrote stays until the present one writes something.
     current = bool(progress) and written >= job.get("started", 0.0)
     run = Run(

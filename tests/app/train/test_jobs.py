@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.train.jobs import TrainingError, TrainingJobs, TrainingRequest, read_run
+from app.train.jobs import TrainingError, TrainingJobs, TrainingRequest, _read_json, read_run
 from app.train.run import MAX_POINTS, Run
 from sair_core.errors import ConfigError
 from tests.app.fakes import FAKE_TRAINER, until
@@ -141,6 +141,26 @@ def test_a_process_that_is_gone_without_a_word(make_jobs, tmp_path):
     run = ended(jobs, jobs.start(TrainingRequest(tmp_path / "killed", steps=9)).name)
     assert run.state == "interrupted" and run.step == 2 and run.resumable
     assert ended(jobs, jobs.resume(run.name).name).state == "finished"
+
+
+def test_a_report_that_is_replaced_while_it_is_read(tmp_path, monkeypatch):
+    """What the process before wrote, with the time of the present one's report, would say that it is gone."""
+    gone, here = 1, 2
+    report = tmp_path / "progress.json"
+    report.write_text(json.dumps({"state": "running", "pid": gone}))
+    os.utime(report, (1000, 1000))
+    (tmp_path / "job.json").write_text(json.dumps({"pid": here, "started": 2000.0}))
+
+    def read_late(path):
+        found = _read_json(path)
+        if path == report:
+            report.write_text(json.dumps({"state": "scanning", "pid": here}))
+        return found
+
+    monkeypatch.setattr("app.train.jobs._read_json", read_late)
+    monkeypatch.setattr("app.train.jobs._find_process", lambda pid, folder: pid if pid == here else None)
+    assert read_run(tmp_path).state == "starting"
+    assert read_run(tmp_path).state == "scanning"
 
 
 def test_an_error_before_the_first_report(make_jobs, tmp_path):
