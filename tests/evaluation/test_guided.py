@@ -66,5 +66,6 @@ def test_the_command_tells_by_its_status(listens, tmp_path, monkeypatch, capsys)
     assert engines == ["smooth"]
     assert status == int(not listens)
     assert ("toward 'grass' when filled with it: +0.4" in capsys.readouterr().out) == listens
-    assert set(json.loads((tmp_path / "o.json").read_text())["levels"]) == {"(none)", "grass", "water"}
+    written = json.loads((tmp_path / "o.json").read_text())
+    assert set(written["cosines"]) == set(written["levels"]) == {"(none)", "grass", "water"}
     assert guided.main(["--data", str(tmp_path), "--words", "grass"]) == 2
