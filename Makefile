@@ -40,7 +40,7 @@ node_modules/.package-lock.json: package-lock.json
 # them, would come last. Then two browsers, of which each waits half of the time; then what looks at the clock or
 # memory.
 ALONE = tests/test_soak.py tests/app/test_kill.py tests/app/test_main.py tests/batch/test_ray.py
-BY_TWO = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+BY_TWO = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 test: $(VENV)/.ready-test
 ifeq ($(ARGS),)
 	$(MAKE) check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
@@ -61,6 +62,7 @@ def load_batches(
         pin_memory=torch.cuda.is_available(),
         prefetch_factor=4 if workers else None,
         worker_init_fn=_ignore_stop_signals,
+        multiprocessing_context=_lockless_context() if workers else None,
     )
     others = set(multiprocessing.active_children())
     batches = iter(loader)
@@ -98,6 +100,34 @@ class _RenderSpecs:
         specs = [spec for sample in samples for spec in sample]
         photos = self.photos
         return specs if photos is None else render_batch(specs, lambda index: to_pixels(photos[index]))
+
+
+class _Flag:
+    """What a DataLoader asks of an event, without a lock.
+
+    A worker that is stopped or killed while it reads multiprocessing's own holds the lock of it for ever, and
+    so keeps the process that would end it.
+    """
+
+    def __init__(self, context: BaseContext):
+        self._value = context.RawValue("b", 0)
+
+    def set(self) -> None:
+        self._value.value = 1
+
+    def is_set(self) -> bool:
+        return bool(self._value.value)
+
+
+def _lockless_context() -> BaseContext:
+    """Return the context that processes are started in by default, with flags for events."""
+    default = multiprocessing.get_context()
+
+    class Lockless(type(default)):  # type: ignore[misc]  # a class of its own for each start method
+        def Event(self) -> _Flag:
+            return _Flag(self)
+
+    return Lockless()
 
 
 def _ignore_stop_signals(_: int) -> None:

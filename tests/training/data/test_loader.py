@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 
 import torch
 
@@ -61,3 +62,19 @@ def test_a_worker_that_does_not_listen_ends_with_the_batches(monkeypatch, fill_s
     loader.close()
     worker.join(timeout=300)
     assert not worker.is_alive()
+
+
+def test_a_worker_that_ends_with_a_lock_does_not_keep_this_process(monkeypatch, fill_samples):
+    """Stopped or killed while it looks whether it is to end, it leaves multiprocessing's event locked."""
+
+    def keep_the_lock(event):
+        event._cond.acquire(False)
+        return False
+
+    monkeypatch.setattr("multiprocessing.synchronize.Event.is_set", keep_the_lock)  # the worker has it, too
+    loader = load_pictures(fill_samples(), 2, start=0, workers=1)
+    next(loader)
+    closing = threading.Thread(target=loader.close, daemon=True)
+    closing.start()
+    closing.join(timeout=60)
+    assert not closing.is_alive()
