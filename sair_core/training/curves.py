@@ -26,6 +26,8 @@ TITLES = {
 }
 OTHERS = frozenset({"step", "seconds", "loss", "rate"})  # columns that are no figure of a validation
 SIZE_IN, DPI = (9.0, 3.4), 110
+# A layout that fits itself draws everything twice, at every validation of a training.
+MARGINS = {"left": 0.07, "right": 0.985, "bottom": 0.14, "top": 0.91, "wspace": 0.2}
 
 
 def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> None:
@@ -39,8 +41,9 @@ def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> Non
 
     measured = (key for rows in runs.values() for row in rows for key in row if key not in OTHERS)
     panels = [loss, next(measured, "psnr")]
-    figure = Figure(SIZE_IN, layout="constrained")
+    figure = Figure(SIZE_IN)
     FigureCanvasAgg(figure)
+    figure.subplots_adjust(**MARGINS)
     for axes, column in zip(figure.subplots(1, len(panels)), panels):
         for name, rows in runs.items():
             points = [(row["step"], row[column]) for row in rows if column in row]
@@ -48,10 +51,13 @@ def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> Non
                 axes.plot(*zip(*points), label=name, linewidth=1.6, marker="." if len(points) < 30 else None)
         axes.set_title(TITLES.get(column, column), fontsize=10)
         axes.set_xlabel("step", fontsize=9)
-        axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
         if column == loss and any(column in row for rows in runs.values() for row in rows):
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_formatter("{x:g}")  # 0.01, not 10^-2
+            axes.yaxis.set_minor_formatter("{x:g}" if high < 20 * low else "")
+        axes.tick_params(which="both", labelsize=8)
         if len(runs) > 1 and axes.has_data():
             axes.legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
