@@ -58,10 +58,12 @@ steady: $(VENV)/.ready-test
 		echo "$$green of $$run runs were green."; \
 	done; test $$green = $(RUNS)
 
+# pip compiles one module after the other, this does on all cores; torch carries one for newer Pythons only.
 $(VENV)/.ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version) if sys.version_info < (3, 10) else 0'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 # The browser tests drive Debian's chromium where there is one, else Playwright's own.
