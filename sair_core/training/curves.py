@@ -56,7 +56,7 @@ def draw_curves(runs: Mapping[str, Rows], path: Path, loss: str = "loss") -> Non
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             axes.yaxis.set_major_formatter("{x:g}")  # 0.01, not 10^-2
-            axes.yaxis.set_minor_formatter("{x:g}" if high < 20 * low else "")
+            axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")
         axes.tick_params(which="both", labelsize=8)
         if len(runs) > 1 and axes.has_data():
             axes.legend(fontsize=8)

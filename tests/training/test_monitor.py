@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from sair_core.errors import DataError
@@ -44,6 +45,26 @@ def test_the_best_model_and_the_latest_are_both_kept(tiny_run, tmp_path):
     train(tiny_run(preset="tiny", steps=8), show_progress=False)
     for name in ("model", "best"):
         assert (tmp_path / "run" / name / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("losses", [(0.0233, 0.033), (0.001, 0.7), (2.0, 9000.0)])
+def test_a_loss_of_any_range_has_numbers_on_its_axis(losses, tmp_path, monkeypatch):
+    labels, save = [], Figure.savefig
+
+    def read_labels(figure, *arguments, **options):
+        save(figure, *arguments, **options)
+        loss = figure.axes[0]
+        ticks = zip(loss.get_yticks(), loss.get_yticklabels())
+        minor = zip(loss.get_yticks(minor=True), loss.get_yticklabels(minor=True))
+        low, high = loss.get_ylim()
+        shown = [label.get_text() for place, label in (*ticks, *minor) if low <= place <= high]
+        labels.extend(text for text in shown if text)
+
+    monkeypatch.setattr(Figure, "savefig", read_labels)
+    rows = [{"step": i, "loss": loss} for i, loss in enumerate(losses)]
+    draw_curves({"run": rows}, tmp_path / "curves.png")
+    numbers = [float(text) for text in labels]
+    assert 2 <= len(numbers) == len(set(numbers)) <= 12
 
 
 def test_curves_of_several_runs_are_in_one_picture(tmp_path):
